@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libdivvy: a client of divvyd. Unstable until 1.0.
+ *
+ * Every call is one HTTP request with JSON over divvyd's unix socket; docs/api.md describes paths
+ * and documents. Handles and texts belong to the caller. Functions return 0, or a negative errno
+ * with the record filled in (it may be NULL). A handle is for one thread at a time. */
+#ifndef DIVVY_DIVVY_H
+#define DIVVY_DIVVY_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Version of this header; divvy_version() is the library's. */
+#define DIVVY_VERSION "0.1.0"
+
+struct divvy_client;
+
+struct divvy_error {
+	int code;	 /* negative errno */
+	int exit_status; /* what the divvy command would end with */
+	char name[24];	 /* "refused", "invalid", ... */
+	char rule[24];	 /* id for `divvy explain`, or "" */
+	char message[464];
+	char fix[464]; /* what to do, or "" */
+};
+
+enum divvy_connect_flags {
+	DIVVY_CONNECT_NO_START = 1 /* do not start a per-user divvyd when none can be reached */
+};
+
+const char *divvy_version(void);
+
+/* Reach divvyd: at `socket_path`, or with NULL the system's (/run/divvy/divvyd.sock), else the
+ * user's, which is started when it is not there. */
+int divvy_connect(const char *socket_path, unsigned flags, struct divvy_client **ret_client,
+		  struct divvy_error *error);
+void divvy_close(struct divvy_client *client);
+/* The socket that was reached. */
+const char *divvy_socket_path(const struct divvy_client *client);
+
+/* One request: `verb` is GET, POST, PUT or DELETE, `path` begins with /v1/, `body` is JSON text or
+ * NULL. *ret_answer (free with divvy_free) is the document; an error document becomes `error`. */
+int divvy_call(struct divvy_client *client, const char *verb, const char *path, const char *body,
+	       char **ret_answer, struct divvy_error *error);
+void divvy_free(void *text);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

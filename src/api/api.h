@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON <-> model, for daemon and client alike; the only place that knows jansson. Encoders give
+ * text that the caller frees; decoders check every type and range (-EPROTO) and ignore members they
+ * do not know. docs/api.md lists paths and documents. */
+#pragma once
+
+#include "base/str.h"
+#include "model/gpu.h"
+#include "model/lease.h"
+#include "model/plan.h"
+
+struct dv_gpus {
+	DV_VEC(struct dv_gpu);
+};
+
+/* {"schema": "divvy/error/1", ...} */
+int dv_api_error_encode(const struct dv_error *error, char **ret_text) DV_MUST_CHECK;
+/* Fill `ret` from an error document; -EPROTO when it is none. */
+int dv_api_error_decode(const char *text, struct dv_error *ret, struct dv_error *err) DV_MUST_CHECK;
+
+/* divvy/gpus/1: {"gpus": [...]} */
+int dv_api_gpus_encode(const struct dv_gpu *gpus, size_t count, char **ret_text,
+		       struct dv_error *err) DV_MUST_CHECK;
+int dv_api_gpus_decode(const char *text, struct dv_gpus *ret, struct dv_error *err) DV_MUST_CHECK;
+
+/* divvy/leases/1: {"leases": [...]}. The nonce is never encoded here. */
+int dv_api_leases_encode(const struct dv_lease *leases, size_t count, char **ret_text,
+			 struct dv_error *err) DV_MUST_CHECK;
+int dv_api_leases_decode(const char *text, struct dv_leases *ret,
+			 struct dv_error *err) DV_MUST_CHECK;
+
+/* divvy/request/1, the body of POST /v1/leases. Unknown members are refused here (-EBADMSG). */
+int dv_api_request_encode(const struct dv_lease_request *request, char **ret_text,
+			  struct dv_error *err) DV_MUST_CHECK;
+int dv_api_request_decode(const char *text, size_t len, struct dv_lease_request *ret,
+			  struct dv_error *err) DV_MUST_CHECK;
+
+/* divvy/grant/1, the answer to POST /v1/leases and GET /v1/leases/NAME/attach: the lease and what a
+ * process of it needs. Only its owner gets one. */
+enum { DV_API_ENV_MOST = 16 };
+struct dv_api_grant {
+	struct dv_lease lease;
+	unsigned env_count;
+	char env[DV_API_ENV_MOST][256]; /* "KEY=VALUE" */
+	char cgroup[256];
+	char cpus[256];
+	bool gated;
+};
+int dv_api_grant_encode(const struct dv_api_grant *grant, char **ret_text,
+			struct dv_error *err) DV_MUST_CHECK;
+int dv_api_grant_decode(const char *text, struct dv_api_grant *ret,
+			struct dv_error *err) DV_MUST_CHECK;
+
+/* divvy/status/1: GPUs, leases, warnings. */
+struct dv_api_status {
+	char version[32];
+	char socket[192];
+	bool system; /* root's divvyd */
+	unsigned pid;
+	struct dv_gpus gpus;
+	struct dv_leases leases;
+	DV_VEC(char *) warnings; /* owned */
+};
+int dv_api_status_encode(const struct dv_api_status *status, char **ret_text,
+			 struct dv_error *err) DV_MUST_CHECK;
+int dv_api_status_decode(const char *text, struct dv_api_status *ret,
+			 struct dv_error *err) DV_MUST_CHECK;
+void dv_api_status_fini(struct dv_api_status *status);
+
+/* divvy/plan/1, see model/plan.h. */
+int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text,
+		       struct dv_error *err) DV_MUST_CHECK;
+int dv_api_plan_decode(const char *text, size_t len, struct dv_plan *ret,
+		       struct dv_error *err) DV_MUST_CHECK;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/where.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+static const char *const installed[DV_WHERE_COUNT] = {
+	[DV_WHERE_DATA] = DV_DATA_DIR,
+	[DV_WHERE_DIVVYD] = DV_BIN_DIR "/divvyd",
+	[DV_WHERE_WORKER] = DV_LIBEXEC_DIR "/divvy-worker",
+	[DV_WHERE_OPENCL_LAYER] = DV_LIB_DIR "/libdivvy-opencl.so",
+};
+
+static const char *const built[DV_WHERE_COUNT] = {
+	[DV_WHERE_DATA] = DV_SOURCE_DIR "/data",
+	[DV_WHERE_DIVVYD] = DV_BUILD_DIR "/src/daemon/divvyd",
+	[DV_WHERE_WORKER] = DV_BUILD_DIR "/src/worker/divvy-worker",
+	[DV_WHERE_OPENCL_LAYER] = DV_BUILD_DIR "/src/shim/opencl/libdivvy-opencl.so",
+};
+
+static bool runs_from_build(void)
+{
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (n < 0)
+		return false;
+	exe[n] = '\0';
+	return strncmp(exe, DV_BUILD_DIR "/", strlen(DV_BUILD_DIR "/")) == 0;
+}
+
+const char *dv_where(enum dv_where what)
+{
+	return runs_from_build() ? built[what] : installed[what];
+}

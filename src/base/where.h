@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the product's own files are: the installed places, or, for a program that runs from its
+ * build directory, the build and source trees. Never from the environment. */
+#pragma once
+
+enum dv_where {
+	DV_WHERE_DATA, /* directory with gpus/, rules/, explain/ */
+	DV_WHERE_DIVVYD, /* the daemon's program */
+	DV_WHERE_WORKER, /* the worker's program */
+	DV_WHERE_OPENCL_LAYER, /* the shared library of the OpenCL shim */
+	DV_WHERE_COUNT
+};
+
+/* An absolute path, constant for the life of the process. Thread-safe. */
+const char *dv_where(enum dv_where what);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Observe, compare, step by step with a journal, commit or undo. The only place where a lease is
+ * made or ends; the only caller of methods (through ops->step). The engine owns its copy of leases
+ * and GPUs and borrows the store. Single-threaded and without a loop of its own: steps may finish
+ * later, and then ops' user calls dv_engine_step_done.
+ *
+ * Two operations never work on one GPU at a time: a later one waits its turn. kill -9 at any
+ * moment, then dv_engine_recover: the old or the new state, never a third. */
+#pragma once
+
+#include "model/fleet.h"
+#include "model/gpu.h"
+#include "model/lease.h"
+#include "model/plan.h"
+#include "store/store.h"
+
+struct dv_engine;
+
+/* Who asks, as the socket's peer says. */
+struct dv_identity {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	bool admin;   /* root, or the user of a per-user divvyd */
+	bool allowed; /* may take leases (a member of the configured groups, or admin) */
+};
+
+/* What one user may hold at once; 0: no limit. Over it: -EDQUOT, rule S08. */
+struct dv_quota {
+	unsigned leases;
+	uint64_t memory_bytes;
+	uint32_t compute_mpct; /* summed over devices, each 100 % */
+};
+
+struct dv_engine_ops {
+	/* Begin a step or, with `undo`, its reverse. Answers through dv_engine_step_done with the
+	 * token, before it returns or later, exactly once; negative: it could not even begin. */
+	int (*step)(void *data, const struct dv_step *step, const struct dv_gpu *gpu, bool undo,
+		    uint64_t token, struct dv_error *err);
+	/* Own a device (its lock file) before its first lease; -EBUSY with rule S05 and who has it.
+	 */
+	int (*own)(void *data, const struct dv_gpu *gpu, struct dv_error *err);
+	void (*disown)(void *data, const struct dv_gpu *gpu);
+	/* 16 random bytes for a nonce. */
+	int (*random)(void *data, void *buf, size_t size);
+	int64_t (*now_s)(void *data);
+	/* The quota of a user. */
+	void (*quota)(void *data, uid_t uid, struct dv_quota *ret);
+};
+
+/* `r` is 0 or the negative code; `lease` is NULL on failure and for apply. Called exactly once. */
+typedef void (*dv_engine_done_fn)(void *arg, int r, const struct dv_lease *lease,
+				  const struct dv_error *err);
+
+int dv_engine_new(struct dv_store *store, const struct dv_engine_ops *ops, void *data,
+		  struct dv_engine **ret, struct dv_error *err) DV_MUST_CHECK;
+void dv_engine_free(struct dv_engine *engine);
+DV_DEFINE_FREEP(struct dv_engine, dv_engine_free)
+
+/* What the probe found. Divisions are derived from leases; quarantine from the store. Leases on a
+ * GPU that is gone stay, and are said to be so. */
+int dv_engine_set_gpus(struct dv_engine *engine, const struct dv_gpu *gpus, size_t count,
+		       struct dv_error *err) DV_MUST_CHECK;
+const struct dv_gpu *dv_engine_gpus(const struct dv_engine *engine, size_t *ret_count);
+const struct dv_leases *dv_engine_leases(const struct dv_engine *engine);
+const struct dv_lease *dv_engine_lease(const struct dv_engine *engine, const char *name);
+/* Hash over GPUs, leases and partitions, 16 hex digits: the state a plan was made for. */
+void dv_engine_state(const struct dv_engine *engine, char ret[17]);
+
+/* At start, after set_gpus: own the devices that have leases, bring back leases that stand (a
+ * `slice.create` step again, so that the gate opens), finish or undo what a crash left. Ephemeral
+ * leases whose launcher is gone are released. `done` is called when all of it is over. */
+int dv_engine_recover(struct dv_engine *engine, dv_engine_done_fn done, void *arg,
+		      struct dv_error *err) DV_MUST_CHECK;
+
+int dv_engine_take(struct dv_engine *engine, const struct dv_lease_request *request,
+		   const struct dv_identity *who, dv_engine_done_fn done, void *arg,
+		   struct dv_error *err) DV_MUST_CHECK;
+/* Only the owner or an admin may; -ENOENT (rule S09), -EPERM (rule S10). */
+int dv_engine_release(struct dv_engine *engine, const char *name, const struct dv_identity *who,
+		      dv_engine_done_fn done, void *arg, struct dv_error *err) DV_MUST_CHECK;
+/* Observed by the gate: the first process attached (ACTIVE), the last one left (READY), or a
+ * process goes round it (UNENFORCED). Not journalled. */
+void dv_engine_lease_seen(struct dv_engine *engine, int64_t id, enum dv_lease_state state);
+
+void dv_engine_step_done(struct dv_engine *engine, uint64_t token, int r,
+			 const struct dv_error *err);
+/* No operation is under way or waiting. */
+bool dv_engine_idle(const struct dv_engine *engine);

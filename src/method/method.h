@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One const table for each method. Everything here but `test`, `attach` and `describe` runs in the
+ * worker, never in divvyd. A refusal names the rule, the cause and the way out. */
+#pragma once
+
+#include "base/root.h"
+#include "model/gpu.h"
+#include "model/lease.h"
+#include "model/plan.h"
+#include "model/tree.h"
+
+/* What a method may touch. */
+struct dv_method_env {
+	const struct dv_root *root; /* the machine's / */
+};
+
+/* What to hand to a process of the tenant. Plain text, fixed bounds. */
+struct dv_attach {
+	unsigned env_count;
+	char env[16][256]; /* "KEY=VALUE" */
+	char cgroup[256];  /* cgroup directory to enter before exec, relative to /, or "" */
+	char cpus[256];	   /* list of CPUs to bind to where no cgroup could be made, or "" */
+	bool gated;	   /* a layer must say hello, else the tenant is not enforced */
+};
+
+/* Where the product's files are, and the lease's socket. */
+struct dv_attach_paths {
+	const char *opencl_layer; /* the shared library for OPENCL_LAYERS */
+	const char *socket;	  /* the lease's */
+	const char *cache_dir;	  /* private directory of the tenant for compiled kernels */
+};
+
+struct dv_method_ops {
+	enum dv_method method;
+	/* Does it work on this GPU here? Fills `ret`; a negative result is a failure to find out.
+	 */
+	int (*probe)(const struct dv_method_env *env, const struct dv_gpu *gpu,
+		     struct dv_gpu_method *ret, struct dv_error *err);
+	/* Is this step possible on what was observed? Changes nothing; pure. */
+	int (*test)(const struct dv_gpu *gpu, const struct dv_leases *leases,
+		    const struct dv_step *step, struct dv_error *err);
+	/* Do one journalled step; idempotent. */
+	int (*commit)(const struct dv_method_env *env, const struct dv_gpu *gpu,
+		      const struct dv_step *step, struct dv_error *err);
+	/* Reverse it; idempotent, and right after a commit that was cut off anywhere. */
+	int (*undo)(const struct dv_method_env *env, const struct dv_gpu *gpu,
+		    const struct dv_step *step, struct dv_error *err);
+	/* What to hand to the tenant's processes. Pure. */
+	int (*attach)(const struct dv_gpu *gpu, const struct dv_lease *lease,
+		      const struct dv_attach_paths *paths, struct dv_attach *ret,
+		      struct dv_error *err);
+	/* One line: what it is, for `gpus` and `explain`. */
+	const char *(*describe)(void);
+};
+
+/* The table of that method, or NULL when this divvy has none (advice only, or not yet). */
+const struct dv_method_ops *dv_method_ops(enum dv_method method);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fleet file: what each tenant needs. Parsed and validated here, owned by the caller. */
+#pragma once
+
+#include "base/vec.h"
+#include "model/lease.h"
+#include "model/method.h"
+
+struct dv_needs {
+	uint64_t memory_bytes;	     /* 0: not said */
+	uint32_t compute_mpct;	     /* 0: not said */
+	enum dv_isolation isolation; /* the least it accepts */
+	bool isolation_set;
+	uint64_t p99_ns; /* 0: not said */
+};
+
+/* Which GPUs, and what may be done with them. Empty members match all. */
+struct dv_gpu_rule {
+	char model[DV_MODEL_SIZE];
+	int index; /* -1: not said */
+	char uuid[DV_UUID_SIZE];
+	char address[16];
+	uint32_t methods; /* bits 1u << enum dv_method; 0: every method */
+	int line;	  /* in the file, for messages */
+};
+
+/* One tenant after `count` was unfolded ("tts" with count 3: tts-0, tts-1, tts-2). */
+struct dv_tenant {
+	char name[DV_NAME_SIZE];
+	char group[DV_NAME_SIZE]; /* the name in the file */
+	enum dv_kind kind;
+	unsigned gpus; /* whole GPUs; 0: a part of one */
+	struct dv_needs needs;
+	enum dv_method method; /* DV_METHOD_NONE: advised */
+	enum dv_policy policy;
+	bool policy_set;
+	char profile[32]; /* an exact profile, or "" */
+	int start;	  /* an exact place of the profile, or -1 */
+	int line, column; /* of the tenant in the file */
+};
+
+struct dv_fleet {
+	char name[DV_NAME_SIZE];
+	char file[192]; /* for messages */
+	DV_VEC(struct dv_gpu_rule) gpu_rules;
+	DV_VEC(struct dv_tenant) tenants;
+};
+
+/* Parse `len` bytes of text called `file`. -EBADMSG with file, line, column, a rule F.. and what is
+ * allowed; -E2BIG over a limit. */
+int dv_fleet_parse(const char *text, size_t len, const char *file, struct dv_fleet *ret_fleet,
+		   struct dv_error *err) DV_MUST_CHECK;
+void dv_fleet_fini(struct dv_fleet *fleet);
+
+/* Print as a fleet file that parses to the same fleet; the caller frees. */
+int dv_fleet_print(const struct dv_fleet *fleet, char **ret_text,
+		   struct dv_error *err) DV_MUST_CHECK;
+
+/* Does this rule speak of that GPU? */
+struct dv_gpu;
+bool dv_gpu_rule_matches(const struct dv_gpu_rule *rule, const struct dv_gpu *gpu);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One device as observed: a GPU, or the CPU through OpenCL. Plain data, copied by value. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "model/method.h"
+
+enum dv_gpu_kind {
+	DV_GPU_CPU,
+	DV_GPU_NVIDIA,
+	DV_GPU_AMD,
+	DV_GPU_INTEL,
+	DV_GPU_OTHER,
+	DV_GPU_KIND_COUNT
+};
+
+enum { DV_GPU_METHODS_MOST = 8, DV_GPU_RULES_MOST = 4 };
+
+/* Whether a method works on this device here and now, and if not, why not. */
+struct dv_gpu_method {
+	enum dv_method method;
+	bool ok;
+	unsigned rule_count;
+	char rules[DV_GPU_RULES_MOST][DV_RULE_SIZE];
+	char why[192];
+};
+
+struct dv_gpu {
+	char id[16];		 /* its index on this machine, as text */
+	char uuid[DV_UUID_SIZE]; /* stable: "GPU-...", or "CPU-<machine id>" */
+	enum dv_gpu_kind kind;
+	char model[DV_MODEL_SIZE]; /* catalogue id, or "cpu-opencl" */
+	char product[128];	   /* what the driver calls it */
+	char address[16];	   /* PCI address, or "" */
+	uint64_t
+		memory_bytes; /* what divvy divides: of the CPU device, divvy's configured number */
+	uint32_t compute_units; /* SMs; of the CPU device, CPUs */
+	int numa_node;		/* -1: unknown */
+	enum dv_division division;
+	char driver[64];      /* "" when unknown */
+	char owned_by[64];    /* another divvyd that owns it ("user alice, pid 123"), or "" */
+	char quarantine[192]; /* why nothing new is placed on it, or "" */
+	unsigned method_count;
+	struct dv_gpu_method methods[DV_GPU_METHODS_MOST];
+};
+
+const char *dv_gpu_kind_name(enum dv_gpu_kind kind);
+int dv_gpu_kind_parse(const char *name, enum dv_gpu_kind *ret, struct dv_error *err) DV_MUST_CHECK;
+
+/* The entry of that method, or NULL. */
+const struct dv_gpu_method *dv_gpu_method(const struct dv_gpu *gpu, enum dv_method method);
+
+/* Does `text` name this GPU: id, uuid, address, model id, or (case-insensitively) the beginning of
+ * any run of words of the product's name ("H100-80", "RTX 4090": '-' and ' ' are the same)? */
+bool dv_gpu_matches(const struct dv_gpu *gpu, const char *text);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A lease hands one node of the tree GPU > partition > slice to one tenant. Plain data. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/limits.h"
+#include "base/vec.h"
+#include "model/method.h"
+
+enum dv_lease_state {
+	DV_LEASE_PENDING,    /* journalled, its steps not yet done */
+	DV_LEASE_READY,	     /* the node is the tenant's; nobody is attached */
+	DV_LEASE_ACTIVE,     /* at least one process of the tenant is attached */
+	DV_LEASE_UNENFORCED, /* a process of the tenant uses the device round the gate */
+	DV_LEASE_RELEASING,
+	DV_LEASE_BROKEN, /* a step failed and its undo too: the node is quarantined */
+	DV_LEASE_STATE_COUNT
+};
+
+enum { DV_LEASE_PIDS_MOST = 64 };
+
+struct dv_lease {
+	int64_t id;		  /* of the store, never reused */
+	char name[DV_NAME_SIZE];  /* unique on this divvyd */
+	char fleet[DV_NAME_SIZE]; /* the fleet that made it, or "" for `run` */
+	uid_t uid;		  /* whose it is */
+	enum dv_kind kind;
+	enum dv_method method;
+	enum dv_policy policy;
+	enum dv_lease_state state;
+	char gpu_uuid[DV_UUID_SIZE];
+	char node[DV_NODE_SIZE]; /* see model/tree.h */
+	uint64_t memory_bytes;	 /* limit; 0: none of its own (whole devices and partitions) */
+	uint32_t compute_mpct;	 /* share of time, thousandths of a percent; 0: none of its own */
+	bool ephemeral; /* made by `run`: goes when its launcher and its last process are gone */
+	pid_t launcher; /* of an ephemeral lease, else 0 */
+	int64_t created_s;
+	char nonce[33]; /* 128 random bits, hex: proves to the gate that a process re-attaches */
+
+	/* Observed, not stored. */
+	uint64_t memory_used_bytes;
+	unsigned pid_count; /* may be greater than DV_LEASE_PIDS_MOST; that many are listed */
+	pid_t pids[DV_LEASE_PIDS_MOST];
+};
+
+struct dv_leases {
+	DV_VEC(struct dv_lease);
+};
+
+const char *dv_lease_state_name(enum dv_lease_state state);
+int dv_lease_state_parse(const char *name, enum dv_lease_state *ret,
+			 struct dv_error *err) DV_MUST_CHECK;
+
+/* What somebody asks for, before a place is chosen. */
+struct dv_lease_request {
+	char name[DV_NAME_SIZE]; /* "" : divvyd makes one */
+	char gpu[DV_UUID_SIZE];	 /* see dv_gpu_matches, or "" for any */
+	enum dv_kind kind;
+	enum dv_method method; /* DV_METHOD_NONE: slice */
+	enum dv_policy policy;
+	uint64_t memory_bytes;	/* 0: what is left, for a slice */
+	uint32_t compute_mpct;	/* 0: an even part of what is left */
+	unsigned compute_units; /* of a partition: CPUs; 0: from compute_mpct */
+	bool ephemeral;
+};

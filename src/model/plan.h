@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A plan: where each tenant goes, and the steps from today's state. Plain data; the vectors are
+ * the plan's. What a document divvy/plan/1 holds. */
+#pragma once
+
+#include "base/vec.h"
+#include "model/gpu.h"
+#include "model/lease.h"
+
+struct dv_assignment {
+	char tenant[DV_NAME_SIZE];
+	enum dv_method method;
+	enum dv_method on; /* the method of the parent node of a slice, or NONE */
+	enum dv_kind kind;
+	char gpu[16], gpu_uuid[DV_UUID_SIZE];
+	char profile[32];	 /* or "" */
+	int start, size;	 /* -1: none */
+	char node[DV_NODE_SIZE]; /* "" of a slice that is still to be made */
+	uint64_t memory_bytes;
+	uint32_t compute_mpct;	 /* 0: unknown */
+	unsigned compute_slices; /* 0: none */
+	enum dv_policy policy;
+	bool has_policy;
+	bool kept; /* stands already as wanted */
+	enum dv_isolation isolation;
+	struct dv_isolates isolates;
+	char derived[4][32]; /* what was estimated */
+	unsigned derived_count;
+	char reason[192];
+};
+
+struct dv_unplaced {
+	char tenant[DV_NAME_SIZE];
+	unsigned rule_count;
+	char rules[DV_GPU_RULES_MOST][DV_RULE_SIZE];
+	char reason[256];
+};
+
+/* "mig.enable", "slice.create", ... readers accept others. */
+struct dv_step {
+	unsigned id; /* 1, 2, ... */
+	char op[32];
+	char gpu[16], gpu_uuid[DV_UUID_SIZE];
+	char node[DV_NODE_SIZE];
+	char profile[32];
+	int start, size; /* -1: none */
+	char tenant[DV_NAME_SIZE];
+	char disturbs[4][DV_NAME_SIZE];
+	unsigned disturb_count; /* may be greater than 4; that many are named */
+	unsigned needs[8];	/* ids of the steps that must be done before */
+	unsigned need_count;
+	char undo[32]; /* op that reverses it, or "" */
+	/* What the step makes; of a destroy, what it must be able to make again. */
+	struct dv_lease lease;
+};
+
+struct dv_plan {
+	char fleet[DV_NAME_SIZE];
+	char state[17]; /* hash of what was observed, hex */
+	unsigned bound_gpus;
+	bool bound_proven;
+	DV_VEC(struct dv_assignment) assignments;
+	DV_VEC(struct dv_unplaced) unplaced;
+	DV_VEC(struct dv_step) steps;
+	unsigned kept, gpus_used;
+	uint64_t waste_memory_bytes;
+	uint32_t waste_mpct;
+	unsigned waste_stranded_slices;
+	char cost_note[192];
+};
+
+void dv_plan_fini(struct dv_plan *plan);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pages and messages between divvyd and a process of a tenant. Fixed width, versioned, one writer
+ * for each field; the same on every architecture of one machine. Headers only, no libc types.
+ *
+ * A process connects to its lease's SOCK_SEQPACKET socket, sends DV_MSG_HELLO, and is answered
+ * DV_MSG_WELCOME with two descriptors: the grant page (read-only for it: sealed against any future
+ * writing) and the counters page (written by it alone, read by divvyd as hostile input). Every
+ * message is one struct dv_msg. The socket's hang-up is the end of the client, for both sides.
+ *
+ * Memory: the client asks before it allocates (DV_MSG_RESERVE, answered DV_MSG_RESERVED or
+ * DV_MSG_DENIED, same `serial`), and gives back (DV_MSG_RELEASE, not answered).
+ *
+ * Time: see struct dv_grant. DV_MSG_WANT asks for the device; the grant is given in the page, with
+ * a futex wake on `epoch`. DV_MSG_DRAINED says that nothing of this client is on the device any
+ * more, after a revocation or because it went idle. */
+#pragma once
+
+#include <stdint.h>
+
+#define DV_WIRE_MAGIC 0x59565644u /* "DVVY" */
+#define DV_WIRE_VERSION 1u
+#define DV_WIRE_PAGE_BYTES 4096u
+
+enum dv_msg_type {
+	DV_MSG_HELLO =
+		1, /* client: a = layer kind, b = pid in its namespace, c = bytes already held */
+	DV_MSG_WELCOME = 2,  /* divvyd, with descriptors {grant, counters}: a = lease id */
+	DV_MSG_REFUSED = 3,  /* divvyd: a = enum dv_refusal; then it hangs up */
+	DV_MSG_RESERVE = 4,  /* client: a = bytes */
+	DV_MSG_RESERVED = 5, /* divvyd: a = bytes, b = used by the tenant now */
+	DV_MSG_DENIED = 6,   /* divvyd: a = bytes asked, b = used by the tenant now */
+	DV_MSG_RELEASE = 7,  /* client: a = bytes */
+	DV_MSG_WANT = 8,     /* client: a = epoch it has seen */
+	DV_MSG_DRAINED =
+		9, /* client: a = epoch it drained; b = ns busy in it; c = 1: wants again at once */
+};
+
+enum dv_refusal {
+	DV_REFUSAL_VERSION = 1, /* the client speaks another version */
+	DV_REFUSAL_PEER = 2,	/* another user's process */
+	DV_REFUSAL_NONCE = 3,
+	DV_REFUSAL_FULL = 4, /* too many processes of this tenant */
+	DV_REFUSAL_GONE = 5, /* the lease is being released */
+};
+
+/* Which shim said hello. */
+enum dv_layer { DV_LAYER_OPENCL = 1, DV_LAYER_CUDA = 2, DV_LAYER_NVML = 3 };
+
+struct dv_msg {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t type;
+	uint64_t serial; /* of a question, repeated in its answer */
+	uint64_t a, b, c;
+	char nonce[32]; /* of HELLO: the lease's, hex without NUL */
+};
+
+/* Flags of a grant. */
+#define DV_GRANT_GATED                                                                             \
+	1u /* a scheduler is at work; 0: launches pass freely, only memory is limited */
+#define DV_GRANT_HELD 2u    /* this client may launch until `until_ns`, or until revoked */
+#define DV_GRANT_ENDLESS 4u /* held, and nobody else wants it: no timing needed */
+#define DV_GRANT_COPIES 8u  /* transfers are gated as launches are */
+
+/* Written by divvyd alone. A client reads `epoch` (acquire), the rest, and `epoch` again; an odd
+ * epoch is being written. `epoch` is also the futex on which a client waits. */
+struct dv_grant {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t epoch; /* +2 for each change */
+	uint32_t flags;
+	uint64_t until_ns;    /* CLOCK_MONOTONIC; meaningless with ENDLESS */
+	uint64_t inflight_ns; /* estimated work that may be on the device at once; 0: no bound */
+	uint64_t linger_ns;   /* idle for this long: hand back */
+	uint64_t memory_limit_bytes;  /* 0: no limit */
+	uint64_t memory_used_bytes;   /* by the whole tenant, when last looked at */
+	uint64_t device_memory_bytes; /* what the device is said to have; 0: as it is */
+	uint32_t compute_units;	      /* what the device is said to have; 0: as it is */
+	uint32_t compute_mpct;	      /* the tenant's share */
+	uint64_t lease_id;
+	uint64_t server_ns; /* when divvyd last wrote */
+};
+
+/* Written by the client alone; divvyd only reads, and believes nothing. */
+struct dv_counters {
+	uint32_t magic;
+	uint32_t version;
+	uint64_t launches; /* commands put on the device */
+	uint64_t gated;	   /* of these, how many had to wait for a grant */
+	uint64_t copies;
+	uint64_t busy_ns;	 /* device time as the client measured it */
+	uint64_t allocs, frees;	 /* objects reserved for and released */
+	uint64_t held_bytes;	 /* reserved by this process */
+	uint64_t denied;	 /* allocations refused */
+	uint64_t passed_ungated; /* launches let through because divvyd was gone */
+	uint64_t wait_ns;	 /* time launches waited, summed */
+	uint64_t wait_hist[32];	 /* waits: bucket i holds [2^i, 2^(i+1)) us; 0 also holds < 1 us */
+	uint64_t inflight;	 /* commands on the device now */
+	uint64_t refused_calls;	 /* entry points that cannot be limited, refused */
+};
