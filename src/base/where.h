@@ -4,9 +4,9 @@
 #pragma once
 
 enum dv_where {
-	DV_WHERE_DATA, /* directory with gpus/, rules/, explain/ */
-	DV_WHERE_DIVVYD, /* the daemon's program */
-	DV_WHERE_WORKER, /* the worker's program */
+	DV_WHERE_DATA,	       /* directory with gpus/, rules/, explain/ */
+	DV_WHERE_DIVVYD,       /* the daemon's program */
+	DV_WHERE_WORKER,       /* the worker's program */
 	DV_WHERE_OPENCL_LAYER, /* the shared library of the OpenCL shim */
 	DV_WHERE_COUNT
 };
