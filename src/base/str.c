@@ -104,6 +104,82 @@ bool dv_is_name(const char *text, size_t most)
 	       len;
 }
 
+static bool continues(unsigned char c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+size_t dv_utf8_len(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	bool ok;
+
+	if (s[0] < 0x80)
+		return s[0] ? 1 : 0;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		return continues(s[1]) ? 2 : 0;
+	if ((s[0] & 0xf0) == 0xe0) {
+		ok = continues(s[1]) && (s[0] != 0xe0 || s[1] >= 0xa0) &&
+		     (s[0] != 0xed || s[1] < 0xa0);
+		return ok && continues(s[2]) ? 3 : 0;
+	}
+	if (s[0] >= 0xf0 && s[0] <= 0xf4) {
+		ok = continues(s[1]) && (s[0] != 0xf0 || s[1] >= 0x90) &&
+		     (s[0] != 0xf4 || s[1] < 0x90);
+		return ok && continues(s[2]) && continues(s[3]) ? 4 : 0;
+	}
+	return 0;
+}
+
+enum { WORD_MOST = 63 };
+
+/* How many letters must be put in, left out, changed or swapped with the next one. */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	size_t rows[3][WORD_MOST + 1];
+	size_t *before = rows[0], *last = rows[1], *now = rows[2], *spare;
+
+	for (size_t j = 0; j <= b_len; j++)
+		last[j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		now[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			now[j] = last[j - 1] + (a[i - 1] != b[j - 1]);
+			now[j] = DV_MIN(now[j], DV_MIN(last[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				now[j] = DV_MIN(now[j], before[j - 2] + 1);
+		}
+		spare = before;
+		before = last;
+		last = now;
+		now = spare;
+	}
+	return last[b_len];
+}
+
+const char *dv_nearest(const char *word, const char *const *words)
+{
+	size_t len = strnlen(word, WORD_MOST + 1), best = SIZE_MAX;
+	const char *nearest = NULL;
+
+	if (len == 0 || len > WORD_MOST)
+		return NULL;
+	for (; *words; words++) {
+		size_t have = strnlen(*words, WORD_MOST + 1), d;
+
+		if (have > WORD_MOST)
+			continue;
+		d = distance(word, len, *words, have);
+		if (d > DV_MAX((size_t)1, len / 3) || d >= have)
+			d = len >= 2 && strncmp(word, *words, len) == 0 ? WORD_MOST : SIZE_MAX;
+		if (d < best) {
+			best = d;
+			nearest = *words;
+		}
+	}
+	return nearest;
+}
+
 uint64_t dv_hash(uint64_t hash, const void *data, size_t len)
 {
 	const unsigned char *p = data;

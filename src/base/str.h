@@ -29,6 +29,14 @@ bool dv_copy(char *dst, size_t size, const char *src);
  * tenants, leases and fleets: safe as a file's name, in a URL and on a terminal. */
 bool dv_is_name(const char *text, size_t most);
 
+/* Bytes of the well-formed UTF-8 character that `text` begins with (1 to 4; no surrogates, nothing
+ * overlong), or 0. */
+size_t dv_utf8_len(const char *text);
+
+/* The one of `words` (ended by NULL) that somebody who typed `word` most likely meant: a typing
+ * error or a beginning away; NULL when none is near. */
+const char *dv_nearest(const char *word, const char *const *words);
+
 /* FNV-1a, 64 bits: for state hashes and tables, never for secrets. Start with DV_HASH_INIT. */
 #define DV_HASH_INIT UINT64_C(0xcbf29ce484222325)
 uint64_t dv_hash(uint64_t hash, const void *data, size_t len);
