@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# The commands of the README, and nothing clever: meson.build is the build.
+
+.PHONY: all demo check check-quick bench fuzz format tidy install clean
+
+all:
+	tools/deps.sh build
+	[ -f build/build.ninja ] || meson setup build --wrap-mode=nodownload
+	ninja -C build
+
+# The main job, on any machine: show, plan, apply, run, disturb, measure.
+demo:
+	tools/deps.sh build run
+	[ -f build-release/build.ninja ] || \
+		meson setup build-release --wrap-mode=nodownload --buildtype=release
+	ninja -C build-release
+	tools/demo.sh build-release
+
+# All tests: lint, unit, golden, torture, end to end, with sanitizers, with gcc and clang.
+check:
+	tools/deps.sh build run test
+	python3 tools/check.py
+
+# The plain build only, a minute or so.
+check-quick:
+	tools/deps.sh build run test
+	python3 tools/check.py build
+
+# Five minutes on each fuzzer; the corpora are replayed by `make check`.
+fuzz:
+	tools/deps.sh build run test
+	tools/fuzz.sh 300
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+tidy:
+	[ -f build-clang/build.ninja ] || CC=clang meson setup build-clang --wrap-mode=nodownload
+	ninja -C build-clang
+	git ls-files 'src/*.c' | xargs clang-tidy --quiet -p build-clang
+
+install:
+	tools/deps.sh build run
+	[ -f build-release/build.ninja ] || \
+		meson setup build-release --wrap-mode=nodownload --buildtype=release
+	meson install -C build-release
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build and test in the ways the project promises, and say what passed, failed and was skipped.
+
+A stage is a build folder with its options and the suites that run in it. The closing line counts
+all stages. Names of stages as arguments run only these.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
+NOFAIL = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
+          "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+          "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
+
+# name, environment, meson options, suites
+STAGES = [
+    ("build", {}, ["-Dwerror=true"], ["lint", "unit", "golden", "torture", "e2e", "vm", "gpu"]),
+    ("build-asan", {}, ["-Db_sanitize=address,undefined", "-Db_lundef=false"],
+     ["unit", "golden", "torture"]),
+    ("build-tsan", {}, ["-Db_sanitize=thread", "-Db_lundef=false"], ["threads"]),
+    ("build-clang", {"CC": "clang"}, ["-Dwerror=true"], ["unit"]),
+]
+
+
+def run(command, env=None):
+    return subprocess.run(command, cwd=TOP, env={**os.environ, **(env or {})}).returncode
+
+
+def suites_there(folder):
+    done = subprocess.run(["meson", "introspect", "--tests", folder], cwd=TOP,
+                          stdout=subprocess.PIPE, text=True, check=True)
+    return {suite.split(":")[-1] for test in json.loads(done.stdout) for suite in test["suite"]}
+
+
+def results(folder):
+    path = os.path.join(TOP, folder, "meson-logs", "testlog.json")
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def stage(name, env, options, suites):
+    """Return the lists of (test, why) that passed, failed and were skipped."""
+    if not os.path.exists(os.path.join(TOP, name, "build.ninja")):
+        if run(["meson", "setup", name, "--wrap-mode=nodownload", *options], env):
+            return [], [(f"{name}: meson setup", "")], []
+    if run(["ninja", "-C", name], env):
+        return [], [(f"{name}: ninja", "")], []
+    chosen = [s for s in suites if s in suites_there(name)]
+    if not chosen:
+        return [], [(f"{name}: no tests", "none of the suites " + ", ".join(suites))], []
+    command = ["meson", "test", "-C", name, "--no-rebuild", "--print-errorlogs"]
+    for suite in chosen:
+        command += ["--suite", suite]
+    log = os.path.join(TOP, name, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.unlink(log)
+    code = run(command, {**NOFAIL, **env})
+    passed, failed, skipped = [], [], []
+    for test in results(name):
+        why = (test.get("stdout", "") + test.get("stderr", "")).strip().splitlines()
+        item = (f"{name}: {test['name']}", why[-1] if why else "")
+        {"OK": passed, "SKIP": skipped}.get(test["result"], failed).append(item)
+    if code and not failed:
+        failed.append((f"{name}: meson test", f"ended with {code}"))
+    return passed, failed, skipped
+
+
+def main(names):
+    totals = ([], [], [])
+    unknown = set(names) - {s[0] for s in STAGES}
+    if unknown:
+        print("No such stage:", ", ".join(sorted(unknown)), "; there are",
+              ", ".join(s[0] for s in STAGES))
+        return 2
+    for one in STAGES:
+        if names and one[0] not in names:
+            continue
+        begun = time.time()
+        print(f"== {one[0]}: {' '.join(one[2])}", flush=True)
+        for total, part in zip(totals, stage(*one)):
+            total += part
+        print(f"== {one[0]}: {time.time() - begun:.0f} s", flush=True)
+    passed, failed, skipped = totals
+    for test, why in skipped:
+        print(f"skipped  {test}: {why}")
+    for test, why in failed:
+        print(f"FAILED   {test}: {why}")
+    print(f"divvy: {len(passed)} passed, {len(failed)} failed, {len(skipped)} skipped")
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main(sys.argv[1:]))
