@@ -12,7 +12,15 @@
  *
  * Time: see struct dv_grant. DV_MSG_WANT asks for the device; the grant is given in the page, with
  * a futex wake on `epoch`. DV_MSG_DRAINED says that nothing of this client is on the device any
- * more, after a revocation or because it went idle. */
+ * more, after a revocation or because it went idle.
+ *
+ * Crossing messages are told apart by epoch. DRAINED carries the newest epoch that the client has
+ * read; having sent it, the client puts nothing on the device until it reads a newer epoch with
+ * HELD. divvyd takes DRAINED of an epoch at or above the last one in which it wrote HELD as handing
+ * back (or as the end of a revocation), and ignores an older one, and one of a client that holds
+ * nothing. A client that reads a revocation answers DRAINED with that epoch, even where it had
+ * just handed back. WANT is good until the next grant; one from a client that holds is ignored.
+ * After WELCOME the client wants nothing and holds nothing but what its page says. */
 #pragma once
 
 #include <stdint.h>
