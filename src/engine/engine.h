@@ -21,8 +21,9 @@ struct dv_identity {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
-	bool admin;   /* root, or the user of a per-user divvyd */
-	bool allowed; /* may take leases (a member of the configured groups, or admin) */
+	uint64_t pid_start; /* what makes pid unique, see dv_lease.launcher_start; 0: unknown */
+	bool admin;	    /* root, or the user of a per-user divvyd */
+	bool allowed;	    /* may take leases (a member of the configured groups, or admin) */
 };
 
 /* What one user may hold at once; 0: no limit. Over it: -EDQUOT, rule S08. */
@@ -46,9 +47,13 @@ struct dv_engine_ops {
 	int64_t (*now_s)(void *data);
 	/* The quota of a user. */
 	void (*quota)(void *data, uid_t uid, struct dv_quota *ret);
+	/* Is the launcher of this ephemeral lease still the process it was? Asked at recovery. */
+	bool (*launcher_alive)(void *data, const struct dv_lease *lease);
 };
 
-/* `r` is 0 or the negative code; `lease` is NULL on failure and for apply. Called exactly once. */
+/* `r` is 0 or the negative code; `lease` is NULL on failure, for apply and for recover, and is
+ * valid during the call only. Called exactly once, perhaps before the asking function returns;
+ * never when that function's own answer is negative. */
 typedef void (*dv_engine_done_fn)(void *arg, int r, const struct dv_lease *lease,
 				  const struct dv_error *err);
 

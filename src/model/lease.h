@@ -36,6 +36,9 @@ struct dv_lease {
 	uint32_t compute_mpct;	 /* share of time, thousandths of a percent; 0: none of its own */
 	bool ephemeral; /* made by `run`: goes when its launcher and its last process are gone */
 	pid_t launcher; /* of an ephemeral lease, else 0 */
+	/* What makes the launcher's pid unique (its start time, this boot), as whoever took the
+	 * lease made it; 0: unknown. Only compared. */
+	uint64_t launcher_start;
 	int64_t created_s;
 	char nonce[33]; /* 128 random bits, hex: proves to the gate that a process re-attaches */
 
