@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { HELP_AT = 20 }; /* where the right column begins */
+
+static void put_row(struct dv_out *out, const char *left, const char *right)
+{
+	unsigned at = 2 + dv_out_width(left);
+
+	dv_outf(out, "  %s", left);
+	if (at + 2 > HELP_AT) {
+		dv_outf(out, "\n");
+		at = 0;
+	}
+	dv_outf(out, "%*s", (int)(HELP_AT - at), "");
+	dv_out_wrap(out, DV_STYLE_NONE, HELP_AT, HELP_AT, right);
+}
+
+static void put_options(struct dv_out *out, const char *title, const struct dv_option *options)
+{
+	char left[64], letter[8];
+
+	dv_outf(out, "\n");
+	dv_out_style(out, DV_STYLE_HEAD, "%s\n", title);
+	for (; options->name; options++) {
+		if (options->letter)
+			(void)snprintf(letter, sizeof(letter), "-%c, ", options->letter);
+		else
+			letter[0] = '\0';
+		(void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, options->name,
+			       options->value ? " " : "", options->value ? options->value : "");
+		put_row(out, left, options->help);
+	}
+}
+
+static void put_text(struct dv_out *out, const char *text)
+{
+	dv_autofree char *copy = strdup(text);
+	char *paragraph = copy, *end;
+
+	while (paragraph && *paragraph) {
+		end = strstr(paragraph, "\n\n");
+		if (end)
+			*end = '\0';
+		dv_outf(out, "\n");
+		dv_out_wrap(out, DV_STYLE_NONE, 0, 0, paragraph);
+		paragraph = end ? end + 2 : NULL;
+	}
+}
+
+static void help_verb(struct dv_out *out, const struct dv_verb *verb)
+{
+	dv_outf(out, "Usage: divvy %s%s%s%s\n\n", verb->name, verb->options ? " [OPTIONS]" : "",
+		*verb->args ? " " : "", verb->args);
+	dv_outf(out, "%s: ", verb->name);
+	dv_out_wrap(out, DV_STYLE_NONE, 0, (unsigned)strlen(verb->name) + 2, verb->help);
+	put_text(out, verb->text);
+	if (verb->options)
+		put_options(out, "Options:", verb->options);
+	put_options(out, "Options of every verb:", dv_globals);
+}
+
+void dv_help(struct dv_out *out, const struct dv_verb *verb)
+{
+	if (verb) {
+		help_verb(out, verb);
+		return;
+	}
+	dv_outf(out, "Usage: divvy [OPTIONS] VERB ...\n\ndivvy divides GPUs among tenants.\n\n");
+	dv_out_style(out, DV_STYLE_HEAD, "Verbs:\n");
+	for (size_t i = 0; dv_verbs[i]; i++)
+		put_row(out, dv_verbs[i]->name, dv_verbs[i]->help);
+	put_options(out, "Options:", dv_globals);
+	dv_outf(out, "\n");
+	dv_out_wrap(out, DV_STYLE_NONE, 0, 0,
+		    "\"divvy VERB --help\" says more of a verb; so does the manual, man divvy.");
+}

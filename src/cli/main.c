@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <locale.h>
+
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+	/* Characters and nothing else: numbers stay as everywhere. */
+	(void)setlocale(LC_CTYPE, "");
+	return dv_cli_main(argc, argv, stdout, stderr);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/str.h"
+#include "cli/cli.h"
+#include "cli/verbs.h"
+
+const struct dv_option dv_globals[] = {
+	[DV_GLOBAL_JSON] = {"json", 0, NULL, "print one JSON document on standard output"},
+	[DV_GLOBAL_SOCKET] = {"socket", 0, "PATH", "divvyd's socket, if not the usual one"},
+	[DV_GLOBAL_MACHINE] = {"machine", 0, "NAME|FILE", "work on a simulated machine"},
+	[DV_GLOBAL_HELP] = {"help", 'h', NULL, "show what a verb does and its options"},
+	[DV_GLOBAL_VERSION] = {"version", 0, NULL, "show the version"},
+	{NULL},
+};
+
+const struct dv_verb *const dv_verbs[] = {
+	&dv_verb_help,
+	NULL,
+};
+
+const struct dv_verb *dv_verb_find(const char *name)
+{
+	for (size_t i = 0; dv_verbs[i]; i++)
+		if (strcmp(dv_verbs[i]->name, name) == 0)
+			return dv_verbs[i];
+	return NULL;
+}
+
+int dv_verb_unknown(const char *name, struct dv_error *err)
+{
+	const char *names[DV_VERBS_MOST + 1] = {NULL};
+	const char *near;
+	int r;
+
+	for (size_t i = 0; dv_verbs[i] && i < DV_VERBS_MOST; i++)
+		names[i] = dv_verbs[i]->name;
+	near = dv_nearest(name, names);
+	if (near)
+		r = dv_error_set(err, -EINVAL, "there is no verb '%s'; is '%s' meant?", name, near);
+	else
+		r = dv_error_set(err, -EINVAL, "there is no verb '%s'", name);
+	return dv_error_fix(err, r, "divvy --help lists the verbs");
+}

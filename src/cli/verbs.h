@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs there are, each defined in its cmd_<verb>.c. */
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct dv_verb dv_verb_help;
