@@ -8,19 +8,21 @@
  * message is one struct dv_msg. The socket's hang-up is the end of the client, for both sides.
  *
  * Memory: the client asks before it allocates (DV_MSG_RESERVE, answered DV_MSG_RESERVED or
- * DV_MSG_DENIED, same `serial`), and gives back (DV_MSG_RELEASE, not answered).
+ * DV_MSG_DENIED, same `serial`), and gives back (DV_MSG_RELEASE, not answered). What a client holds
+ * already when it says HELLO (it re-attaches) is charged as it says, even over the limit: it
+ * exists. After a restart of divvyd an answer may take until the grace for re-attaching is over.
  *
  * Time: see struct dv_grant. DV_MSG_WANT asks for the device; the grant is given in the page, with
  * a futex wake on `epoch`. DV_MSG_DRAINED says that nothing of this client is on the device any
- * more, after a revocation or because it went idle.
+ * more, after a revocation, at `until_ns`, or because it was idle for `linger_ns`. It is sent once
+ * for each HELD a client was given, used or not; after it the client launches nothing before it
+ * sees HELD in a newer epoch. divvyd takes no notice of a WANT or DRAINED whose `a` is older than
+ * the newest epoch in which it wrote HELD to this client: the client will see that one, and holds
+ * the device by it. So both sides agree whatever crosses on the way.
  *
- * Crossing messages are told apart by epoch. DRAINED carries the newest epoch that the client has
- * read; having sent it, the client puts nothing on the device until it reads a newer epoch with
- * HELD. divvyd takes DRAINED of an epoch at or above the last one in which it wrote HELD as handing
- * back (or as the end of a revocation), and ignores an older one, and one of a client that holds
- * nothing. A client that reads a revocation answers DRAINED with that epoch, even where it had
- * just handed back. WANT is good until the next grant; one from a client that holds is ignored.
- * After WELCOME the client wants nothing and holds nothing but what its page says. */
+ * divvyd hangs up on a client that breaks the form (size, magic, version, an unknown type, a
+ * second HELLO), that does not say HELLO within 2 s, or that does not read its answers. One that
+ * sends very much is read more slowly. */
 #pragma once
 
 #include <stdint.h>
@@ -81,7 +83,7 @@ struct dv_grant {
 	uint64_t inflight_ns; /* estimated work that may be on the device at once; 0: no bound */
 	uint64_t linger_ns;   /* idle for this long: hand back */
 	uint64_t memory_limit_bytes;  /* 0: no limit */
-	uint64_t memory_used_bytes;   /* by the whole tenant, when last looked at */
+	uint64_t memory_used_bytes;   /* by the whole tenant; written alone, outside the epoch */
 	uint64_t device_memory_bytes; /* what the device is said to have; 0: as it is */
 	uint32_t compute_units;	      /* what the device is said to have; 0: as it is */
 	uint32_t compute_mpct;	      /* the tenant's share */
