@@ -14,11 +14,16 @@
  *
  * Time: see struct dv_grant. DV_MSG_WANT asks for the device; the grant is given in the page, with
  * a futex wake on `epoch`. DV_MSG_DRAINED says that nothing of this client is on the device any
- * more, after a revocation, at `until_ns`, or because it was idle for `linger_ns`. It is sent once
- * for each HELD a client was given, used or not; after it the client launches nothing before it
- * sees HELD in a newer epoch. divvyd takes no notice of a WANT or DRAINED whose `a` is older than
- * the newest epoch in which it wrote HELD to this client: the client will see that one, and holds
- * the device by it. So both sides agree whatever crosses on the way.
+ * more, after a revocation, at `until_ns`, or because it was idle for `linger_ns`.
+ *
+ * Crossing messages are told apart by epoch. DRAINED carries the newest epoch that the client has
+ * read; having sent it, the client puts nothing on the device until it reads a newer epoch with
+ * HELD. divvyd takes DRAINED of an epoch at or above the last one in which it wrote HELD as handing
+ * back (or as the end of a revocation), and ignores an older one, and one of a client that holds
+ * nothing. A client that reads a revocation answers DRAINED with that epoch, even where it had
+ * just handed back. WANT is good until the next grant; one from a client that holds is ignored.
+ * A client that was given HELD and has no use for it any more hands back after `linger_ns` too.
+ * After WELCOME the client wants nothing and holds nothing but what its page says.
  *
  * divvyd hangs up on a client that breaks the form (size, magic, version, an unknown type, a
  * second HELLO), that does not say HELLO within 2 s, or that does not read its answers. One that
