@@ -53,5 +53,6 @@ int dv_gpu_kind_parse(const char *name, enum dv_gpu_kind *ret, struct dv_error *
 const struct dv_gpu_method *dv_gpu_method(const struct dv_gpu *gpu, enum dv_method method);
 
 /* Does `text` name this GPU: id, uuid, address, model id, or (case-insensitively) the beginning of
- * any run of words of the product's name ("H100-80", "RTX 4090": '-' and ' ' are the same)? */
+ * any run of words of the product's name ("H100-80", "RTX 4090": '-' and ' ' are the same)? A bare
+ * number must be a whole word ("4090", never "4": that is an index). */
 bool dv_gpu_matches(const struct dv_gpu *gpu, const char *text);

@@ -4,7 +4,12 @@
  * A node's path is text: "<gpu uuid>", a partition of it "<gpu uuid>/p<start>+<size>" (units of the
  * division: memory slices of MIG, CPUs of the CPU device), a slice of either
  * "<parent>/s<lease id>". A node is divided in one way at a time; a lease on a node excludes every
- * lease on an ancestor or a descendant. Pure; leases are the caller's. */
+ * lease on an ancestor or a descendant. Pure; leases are the caller's.
+ *
+ * A lease's node has the form of its method: passthrough has the GPU, mig and partition have a
+ * partition of it, vgpu and sriov a slice of the GPU, slice one of either, vgpu-mig a partition or
+ * a slice of one. Everything else is -EINVAL. Partitions are cpusets on the CPU device ("CPU-..."
+ * where only the uuid is known), MIG on every other. */
 #pragma once
 
 #include "model/gpu.h"
@@ -27,7 +32,9 @@ enum dv_division dv_tree_division(const char *gpu_uuid, const struct dv_leases *
 /* May `claim` (node, method, memory, share filled in) be added on `gpu` beside `leases`?
  * 0, or refused: -EBUSY with rule S01 (node, ancestor or descendant has an owner) or S02 (the node
  * is divided in another way), -ENOSPC with rule G01 (memory) or G02 (shares over 100 %) or S04
- * (partition outside the device). The message names who is in the way. */
+ * (partition outside the device). The message names who is in the way. -EUCLEAN when a lease on the
+ * GPU has a node that cannot be read: nothing is given then. A slice needs a memory limit and a
+ * share. */
 int dv_tree_may_claim(const struct dv_gpu *gpu, const struct dv_leases *leases,
 		      const struct dv_lease *claim, struct dv_error *err) DV_MUST_CHECK;
 
@@ -36,6 +43,8 @@ int dv_tree_may_claim(const struct dv_gpu *gpu, const struct dv_leases *leases,
 int dv_tree_check(const struct dv_gpu *gpus, size_t gpu_count, const struct dv_leases *leases,
 		  struct dv_error *err) DV_MUST_CHECK;
 
-/* Memory and share that slices may still take on `parent_path` ("<uuid>" or a partition). */
+/* Memory and share that slices may still take on `parent_path` ("<uuid>" or a partition); 0 where
+ * there can be none. A partition's memory is its part of the GPU's, by units: of MIG an upper
+ * bound, the profile's own figure is the catalogue's. */
 void dv_tree_left(const struct dv_gpu *gpu, const struct dv_leases *leases, const char *parent_path,
 		  uint64_t *ret_memory_bytes, uint32_t *ret_mpct);

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/tree.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/units.h"
+
+/* No GPU has more memory slices than this; those that have fewer are the catalogue's to tell. */
+enum { MIG_SLICES_MOST = 8 };
+
+/* What of a lease decides who owns what. */
+struct holding {
+	struct dv_node node;
+	enum dv_method method;
+	enum dv_division division; /* of the GPU */
+	const struct dv_lease *lease;
+};
+
+/* Read a decimal number in its one form (no sign, no leading zero), at most `most`. */
+static bool read_number(const char **text, uint64_t most, uint64_t *ret)
+{
+	const char *s = *text;
+	uint64_t value = 0;
+
+	if (*s < '0' || *s > '9' || (s[0] == '0' && s[1] >= '0' && s[1] <= '9'))
+		return false;
+	for (; *s >= '0' && *s <= '9'; s++) {
+		unsigned digit = (unsigned)(*s - '0');
+
+		if (value > (most - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	*text = s;
+	*ret = value;
+	return true;
+}
+
+static bool read_partition(const char **text, struct dv_node *node)
+{
+	uint64_t start, size;
+	const char *s = *text + 2; /* "/p" */
+
+	if (!read_number(&s, UINT32_MAX, &start) || *s != '+')
+		return false;
+	s++;
+	if (!read_number(&s, UINT32_MAX, &size) || size == 0 || start + size > UINT32_MAX)
+		return false;
+	node->has_partition = true;
+	node->start = (uint32_t)start;
+	node->size = (uint32_t)size;
+	*text = s;
+	return true;
+}
+
+static bool read_slice(const char **text, struct dv_node *node)
+{
+	const char *s = *text + 2; /* "/s" */
+	uint64_t id;
+
+	if (!read_number(&s, INT64_MAX, &id))
+		return false;
+	node->has_slice = true;
+	node->slice = (int64_t)id;
+	*text = s;
+	return true;
+}
+
+static bool read_uuid(const char **text, struct dv_node *node)
+{
+	const char *s = *text;
+
+	while (*s && *s != '/') {
+		if (*s <= ' ' || *s > '~' || s - *text >= DV_UUID_SIZE - 1)
+			return false;
+		s++;
+	}
+	memcpy(node->gpu_uuid, *text, (size_t)(s - *text));
+	*text = s;
+	return node->gpu_uuid[0] != '\0';
+}
+
+int dv_node_parse(const char *path, struct dv_node *ret_node, struct dv_error *err)
+{
+	struct dv_node node = {0};
+	const char *s = path;
+	bool good = read_uuid(&s, &node);
+
+	if (good && strncmp(s, "/p", 2) == 0)
+		good = read_partition(&s, &node);
+	if (good && strncmp(s, "/s", 2) == 0)
+		good = read_slice(&s, &node);
+	if (!good || *s)
+		return dv_error_set(err, -EINVAL,
+				    "'%.200s' is not a node's path (GPU[/pSTART+SIZE][/sLEASE])",
+				    path);
+	*ret_node = node;
+	return 0;
+}
+
+const char *dv_node_print(const struct dv_node *node, char *buf, size_t size)
+{
+	char partition[32] = "", slice[32] = "";
+
+	if (node->has_partition)
+		(void)snprintf(partition, sizeof(partition), "/p%" PRIu32 "+%" PRIu32, node->start,
+			       node->size);
+	if (node->has_slice)
+		(void)snprintf(slice, sizeof(slice), "/s%" PRId64, node->slice);
+	(void)snprintf(buf, size, "%s%s%s", node->gpu_uuid, partition, slice);
+	return buf;
+}
+
+static bool is_cpu(const char *uuid)
+{
+	return strncmp(uuid, "CPU-", 4) == 0;
+}
+
+/* How the GPU is divided by that holding. A slice in a partition does not tell of what kind the
+ * partition is: only the CPU device has cpusets, all others have MIG. */
+static enum dv_division gpu_division(const struct dv_node *node, enum dv_method method, bool cpu)
+{
+	if (!node->has_partition)
+		return dv_method_division(method);
+	return cpu ? DV_DIVISION_PARTITIONS : DV_DIVISION_MIG;
+}
+
+/* Has the node the form that a lease of this method has? */
+static bool fits_method(const struct dv_node *node, enum dv_method method, bool cpu)
+{
+	switch (method) {
+	case DV_METHOD_PASSTHROUGH:
+		return !node->has_partition && !node->has_slice;
+	case DV_METHOD_SLICE:
+		return node->has_slice;
+	case DV_METHOD_MIG:
+		return !cpu && node->has_partition && !node->has_slice;
+	case DV_METHOD_PARTITION:
+		return cpu && node->has_partition && !node->has_slice;
+	case DV_METHOD_VGPU_MIG:
+		return !cpu && node->has_partition;
+	case DV_METHOD_VGPU:
+	case DV_METHOD_SRIOV:
+		return !cpu && !node->has_partition && node->has_slice;
+	case DV_METHOD_NONE:
+	case DV_METHOD_MPS:
+	case DV_METHOD_TIMESLICE:
+	case DV_METHOD_COUNT:
+		break;
+	}
+	return false;
+}
+
+static int read_holding(const struct dv_lease *lease, bool cpu, struct holding *ret,
+			struct dv_error *err)
+{
+	struct holding h = {.method = lease->method, .lease = lease};
+	int r = dv_node_parse(lease->node, &h.node, err);
+
+	if (r < 0)
+		return dv_error_prefix(err, r, "lease '%s'", lease->name);
+	if (strcmp(h.node.gpu_uuid, lease->gpu_uuid) != 0)
+		return dv_error_set(err, -EINVAL, "lease '%s' is of GPU %s, its node %s is not",
+				    lease->name, lease->gpu_uuid, lease->node);
+	if (!fits_method(&h.node, lease->method, cpu))
+		return dv_error_set(err, -EINVAL, "lease '%s': %s cannot be had by method %s",
+				    lease->name, lease->node, dv_method_name(lease->method));
+	h.division = gpu_division(&h.node, h.method, cpu);
+	*ret = h;
+	return 0;
+}
+
+enum clash { CLASH_NONE, CLASH_OWNED, CLASH_DIVIDED };
+
+static bool same_partition(const struct dv_node *a, const struct dv_node *b)
+{
+	return a->has_partition == b->has_partition &&
+	       (!a->has_partition || (a->start == b->start && a->size == b->size));
+}
+
+static bool partitions_meet(const struct dv_node *a, const struct dv_node *b)
+{
+	return (uint64_t)a->start < (uint64_t)b->start + b->size &&
+	       (uint64_t)b->start < (uint64_t)a->start + a->size;
+}
+
+/* The rule itself: may these two stand side by side? */
+static enum clash clash_between(const struct holding *a, const struct holding *b)
+{
+	const struct dv_node *m = &a->node, *n = &b->node;
+
+	if (strcmp(m->gpu_uuid, n->gpu_uuid) != 0)
+		return CLASH_NONE;
+	/* One has the whole GPU. */
+	if ((!m->has_partition && !m->has_slice) || (!n->has_partition && !n->has_slice))
+		return CLASH_OWNED;
+	if (a->division != b->division)
+		return CLASH_DIVIDED;
+	if (!same_partition(m, n))
+		return partitions_meet(m, n) ? CLASH_OWNED : CLASH_NONE;
+	/* One has the whole partition. */
+	if (!m->has_slice || !n->has_slice || m->slice == n->slice)
+		return CLASH_OWNED;
+	return a->method == b->method ? CLASH_NONE : CLASH_DIVIDED;
+}
+
+static int refuse_clash(enum clash clash, const struct holding *claim, const struct holding *other,
+			struct dv_error *err)
+{
+	char path[DV_NODE_SIZE];
+	int r;
+
+	(void)dv_node_print(&claim->node, path, sizeof(path));
+	if (clash == CLASH_DIVIDED)
+		r = dv_error_rule(err, -EBUSY, "S02",
+				  "%s is divided by %s: lease '%s' has %s; it cannot be divided "
+				  "by %s at the same time",
+				  other->node.gpu_uuid, dv_method_name(other->method),
+				  other->lease->name, other->lease->node,
+				  dv_method_name(claim->method));
+	else
+		r = dv_error_rule(err, -EBUSY, "S01", "%s is taken: lease '%s' has %s", path,
+				  other->lease->name, other->lease->node);
+	return dv_error_fix(err, r, "choose another GPU, or give it back first: divvy release %s",
+			    other->lease->name);
+}
+
+enum dv_division dv_tree_division(const char *gpu_uuid, const struct dv_leases *leases)
+{
+	for (size_t i = 0; i < leases->len; i++) {
+		struct holding h;
+
+		if (strcmp(leases->items[i].gpu_uuid, gpu_uuid) != 0)
+			continue;
+		if (read_holding(&leases->items[i], is_cpu(gpu_uuid), &h, NULL) == 0)
+			return h.division;
+	}
+	return DV_DIVISION_NONE;
+}
+
+/* How many units the GPU's partitions are counted in. */
+static uint32_t partition_units(const struct dv_gpu *gpu)
+{
+	return gpu->kind == DV_GPU_CPU ? gpu->compute_units : MIG_SLICES_MOST;
+}
+
+/* The memory of the node's parent: the GPU's, or the partition's part of it. */
+static uint64_t parent_memory(const struct dv_gpu *gpu, const struct dv_node *node)
+{
+	uint32_t units = partition_units(gpu);
+
+	if (!node->has_partition)
+		return gpu->memory_bytes;
+	if (units == 0)
+		return 0;
+	/* Divided before it is multiplied, and the rest apart: no overflow. */
+	return gpu->memory_bytes / units * node->size +
+	       gpu->memory_bytes % units * node->size / units;
+}
+
+static void add_capped(uint64_t *sum, uint64_t more)
+{
+	if (__builtin_add_overflow(*sum, more, sum))
+		*sum = UINT64_MAX;
+}
+
+static int check_bounds(const struct dv_gpu *gpu, const struct holding *h, struct dv_error *err)
+{
+	uint32_t units = partition_units(gpu);
+	int r;
+
+	if (!h->node.has_partition || (uint64_t)h->node.start + h->node.size <= units)
+		return 0;
+	r = dv_error_rule(err, -ENOSPC, "S04", "%s ends at %" PRIu64 ", but %s has %" PRIu32 " %s",
+			  h->lease->node, (uint64_t)h->node.start + h->node.size,
+			  gpu->product[0] ? gpu->product : gpu->uuid, units,
+			  gpu->kind == DV_GPU_CPU ? "CPUs" : "memory slices at most");
+	return dv_error_fix(err, r, "ask for a smaller partition, or one that starts lower");
+}
+
+static bool same_parent(const struct dv_node *a, const struct dv_node *b)
+{
+	return a->has_slice && b->has_slice && strcmp(a->gpu_uuid, b->gpu_uuid) == 0 &&
+	       same_partition(a, b);
+}
+
+/* An existing lease; one that cannot be read makes every answer unsafe. */
+static int read_existing(const struct dv_lease *lease, bool cpu, struct holding *ret,
+			 struct dv_error *err)
+{
+	struct dv_error why = {0};
+
+	if (read_holding(lease, cpu, ret, &why) < 0)
+		return dv_error_set(err, -EUCLEAN, "%s", why.msg);
+	return 0;
+}
+
+/* Look at each lease on the GPU: refuse a clash, else sum up what the claim's siblings have. */
+static int look_beside(const struct dv_gpu *gpu, const struct dv_leases *leases,
+		       const struct holding *claim, uint64_t *ret_memory, uint64_t *ret_mpct,
+		       struct dv_error *err)
+{
+	uint64_t memory = 0, mpct = 0;
+
+	for (size_t i = 0; i < leases->len; i++) {
+		const struct dv_lease *lease = &leases->items[i];
+		struct holding other;
+		enum clash clash;
+		int r;
+
+		if (strcmp(lease->gpu_uuid, gpu->uuid) != 0)
+			continue;
+		r = read_existing(lease, gpu->kind == DV_GPU_CPU, &other, err);
+		if (r < 0)
+			return r;
+		clash = clash_between(claim, &other);
+		if (clash != CLASH_NONE)
+			return refuse_clash(clash, claim, &other, err);
+		if (same_parent(&claim->node, &other.node)) {
+			add_capped(&memory, lease->memory_bytes);
+			add_capped(&mpct, lease->compute_mpct);
+		}
+	}
+	*ret_memory = memory;
+	*ret_mpct = mpct;
+	return 0;
+}
+
+static uint64_t left_of(uint64_t whole, uint64_t used)
+{
+	return used < whole ? whole - used : 0;
+}
+
+static int check_room(const struct dv_gpu *gpu, const struct holding *claim, uint64_t memory,
+		      uint64_t mpct, struct dv_error *err)
+{
+	uint64_t memory_left = left_of(parent_memory(gpu, &claim->node), memory);
+	uint32_t mpct_left = (uint32_t)left_of(DV_MPCT_WHOLE, mpct);
+	char wanted[32], left[32];
+	int r;
+
+	if (claim->lease->memory_bytes > memory_left) {
+		r = dv_error_rule(err, -ENOSPC, "G01",
+				  "not enough memory left on %s: %s wanted, %s left",
+				  gpu->product[0] ? gpu->product : gpu->uuid,
+				  dv_size_print(claim->lease->memory_bytes, wanted, sizeof(wanted)),
+				  dv_size_print(memory_left, left, sizeof(left)));
+		return dv_error_fix(err, r, "ask for at most %s, or give back a lease", left);
+	}
+	if (claim->lease->compute_mpct > mpct_left) {
+		r = dv_error_rule(
+			err, -ENOSPC, "G02",
+			"the shares on %s would be over 100%%: %s wanted, %s left",
+			gpu->product[0] ? gpu->product : gpu->uuid,
+			dv_share_print(claim->lease->compute_mpct, wanted, sizeof(wanted)),
+			dv_share_print(mpct_left, left, sizeof(left)));
+		return dv_error_fix(err, r, "ask for at most %s, or give back a lease", left);
+	}
+	return 0;
+}
+
+int dv_tree_may_claim(const struct dv_gpu *gpu, const struct dv_leases *leases,
+		      const struct dv_lease *claim, struct dv_error *err)
+{
+	uint64_t memory, mpct;
+	struct holding h;
+	int r = read_holding(claim, gpu->kind == DV_GPU_CPU, &h, err);
+
+	if (r < 0)
+		return r;
+	if (strcmp(h.node.gpu_uuid, gpu->uuid) != 0)
+		return dv_error_set(err, -EINVAL, "%s is not on GPU %s", claim->node, gpu->uuid);
+	/* Without them the gate would hold it to nothing. */
+	if (claim->method == DV_METHOD_SLICE && (!claim->memory_bytes || !claim->compute_mpct))
+		return dv_error_set(err, -EINVAL, "slice %s has no memory limit or no share",
+				    claim->node);
+	r = check_bounds(gpu, &h, err);
+	if (r < 0)
+		return r;
+	r = look_beside(gpu, leases, &h, &memory, &mpct, err);
+	if (r < 0)
+		return r;
+	return h.node.has_slice ? check_room(gpu, &h, memory, mpct, err) : 0;
+}
+
+static const struct dv_gpu *find_gpu(const struct dv_gpu *gpus, size_t count, const char *uuid)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(gpus[i].uuid, uuid) == 0)
+			return &gpus[i];
+	return NULL;
+}
+
+/* No holding before number i clashes with it; the slices of its parent fit. */
+static int check_holding(const struct dv_gpu *gpu, const struct holding *all, size_t i,
+			 struct dv_error *err)
+{
+	uint64_t memory = all[i].lease->memory_bytes, mpct = all[i].lease->compute_mpct;
+
+	for (size_t j = 0; j < i; j++) {
+		if (clash_between(&all[i], &all[j]) != CLASH_NONE)
+			return dv_error_set(err, -EUCLEAN,
+					    "leases '%s' and '%s' cannot both be: %s and %s",
+					    all[j].lease->name, all[i].lease->name,
+					    all[j].lease->node, all[i].lease->node);
+		if (same_parent(&all[i].node, &all[j].node)) {
+			add_capped(&memory, all[j].lease->memory_bytes);
+			add_capped(&mpct, all[j].lease->compute_mpct);
+		}
+	}
+	if (!gpu)
+		return 0;
+	if (check_bounds(gpu, &all[i], NULL) < 0)
+		return dv_error_set(err, -EUCLEAN, "lease '%s' has %s, outside its device",
+				    all[i].lease->name, all[i].lease->node);
+	if (all[i].node.has_slice &&
+	    (memory > parent_memory(gpu, &all[i].node) || mpct > DV_MPCT_WHOLE))
+		return dv_error_set(err, -EUCLEAN,
+				    "up to lease '%s' (%s) more was given than there is",
+				    all[i].lease->name, all[i].lease->node);
+	return 0;
+}
+
+int dv_tree_check(const struct dv_gpu *gpus, size_t gpu_count, const struct dv_leases *leases,
+		  struct dv_error *err)
+{
+	dv_autofree struct holding *all = calloc(leases->len + 1, sizeof(*all));
+
+	if (!all)
+		return dv_error_set(err, -ENOMEM, "no memory to check %zu leases", leases->len);
+	for (size_t i = 0; i < leases->len; i++) {
+		const struct dv_lease *lease = &leases->items[i];
+		const struct dv_gpu *gpu = find_gpu(gpus, gpu_count, lease->gpu_uuid);
+		bool cpu = gpu ? gpu->kind == DV_GPU_CPU : is_cpu(lease->gpu_uuid);
+		int r = read_existing(lease, cpu, &all[i], err);
+
+		if (r == 0)
+			r = check_holding(gpu, all, i, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void dv_tree_left(const struct dv_gpu *gpu, const struct dv_leases *leases, const char *parent_path,
+		  uint64_t *ret_memory_bytes, uint32_t *ret_mpct)
+{
+	/* A slice with an id that no lease has: what would it find beside it? */
+	struct holding probe = {.method = DV_METHOD_SLICE, .lease = &(struct dv_lease){0}};
+	uint64_t memory, mpct;
+
+	*ret_memory_bytes = 0;
+	*ret_mpct = 0;
+	if (dv_node_parse(parent_path, &probe.node, NULL) < 0 || probe.node.has_slice ||
+	    strcmp(probe.node.gpu_uuid, gpu->uuid) != 0)
+		return;
+	probe.node.has_slice = true;
+	probe.node.slice = -1;
+	probe.division = gpu_division(&probe.node, probe.method, gpu->kind == DV_GPU_CPU);
+	if (check_bounds(gpu, &probe, NULL) < 0 ||
+	    look_beside(gpu, leases, &probe, &memory, &mpct, NULL) < 0)
+		return;
+	*ret_memory_bytes = left_of(parent_memory(gpu, &probe.node), memory);
+	*ret_mpct = (uint32_t)left_of(DV_MPCT_WHOLE, mpct);
+}

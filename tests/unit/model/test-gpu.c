@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/gpu.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct dv_gpu h100 = {
+	.id = "0",
+	.uuid = "GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f",
+	.kind = DV_GPU_NVIDIA,
+	.model = "h100-80-sxm",
+	.product = "NVIDIA H100 80GB HBM3",
+	.address = "0000:1b:00.0",
+};
+
+static const struct dv_gpu rtx = {
+	.id = "1",
+	.uuid = "GPU-1",
+	.kind = DV_GPU_NVIDIA,
+	.model = "rtx-4090",
+	.product = "NVIDIA GeForce RTX 4090",
+};
+
+static void test_kinds(void **state)
+{
+	struct dv_error err = {0};
+	enum dv_gpu_kind kind;
+
+	for (int i = 0; i < DV_GPU_KIND_COUNT; i++) {
+		assert_int_equal(
+			dv_gpu_kind_parse(dv_gpu_kind_name((enum dv_gpu_kind)i), &kind, &err), 0);
+		assert_int_equal(kind, i);
+	}
+	assert_int_equal(dv_gpu_kind_parse("nvidea", &kind, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "did you mean 'nvidia'"));
+	assert_string_equal(dv_gpu_kind_name(DV_GPU_KIND_COUNT), "unknown");
+}
+
+static void test_matches_identity(void **state)
+{
+	assert_true(dv_gpu_matches(&h100, "0"));
+	assert_true(dv_gpu_matches(&h100, "GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f"));
+	assert_true(dv_gpu_matches(&h100, "gpu-5C89852C-d268-c3f3-1b07-005d5ae1dc3f"));
+	assert_true(dv_gpu_matches(&h100, "0000:1B:00.0"));
+	assert_true(dv_gpu_matches(&h100, "h100-80-sxm"));
+	assert_false(dv_gpu_matches(&h100, "1"));
+	assert_false(dv_gpu_matches(&h100, "GPU-5c89852c"));
+	assert_false(dv_gpu_matches(&h100, "0000:1b"));
+	/* A device without an address is not named by nothing. */
+	assert_false(dv_gpu_matches(&rtx, ""));
+}
+
+static void test_matches_product(void **state)
+{
+	assert_true(dv_gpu_matches(&h100, "H100-80"));
+	assert_true(dv_gpu_matches(&h100, "h100 80gb"));
+	assert_true(dv_gpu_matches(&h100, "H100"));
+	assert_true(dv_gpu_matches(&h100, "nvidia h100"));
+	assert_true(dv_gpu_matches(&h100, "HBM3"));
+	assert_true(dv_gpu_matches(&h100, "80GB HBM"));
+	assert_true(dv_gpu_matches(&rtx, "RTX 4090"));
+	assert_true(dv_gpu_matches(&rtx, "rtx--4090"));
+	assert_true(dv_gpu_matches(&rtx, "rtx 4"));
+	assert_false(dv_gpu_matches(&h100, "100"));
+	assert_false(dv_gpu_matches(&h100, "H10080"));
+	assert_false(dv_gpu_matches(&h100, "H100 HBM3"));
+	assert_false(dv_gpu_matches(&h100, "NVIDIA H100 80GB HBM3 PCIe"));
+	assert_false(dv_gpu_matches(&h100, "-"));
+	assert_false(dv_gpu_matches(&h100, " "));
+}
+
+/* A number is an index, or a whole word: GPU 4 of a machine with RTX 4090s is one GPU. */
+static void test_matches_number(void **state)
+{
+	assert_true(dv_gpu_matches(&rtx, "1"));
+	assert_true(dv_gpu_matches(&rtx, "4090"));
+	assert_false(dv_gpu_matches(&rtx, "4"));
+	assert_false(dv_gpu_matches(&h100, "80"));
+}
+
+static void test_method_entry(void **state)
+{
+	struct dv_gpu gpu = h100;
+
+	assert_null(dv_gpu_method(&gpu, DV_METHOD_SLICE));
+	gpu.method_count = 2;
+	gpu.methods[0].method = DV_METHOD_MIG;
+	gpu.methods[1].method = DV_METHOD_SLICE;
+	assert_ptr_equal(dv_gpu_method(&gpu, DV_METHOD_SLICE), &gpu.methods[1]);
+	assert_null(dv_gpu_method(&gpu, DV_METHOD_VGPU));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kinds),		cmocka_unit_test(test_matches_identity),
+		cmocka_unit_test(test_matches_product), cmocka_unit_test(test_matches_number),
+		cmocka_unit_test(test_method_entry),
+	};
+
+	return cmocka_run_group_tests_name("model/gpu", tests, NULL, NULL);
+}
