@@ -67,6 +67,23 @@ int dv_api_status_decode(const char *text, struct dv_api_status *ret,
 			 struct dv_error *err) DV_MUST_CHECK;
 void dv_api_status_fini(struct dv_api_status *status);
 
+/* divvy/log/1: the answer to GET /v1/log, oldest first. */
+enum { DV_API_LOG_MOST = 1000, DV_API_WARNINGS_MOST = 256 };
+struct dv_api_log_entry {
+	int64_t id, time_s;
+	uid_t uid;
+	pid_t pid;
+	char verb[32];
+	char subject[DV_NODE_SIZE];
+	char text[256];
+};
+struct dv_api_log {
+	DV_VEC(struct dv_api_log_entry);
+};
+int dv_api_log_encode(const struct dv_api_log *log, char **ret_text,
+		      struct dv_error *err) DV_MUST_CHECK;
+int dv_api_log_decode(const char *text, struct dv_api_log *ret, struct dv_error *err) DV_MUST_CHECK;
+
 /* divvy/plan/1, see model/plan.h. */
 int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text,
 		       struct dv_error *err) DV_MUST_CHECK;

@@ -44,7 +44,10 @@ struct dv_lease {
 
 	/* Observed, not stored. */
 	uint64_t memory_used_bytes;
-	unsigned pid_count; /* may be greater than DV_LEASE_PIDS_MOST; that many are listed */
+	uint32_t window_ms;   /* over which got_mpct was measured; 0: not measured */
+	uint32_t got_mpct;    /* share of the shared node's time that it got */
+	uint64_t wait_p99_ns; /* from wanting the device to getting it */
+	unsigned pid_count;   /* may be greater than DV_LEASE_PIDS_MOST; that many are listed */
 	pid_t pids[DV_LEASE_PIDS_MOST];
 };
 

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/api.h"
+#include "api/document.h"
+
+static json_t *method_put(const struct dv_gpu_method *method)
+{
+	struct dv_api_out out = dv_api_begin();
+
+	dv_api_put_text(&out, "name", dv_method_name(method->method));
+	dv_api_put_bool(&out, "ok", method->ok);
+	dv_api_put_texts(&out, "rules", method->rules[0], sizeof(method->rules[0]),
+			 DV_MIN(method->rule_count, (unsigned)DV_GPU_RULES_MOST));
+	dv_api_put_opt(&out, "why", method->why);
+	return dv_api_done(&out);
+}
+
+json_t *dv_api_gpu_put(const struct dv_gpu *gpu)
+{
+	struct dv_api_out out = dv_api_begin();
+	json_t *methods = json_array();
+
+	dv_api_put_text(&out, "id", gpu->id);
+	dv_api_put_text(&out, "uuid", gpu->uuid);
+	dv_api_put_text(&out, "kind", dv_gpu_kind_name(gpu->kind));
+	dv_api_put_text(&out, "model", gpu->model);
+	dv_api_put_opt(&out, "product", gpu->product);
+	dv_api_put_opt(&out, "address", gpu->address);
+	dv_api_put_memory(&out, "memory", gpu->memory_bytes);
+	dv_api_put_int(&out, "compute_units", gpu->compute_units);
+	if (gpu->numa_node >= 0)
+		dv_api_put_int(&out, "numa_node", gpu->numa_node);
+	else
+		dv_api_put_json(&out, "numa_node", json_null());
+	dv_api_put_text(&out, "division", dv_division_name(gpu->division));
+	dv_api_put_opt(&out, "driver", gpu->driver);
+	dv_api_put_opt(&out, "owned_by", gpu->owned_by);
+	dv_api_put_opt(&out, "quarantine", gpu->quarantine);
+	for (unsigned i = 0; i < gpu->method_count && i < DV_GPU_METHODS_MOST; i++)
+		dv_api_append(&out, methods, method_put(&gpu->methods[i]));
+	dv_api_put_json(&out, "methods", methods);
+	return dv_api_done(&out);
+}
+
+void dv_api_put_gpus(struct dv_api_out *out, const struct dv_gpu *gpus, size_t count)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		dv_api_append(out, list, dv_api_gpu_put(&gpus[i]));
+	dv_api_put_json(out, "gpus", list);
+}
+
+int dv_api_gpus_encode(const struct dv_gpu *gpus, size_t count, char **ret_text,
+		       struct dv_error *err)
+{
+	struct dv_api_out out = dv_api_begin();
+
+	dv_api_put_text(&out, "schema", "divvy/gpus/1");
+	dv_api_put_gpus(&out, gpus, count);
+	return dv_api_print(dv_api_done(&out), ret_text, err);
+}
+
+static int method_get(const struct dv_api_in *from, const json_t *value, struct dv_gpu_method *ret)
+{
+	struct dv_gpu_method method = {0};
+	struct dv_api_in in;
+	int r = dv_api_enter(from, value, "an item of \"methods\"", &in);
+
+	r = r < 0 ? r : dv_api_get_word(&in, "name", dv_method_parse, &method.method);
+	r = r < 0 ? r : dv_api_get_bool(&in, "ok", &method.ok);
+	r = r < 0 ? r
+		  : dv_api_get_texts(&in, "rules", method.rules[0], sizeof(method.rules[0]),
+				     DV_GPU_RULES_MOST, &method.rule_count);
+	r = r < 0 ? r : dv_api_get_text(&in, "why", method.why, sizeof(method.why));
+	if (r < 0)
+		return r;
+	*ret = method;
+	return 0;
+}
+
+static int methods_get(const struct dv_api_in *in, struct dv_gpu *gpu)
+{
+	const json_t *list = NULL;
+	int r = dv_api_get_list(in, "methods", DV_GPU_METHODS_MOST, &list);
+
+	if (r < 0)
+		return r;
+	for (; gpu->method_count < json_array_size(list); gpu->method_count++) {
+		r = method_get(in, json_array_get(list, gpu->method_count),
+			       &gpu->methods[gpu->method_count]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int texts_get(const struct dv_api_in *in, struct dv_gpu *gpu)
+{
+	const struct {
+		const char *key;
+		char *buf;
+		size_t size;
+	} texts[] = {
+		{"model", gpu->model, sizeof(gpu->model)},
+		{"product", gpu->product, sizeof(gpu->product)},
+		{"address", gpu->address, sizeof(gpu->address)},
+		{"driver", gpu->driver, sizeof(gpu->driver)},
+		{"owned_by", gpu->owned_by, sizeof(gpu->owned_by)},
+		{"quarantine", gpu->quarantine, sizeof(gpu->quarantine)},
+	};
+	int r = dv_api_need_text(in, "id", gpu->id, sizeof(gpu->id));
+
+	r = r < 0 ? r : dv_api_need_text(in, "uuid", gpu->uuid, sizeof(gpu->uuid));
+	for (size_t i = 0; r == 0 && i < DV_ARRAY_LEN(texts); i++)
+		r = dv_api_get_text(in, texts[i].key, texts[i].buf, texts[i].size);
+	return r;
+}
+
+int dv_api_gpu_get(const struct dv_api_in *from, const json_t *value, struct dv_gpu *ret)
+{
+	struct dv_gpu gpu = {0};
+	struct dv_api_in in;
+	int64_t numa = -1;
+	int r = dv_api_enter(from, value, "an item of \"gpus\"", &in);
+
+	r = r < 0 ? r : texts_get(&in, &gpu);
+	r = r < 0 ? r : dv_api_get_word(&in, "kind", dv_gpu_kind_parse, &gpu.kind);
+	r = r < 0 ? r : dv_api_get_word(&in, "division", dv_division_parse, &gpu.division);
+	r = r < 0 ? r : dv_api_get_memory(&in, "memory", &gpu.memory_bytes);
+	r = r < 0 ? r : dv_api_get_unsigned(&in, "compute_units", UINT32_MAX, &gpu.compute_units);
+	r = r < 0 ? r : dv_api_get_int(&in, "numa_node", 0, INT32_MAX, &numa);
+	r = r < 0 ? r : methods_get(&in, &gpu);
+	if (r < 0)
+		return r;
+	gpu.numa_node = (int)numa;
+	*ret = gpu;
+	return 0;
+}
+
+int dv_api_get_gpus(const struct dv_api_in *in, struct dv_gpus *ret)
+{
+	const json_t *list = NULL;
+	struct dv_gpu gpu;
+	int r = dv_api_get_list(in, "gpus", DV_GPUS_MOST, &list);
+
+	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
+		r = dv_api_gpu_get(in, json_array_get(list, i), &gpu);
+		if (r < 0)
+			return dv_error_prefix(in->err, r, "gpus[%zu]", i);
+		if (dv_vec_push(ret, gpu) < 0)
+			r = dv_error_set(in->err, -ENOMEM, "no memory for the list of GPUs");
+	}
+	return r;
+}
+
+int dv_api_gpus_decode(const char *text, struct dv_gpus *ret, struct dv_error *err)
+{
+	dv_autojson json_t *root = NULL;
+	struct dv_gpus gpus = {0};
+	int r = dv_api_load(text, strlen(text), "gpus", -EPROTO, &root, err);
+
+	if (r < 0)
+		return r;
+	r = dv_api_get_gpus(&(struct dv_api_in){root, -EPROTO, err}, &gpus);
+	if (r < 0) {
+		dv_vec_fini(&gpus);
+		return r;
+	}
+	*ret = gpus;
+	return 0;
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is encoded and decoded is what it was, for any legal record. */
+#include "api/api.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "random.h"
+
+enum { ROUNDS = 300 };
+
+static void check_lease(const struct dv_lease *a, const struct dv_lease *b)
+{
+	assert_int_equal(a->id, b->id);
+	assert_string_equal(a->name, b->name);
+	assert_string_equal(a->fleet, b->fleet);
+	assert_int_equal(a->uid, b->uid);
+	assert_int_equal(a->kind, b->kind);
+	assert_int_equal(a->method, b->method);
+	assert_int_equal(a->policy, b->policy);
+	assert_int_equal(a->state, b->state);
+	assert_string_equal(a->gpu_uuid, b->gpu_uuid);
+	assert_string_equal(a->node, b->node);
+	assert_int_equal(a->memory_bytes, b->memory_bytes);
+	assert_int_equal(a->compute_mpct, b->compute_mpct);
+	assert_int_equal(a->ephemeral, b->ephemeral);
+	assert_int_equal(a->launcher, b->launcher);
+	assert_int_equal(a->created_s, b->created_s);
+	assert_int_equal(a->memory_used_bytes, b->memory_used_bytes);
+	assert_int_equal(a->window_ms, b->window_ms);
+	assert_int_equal(a->got_mpct, b->got_mpct);
+	assert_int_equal(a->wait_p99_ns, b->wait_p99_ns);
+	assert_int_equal(a->pid_count, b->pid_count);
+	assert_memory_equal(a->pids, b->pids, sizeof(a->pids));
+}
+
+static void check_gpu(const struct dv_gpu *a, const struct dv_gpu *b)
+{
+	assert_string_equal(a->id, b->id);
+	assert_string_equal(a->uuid, b->uuid);
+	assert_int_equal(a->kind, b->kind);
+	assert_string_equal(a->model, b->model);
+	assert_string_equal(a->product, b->product);
+	assert_string_equal(a->address, b->address);
+	assert_int_equal(a->memory_bytes, b->memory_bytes);
+	assert_int_equal(a->compute_units, b->compute_units);
+	assert_int_equal(a->numa_node, b->numa_node);
+	assert_int_equal(a->division, b->division);
+	assert_string_equal(a->driver, b->driver);
+	assert_string_equal(a->owned_by, b->owned_by);
+	assert_string_equal(a->quarantine, b->quarantine);
+	assert_int_equal(a->method_count, b->method_count);
+	for (unsigned i = 0; i < a->method_count; i++) {
+		assert_int_equal(a->methods[i].method, b->methods[i].method);
+		assert_int_equal(a->methods[i].ok, b->methods[i].ok);
+		assert_int_equal(a->methods[i].rule_count, b->methods[i].rule_count);
+		for (unsigned k = 0; k < a->methods[i].rule_count; k++)
+			assert_string_equal(a->methods[i].rules[k], b->methods[i].rules[k]);
+		assert_string_equal(a->methods[i].why, b->methods[i].why);
+	}
+}
+
+static void check_assignment(const struct dv_assignment *a, const struct dv_assignment *b)
+{
+	assert_string_equal(a->tenant, b->tenant);
+	assert_int_equal(a->kind, b->kind);
+	assert_int_equal(a->method, b->method);
+	assert_int_equal(a->on, b->on);
+	assert_string_equal(a->gpu, b->gpu);
+	assert_string_equal(a->gpu_uuid, b->gpu_uuid);
+	assert_string_equal(a->profile, b->profile);
+	assert_int_equal(a->start, b->start);
+	assert_int_equal(a->size, b->size);
+	assert_string_equal(a->node, b->node);
+	assert_int_equal(a->memory_bytes, b->memory_bytes);
+	assert_int_equal(a->compute_mpct, b->compute_mpct);
+	assert_int_equal(a->compute_slices, b->compute_slices);
+	assert_int_equal(a->has_policy, b->has_policy);
+	assert_int_equal(a->policy, b->policy);
+	assert_int_equal(a->kept, b->kept);
+	assert_int_equal(a->isolation, b->isolation);
+	assert_memory_equal(&a->isolates, &b->isolates, sizeof(a->isolates));
+	assert_int_equal(a->derived_count, b->derived_count);
+	assert_memory_equal(a->derived, b->derived, sizeof(a->derived[0]) * a->derived_count);
+	assert_string_equal(a->reason, b->reason);
+}
+
+static void check_step(const struct dv_step *a, const struct dv_step *b)
+{
+	assert_int_equal(a->id, b->id);
+	assert_string_equal(a->op, b->op);
+	assert_string_equal(a->gpu, b->gpu);
+	assert_string_equal(a->gpu_uuid, b->gpu_uuid);
+	assert_string_equal(a->node, b->node);
+	assert_string_equal(a->profile, b->profile);
+	assert_int_equal(a->start, b->start);
+	assert_int_equal(a->size, b->size);
+	assert_string_equal(a->tenant, b->tenant);
+	assert_int_equal(a->disturb_count, b->disturb_count);
+	for (unsigned i = 0; i < DV_MIN(a->disturb_count, DV_ARRAY_LEN(a->disturbs)); i++)
+		assert_string_equal(a->disturbs[i], b->disturbs[i]);
+	assert_int_equal(a->need_count, b->need_count);
+	assert_memory_equal(a->needs, b->needs, sizeof(a->needs[0]) * a->need_count);
+	assert_string_equal(a->undo, b->undo);
+	check_lease(&a->lease, &b->lease);
+}
+
+static void test_leases(void **state)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		size_t count = random_below(4);
+		struct dv_leases back = {0};
+		struct dv_lease leases[4];
+		dv_autofree char *text = NULL;
+
+		for (size_t i = 0; i < count; i++) {
+			random_lease(&leases[i]);
+			(void)dv_copy(leases[i].nonce, sizeof(leases[i].nonce), "5ec2e7c0ffee");
+		}
+		assert_int_equal(dv_api_leases_encode(leases, count, &text, NULL), 0);
+		assert_null(strstr(text, "5ec2e7c0ffee"));
+		assert_int_equal(dv_api_leases_decode(text, &back, NULL), 0);
+		assert_int_equal(back.len, count);
+		for (size_t i = 0; i < count; i++)
+			check_lease(&leases[i], &back.items[i]);
+		dv_vec_fini(&back);
+	}
+}
+
+static void test_gpus(void **state)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		size_t count = random_below(4);
+		struct dv_gpus back = {0};
+		struct dv_gpu gpus[4];
+		dv_autofree char *text = NULL;
+
+		for (size_t i = 0; i < count; i++)
+			random_gpu(&gpus[i]);
+		assert_int_equal(dv_api_gpus_encode(gpus, count, &text, NULL), 0);
+		assert_int_equal(dv_api_gpus_decode(text, &back, NULL), 0);
+		assert_int_equal(back.len, count);
+		for (size_t i = 0; i < count; i++)
+			check_gpu(&gpus[i], &back.items[i]);
+		dv_vec_fini(&back);
+	}
+}
+
+static void random_request(struct dv_lease_request *request)
+{
+	memset(request, 0, sizeof(*request));
+	if (random_below(2))
+		(void)snprintf(request->name, sizeof(request->name), "n%u",
+			       (unsigned)random_below(1000));
+	random_text(request->gpu, sizeof(request->gpu), 0);
+	request->kind = (enum dv_kind)random_below(DV_KIND_COUNT);
+	request->method = (enum dv_method)random_below(DV_METHOD_COUNT);
+	request->policy = (enum dv_policy)random_below(DV_POLICY_COUNT);
+	request->memory_bytes = random_bytes_count();
+	request->compute_mpct = (uint32_t)random_below(DV_MPCT_WHOLE + 1);
+	request->compute_units = (unsigned)random_below(1000);
+	request->ephemeral = random_below(2);
+}
+
+static void test_request(void **state)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct dv_lease_request request, back = {0};
+		dv_autofree char *text = NULL;
+
+		random_request(&request);
+		assert_int_equal(dv_api_request_encode(&request, &text, NULL), 0);
+		assert_int_equal(dv_api_request_decode(text, strlen(text), &back, NULL), 0);
+		assert_string_equal(request.name, back.name);
+		assert_string_equal(request.gpu, back.gpu);
+		assert_int_equal(request.kind, back.kind);
+		assert_int_equal(request.method, back.method);
+		assert_int_equal(request.policy, back.policy);
+		assert_int_equal(request.memory_bytes, back.memory_bytes);
+		assert_int_equal(request.compute_mpct, back.compute_mpct);
+		assert_int_equal(request.compute_units, back.compute_units);
+		assert_int_equal(request.ephemeral, back.ephemeral);
+	}
+}
+
+static void test_grant(void **state)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct dv_api_grant grant = {0}, back = {0};
+		dv_autofree char *text = NULL;
+
+		random_lease(&grant.lease);
+		grant.env_count = (unsigned)random_below(DV_API_ENV_MOST + 1);
+		for (unsigned i = 0; i < grant.env_count; i++) {
+			grant.env[i][0] = 'K';
+			grant.env[i][1] = '=';
+			random_text(grant.env[i] + 2, sizeof(grant.env[i]) - 2, 0);
+		}
+		random_text(grant.cgroup, sizeof(grant.cgroup), 0);
+		random_text(grant.cpus, sizeof(grant.cpus), 0);
+		grant.gated = random_below(2);
+		assert_int_equal(dv_api_grant_encode(&grant, &text, NULL), 0);
+		assert_int_equal(dv_api_grant_decode(text, &back, NULL), 0);
+		check_lease(&grant.lease, &back.lease);
+		assert_int_equal(grant.env_count, back.env_count);
+		for (unsigned i = 0; i < grant.env_count; i++)
+			assert_string_equal(grant.env[i], back.env[i]);
+		assert_string_equal(grant.cgroup, back.cgroup);
+		assert_string_equal(grant.cpus, back.cpus);
+		assert_int_equal(grant.gated, back.gated);
+	}
+}
+
+static void test_error(void **state)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct dv_error error = {.code = round % 2 ? -EBUSY : -EBADMSG}, back = {0};
+		dv_autofree char *text = NULL;
+
+		random_text(error.msg, sizeof(error.msg), 1);
+		random_text(error.fix, sizeof(error.fix), 0);
+		random_text(error.rule, sizeof(error.rule), 0);
+		random_text(error.file, sizeof(error.file), 0);
+		error.line = (int)random_below(100);
+		error.column = (int)random_below(100);
+		assert_int_equal(dv_api_error_encode(&error, &text), 0);
+		assert_int_equal(dv_api_error_decode(text, &back, NULL), 0);
+		assert_int_equal(error.code, back.code);
+		assert_string_equal(error.msg, back.msg);
+		assert_string_equal(error.fix, back.fix);
+		assert_string_equal(error.rule, back.rule);
+		assert_string_equal(error.file, back.file);
+		assert_int_equal(error.line, back.line);
+		assert_int_equal(error.column, back.column);
+	}
+}
+
+static void test_status(void **state)
+{
+	struct dv_api_status status = {.version = "0.1.0", .system = true, .pid = 77}, back = {0};
+	dv_autofree char *text = NULL;
+	struct dv_lease lease;
+	struct dv_gpu gpu;
+	char *warning = strdup("2 processes go round the gate");
+
+	(void)dv_copy(status.socket, sizeof(status.socket), "/run/divvy/divvyd.sock");
+	random_lease(&lease);
+	random_gpu(&gpu);
+	assert_non_null(warning);
+	assert_int_equal(dv_vec_push(&status.gpus, gpu), 0);
+	assert_int_equal(dv_vec_push(&status.leases, lease), 0);
+	assert_int_equal(dv_vec_push(&status.warnings, warning), 0);
+	assert_int_equal(dv_api_status_encode(&status, &text, NULL), 0);
+	assert_int_equal(dv_api_status_decode(text, &back, NULL), 0);
+	assert_string_equal(back.version, "0.1.0");
+	assert_string_equal(back.socket, "/run/divvy/divvyd.sock");
+	assert_true(back.system);
+	assert_int_equal(back.pid, 77);
+	assert_int_equal(back.gpus.len, 1);
+	check_gpu(&gpu, &back.gpus.items[0]);
+	assert_int_equal(back.leases.len, 1);
+	check_lease(&lease, &back.leases.items[0]);
+	assert_int_equal(back.warnings.len, 1);
+	assert_string_equal(back.warnings.items[0], warning);
+	dv_api_status_fini(&back);
+	dv_api_status_fini(&status);
+}
+
+static void test_log(void **state)
+{
+	struct dv_api_log log = {0}, back = {0};
+	dv_autofree char *text = NULL;
+
+	for (unsigned i = 0; i < 50; i++) {
+		struct dv_api_log_entry entry = {.id = i + 1,
+						 .time_s = (int64_t)random_below(1u << 31),
+						 .uid = (uid_t)random_below(UINT32_MAX),
+						 .pid = (pid_t)random_below(1 << 22)};
+
+		random_text(entry.verb, sizeof(entry.verb), 1);
+		random_text(entry.subject, sizeof(entry.subject), 0);
+		random_text(entry.text, sizeof(entry.text), 0);
+		assert_int_equal(dv_vec_push(&log, entry), 0);
+	}
+	assert_int_equal(dv_api_log_encode(&log, &text, NULL), 0);
+	assert_int_equal(dv_api_log_decode(text, &back, NULL), 0);
+	assert_int_equal(back.len, log.len);
+	for (size_t i = 0; i < log.len; i++) {
+		assert_int_equal(log.items[i].id, back.items[i].id);
+		assert_int_equal(log.items[i].time_s, back.items[i].time_s);
+		assert_int_equal(log.items[i].uid, back.items[i].uid);
+		assert_int_equal(log.items[i].pid, back.items[i].pid);
+		assert_string_equal(log.items[i].verb, back.items[i].verb);
+		assert_string_equal(log.items[i].subject, back.items[i].subject);
+		assert_string_equal(log.items[i].text, back.items[i].text);
+	}
+	dv_vec_fini(&back);
+	dv_vec_fini(&log);
+}
+
+static void random_plan(struct dv_plan *plan)
+{
+	size_t assignments = random_below(5), steps = random_below(5);
+	struct dv_unplaced unplaced = {.rule_count = 2};
+
+	(void)dv_copy(plan->fleet, sizeof(plan->fleet), random_below(2) ? "lab" : "");
+	(void)dv_copy(plan->state, sizeof(plan->state), "0123456789abcdef");
+	plan->bound_gpus = (unsigned)random_below(8);
+	plan->bound_proven = random_below(2);
+	plan->kept = (unsigned)random_below(100);
+	plan->gpus_used = (unsigned)random_below(100);
+	plan->waste_memory_bytes = random_bytes_count();
+	plan->waste_mpct = (uint32_t)random_below(800000);
+	plan->waste_stranded_slices = (unsigned)random_below(8);
+	random_text(plan->cost_note, sizeof(plan->cost_note), 0);
+	for (size_t i = 0; i < assignments; i++) {
+		struct dv_assignment a;
+
+		random_assignment(&a);
+		assert_int_equal(dv_vec_push(&plan->assignments, a), 0);
+	}
+	for (size_t i = 0; i < steps; i++) {
+		struct dv_step step;
+
+		random_step(&step, (unsigned)i + 1);
+		assert_int_equal(dv_vec_push(&plan->steps, step), 0);
+	}
+	random_text(unplaced.tenant, sizeof(unplaced.tenant), 1);
+	random_text(unplaced.rules[0], sizeof(unplaced.rules[0]), 1);
+	random_text(unplaced.rules[1], sizeof(unplaced.rules[1]), 1);
+	random_text(unplaced.reason, sizeof(unplaced.reason), 0);
+	assert_int_equal(dv_vec_push(&plan->unplaced, unplaced), 0);
+}
+
+static void check_plan(const struct dv_plan *a, const struct dv_plan *b)
+{
+	assert_string_equal(a->fleet, b->fleet);
+	assert_string_equal(a->state, b->state);
+	assert_int_equal(a->bound_gpus, b->bound_gpus);
+	assert_int_equal(a->bound_proven, b->bound_proven);
+	assert_int_equal(a->kept, b->kept);
+	assert_int_equal(a->gpus_used, b->gpus_used);
+	assert_int_equal(a->waste_memory_bytes, b->waste_memory_bytes);
+	assert_int_equal(a->waste_mpct, b->waste_mpct);
+	assert_int_equal(a->waste_stranded_slices, b->waste_stranded_slices);
+	assert_string_equal(a->cost_note, b->cost_note);
+	assert_int_equal(a->assignments.len, b->assignments.len);
+	for (size_t i = 0; i < a->assignments.len; i++)
+		check_assignment(&a->assignments.items[i], &b->assignments.items[i]);
+	assert_int_equal(a->steps.len, b->steps.len);
+	for (size_t i = 0; i < a->steps.len; i++)
+		check_step(&a->steps.items[i], &b->steps.items[i]);
+	assert_int_equal(b->unplaced.len, 1);
+	assert_string_equal(a->unplaced.items[0].tenant, b->unplaced.items[0].tenant);
+	assert_int_equal(b->unplaced.items[0].rule_count, 2);
+	assert_string_equal(a->unplaced.items[0].rules[0], b->unplaced.items[0].rules[0]);
+	assert_string_equal(a->unplaced.items[0].rules[1], b->unplaced.items[0].rules[1]);
+	assert_string_equal(a->unplaced.items[0].reason, b->unplaced.items[0].reason);
+}
+
+static void test_plan(void **state)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct dv_plan plan = {0}, back = {0};
+		dv_autofree char *text = NULL;
+
+		random_plan(&plan);
+		assert_int_equal(dv_api_plan_encode(&plan, &text, NULL), 0);
+		assert_int_equal(dv_api_plan_decode(text, strlen(text), &back, NULL), 0);
+		check_plan(&plan, &back);
+		dv_plan_fini(&plan);
+		dv_plan_fini(&back);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_leases),	cmocka_unit_test(test_gpus),
+		cmocka_unit_test(test_request), cmocka_unit_test(test_grant),
+		cmocka_unit_test(test_error),	cmocka_unit_test(test_status),
+		cmocka_unit_test(test_log),	cmocka_unit_test(test_plan),
+	};
+
+	random_start();
+	return cmocka_run_group_tests_name("api/round-trip", tests, NULL, NULL);
+}
