@@ -7,7 +7,7 @@
 
 #include "model/word.h"
 
-static const char *const kinds[DV_GPU_KIND_COUNT] = {
+static const char *const kinds[DV_GPU_KIND_COUNT + 1] = {
 	[DV_GPU_CPU] = "cpu",	  [DV_GPU_NVIDIA] = "nvidia", [DV_GPU_AMD] = "amd",
 	[DV_GPU_INTEL] = "intel", [DV_GPU_OTHER] = "other",
 };
@@ -19,7 +19,7 @@ const char *dv_gpu_kind_name(enum dv_gpu_kind kind)
 
 int dv_gpu_kind_parse(const char *name, enum dv_gpu_kind *ret, struct dv_error *err)
 {
-	int i = dv_word_parse("kind of device", kinds, DV_GPU_KIND_COUNT, name, err);
+	int i = dv_word_parse("kind of device", kinds, name, err);
 
 	if (i < 0)
 		return i;

@@ -3,7 +3,7 @@
 
 #include "model/word.h"
 
-static const char *const states[DV_LEASE_STATE_COUNT] = {
+static const char *const states[DV_LEASE_STATE_COUNT + 1] = {
 	[DV_LEASE_PENDING] = "pending",	    [DV_LEASE_READY] = "ready",
 	[DV_LEASE_ACTIVE] = "active",	    [DV_LEASE_UNENFORCED] = "unenforced",
 	[DV_LEASE_RELEASING] = "releasing", [DV_LEASE_BROKEN] = "broken",
@@ -16,7 +16,7 @@ const char *dv_lease_state_name(enum dv_lease_state state)
 
 int dv_lease_state_parse(const char *name, enum dv_lease_state *ret, struct dv_error *err)
 {
-	int i = dv_word_parse("lease state", states, DV_LEASE_STATE_COUNT, name, err);
+	int i = dv_word_parse("lease state", states, name, err);
 
 	if (i < 0)
 		return i;

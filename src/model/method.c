@@ -3,7 +3,7 @@
 
 #include "model/word.h"
 
-static const char *const methods[DV_METHOD_COUNT] = {
+static const char *const methods[DV_METHOD_COUNT + 1] = {
 	[DV_METHOD_NONE] = "none",   [DV_METHOD_PASSTHROUGH] = "passthrough",
 	[DV_METHOD_MIG] = "mig",     [DV_METHOD_SLICE] = "slice",
 	[DV_METHOD_VGPU] = "vgpu",   [DV_METHOD_VGPU_MIG] = "vgpu-mig",
@@ -11,13 +11,13 @@ static const char *const methods[DV_METHOD_COUNT] = {
 	[DV_METHOD_MPS] = "mps",     [DV_METHOD_TIMESLICE] = "timeslice",
 };
 
-static const char *const kinds[DV_KIND_COUNT] = {
+static const char *const kinds[DV_KIND_COUNT + 1] = {
 	[DV_KIND_PROCESS] = "process",
 	[DV_KIND_CONTAINER] = "container",
 	[DV_KIND_VM] = "vm",
 };
 
-static const char *const divisions[DV_DIVISION_COUNT] = {
+static const char *const divisions[DV_DIVISION_COUNT + 1] = {
 	[DV_DIVISION_NONE] = "none",
 	[DV_DIVISION_WHOLE] = "whole",
 	[DV_DIVISION_MIG] = "mig",
@@ -27,21 +27,21 @@ static const char *const divisions[DV_DIVISION_COUNT] = {
 	[DV_DIVISION_PARTITIONS] = "partitions",
 };
 
-static const char *const policies[DV_POLICY_COUNT] = {
+static const char *const policies[DV_POLICY_COUNT + 1] = {
 	[DV_POLICY_BEST_EFFORT] = "best-effort",
 	[DV_POLICY_EQUAL_SHARE] = "equal-share",
 	[DV_POLICY_FIXED_SHARE] = "fixed-share",
 	[DV_POLICY_LATENCY] = "latency",
 };
 
-static const char *const isolations[DV_ISOLATION_COUNT] = {
+static const char *const isolations[DV_ISOLATION_COUNT + 1] = {
 	[DV_ISOLATION_NONE] = "none",
 	[DV_ISOLATION_MEMORY] = "memory",
 	[DV_ISOLATION_HARDWARE] = "hardware",
 	[DV_ISOLATION_DEDICATED] = "dedicated",
 };
 
-static const char *const holds[DV_HOLD_COUNT] = {
+static const char *const holds[DV_HOLD_COUNT + 1] = {
 	[DV_HOLD_NONE] = "none",
 	[DV_HOLD_COOPERATIVE] = "cooperative",
 	[DV_HOLD_ENFORCED] = "enforced",
@@ -80,7 +80,7 @@ const char *dv_hold_name(enum dv_hold hold)
 
 int dv_method_parse(const char *name, enum dv_method *ret, struct dv_error *err)
 {
-	int i = dv_word_parse("method", methods, DV_METHOD_COUNT, name, err);
+	int i = dv_word_parse("method", methods, name, err);
 
 	if (i < 0)
 		return i;
@@ -90,7 +90,7 @@ int dv_method_parse(const char *name, enum dv_method *ret, struct dv_error *err)
 
 int dv_kind_parse(const char *name, enum dv_kind *ret, struct dv_error *err)
 {
-	int i = dv_word_parse("kind", kinds, DV_KIND_COUNT, name, err);
+	int i = dv_word_parse("kind", kinds, name, err);
 
 	if (i < 0)
 		return i;
@@ -100,7 +100,7 @@ int dv_kind_parse(const char *name, enum dv_kind *ret, struct dv_error *err)
 
 int dv_division_parse(const char *name, enum dv_division *ret, struct dv_error *err)
 {
-	int i = dv_word_parse("division", divisions, DV_DIVISION_COUNT, name, err);
+	int i = dv_word_parse("division", divisions, name, err);
 
 	if (i < 0)
 		return i;
@@ -110,7 +110,7 @@ int dv_division_parse(const char *name, enum dv_division *ret, struct dv_error *
 
 int dv_policy_parse(const char *name, enum dv_policy *ret, struct dv_error *err)
 {
-	int i = dv_word_parse("policy", policies, DV_POLICY_COUNT, name, err);
+	int i = dv_word_parse("policy", policies, name, err);
 
 	if (i < 0)
 		return i;
@@ -120,7 +120,7 @@ int dv_policy_parse(const char *name, enum dv_policy *ret, struct dv_error *err)
 
 int dv_isolation_parse(const char *name, enum dv_isolation *ret, struct dv_error *err)
 {
-	int i = dv_word_parse("isolation", isolations, DV_ISOLATION_COUNT, name, err);
+	int i = dv_word_parse("isolation", isolations, name, err);
 
 	if (i < 0)
 		return i;
@@ -130,7 +130,7 @@ int dv_isolation_parse(const char *name, enum dv_isolation *ret, struct dv_error
 
 int dv_hold_parse(const char *name, enum dv_hold *ret, struct dv_error *err)
 {
-	int i = dv_word_parse("hold", holds, DV_HOLD_COUNT, name, err);
+	int i = dv_word_parse("hold", holds, name, err);
 
 	if (i < 0)
 		return i;

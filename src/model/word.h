@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Closed lists of words: from a word to its place in the list, with help on a typing error. No
- * ownership; the lists are the callers' constants. */
+ * ownership; the lists are the callers' constants, ended by NULL. */
 #pragma once
 
 #include "base/error.h"
 
 /* The place of `text` in `words`, or -EINVAL (rule F11) with the nearest word and all that is
  * allowed. `what` is what such a word names ("method"). */
-int dv_word_parse(const char *what, const char *const *words, size_t count, const char *text,
+int dv_word_parse(const char *what, const char *const *words, const char *text,
 		  struct dv_error *err) DV_MUST_CHECK;
 
-/* The word that `text` was probably meant to be, or NULL. Time is bounded whatever its length. */
-const char *dv_word_nearest(const char *text, const char *const *words, size_t count);
-
 /* Write "a, b, c" to `buf`, cut to `size`; returns `buf`. */
-const char *dv_word_list(const char *const *words, size_t count, char *buf, size_t size);
+const char *dv_word_list(const char *const *words, char *buf, size_t size);
