@@ -22,11 +22,14 @@
 #define dv_vec_push(v, item)                                                                       \
 	(dv_vec_reserve(v) < 0 ? -ENOMEM : ((v)->items[(v)->len++] = (item), 0))
 
-/* Remove item i, keeping the order. */
+/* Remove item i, keeping the order; `i` is looked at once. */
 #define dv_vec_remove(v, i)                                                                        \
-	((void)memmove(&(v)->items[i], &(v)->items[(i) + 1],                                       \
-		       ((v)->len - (i)-1) * sizeof(*(v)->items)),                                  \
-	 (void)(v)->len--)
+	do {                                                                                       \
+		size_t at_ = (i);                                                                  \
+		(void)memmove(&(v)->items[at_], &(v)->items[at_ + 1],                              \
+			      ((v)->len - at_ - 1) * sizeof(*(v)->items));                         \
+		(v)->len--;                                                                        \
+	} while (0)
 
 #define dv_vec_fini(v)                                                                             \
 	do {                                                                                       \

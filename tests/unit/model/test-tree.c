@@ -448,11 +448,8 @@ static void release_some(struct dv_leases *leases)
 	/* Often one, seldom all, so that every division gets its turn. */
 	unsigned n = random_below(60) == 0 ? 1000 : random_below(5) < 2;
 
-	while (n-- && leases->len) {
-		size_t i = random_below((unsigned)leases->len);
-
-		dv_vec_remove(leases, i);
-	}
+	while (n-- && leases->len)
+		dv_vec_remove(leases, random_below((unsigned)leases->len));
 }
 
 static void test_against_oracle(void **state)
