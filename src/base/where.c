@@ -13,6 +13,8 @@ static const char *const installed[DV_WHERE_COUNT] = {
 	[DV_WHERE_DIVVYD] = DV_BIN_DIR "/divvyd",
 	[DV_WHERE_WORKER] = DV_LIBEXEC_DIR "/divvy-worker",
 	[DV_WHERE_OPENCL_LAYER] = DV_LIB_DIR "/libdivvy-opencl.so",
+	[DV_WHERE_DIVVY] = DV_BIN_DIR "/divvy",
+	[DV_WHERE_BURN] = DV_LIBEXEC_DIR "/divvy-burn",
 };
 
 static const char *const built[DV_WHERE_COUNT] = {
@@ -20,6 +22,8 @@ static const char *const built[DV_WHERE_COUNT] = {
 	[DV_WHERE_DIVVYD] = DV_BUILD_DIR "/src/daemon/divvyd",
 	[DV_WHERE_WORKER] = DV_BUILD_DIR "/src/worker/divvy-worker",
 	[DV_WHERE_OPENCL_LAYER] = DV_BUILD_DIR "/src/shim/opencl/libdivvy-opencl.so",
+	[DV_WHERE_DIVVY] = DV_BUILD_DIR "/src/cli/divvy",
+	[DV_WHERE_BURN] = DV_BUILD_DIR "/src/bench/divvy-burn",
 };
 
 static bool runs_from_build(void)

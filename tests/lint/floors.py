@@ -20,14 +20,14 @@ LIBRARIES = {
     "yaml.h": ["src/model/yaml"],
     "curses.h": ["src/cli/"],
     "ncurses.h": ["src/cli/"],
-    "CL/": ["src/abi/", "src/shim/opencl/"],
+    "CL/": ["src/abi/", "src/shim/opencl/", "src/bench/burn/"],
     "cuda.h": ["src/abi/"],
     "nvml.h": ["src/abi/"],
 }
 # A vendor's identifiers appear only in its declarations, device file, shim, simulator.
 VENDORS = [
     (re.compile(r"\b(clEnqueue|clCreate|clGet|CL_[A-Z]|cl_(int|mem|device_id|context)\b)"),
-     ["src/abi/opencl", "src/device/opencl", "src/shim/opencl/", "src/bench/"]),
+     ["src/abi/opencl", "src/device/opencl", "src/shim/opencl/", "src/bench/burn/"]),
     (re.compile(r"\bnvml[A-Z]"), ["src/abi/nvml", "src/device/nvml", "src/shim/nvml/", "src/sim/"]),
     (re.compile(r"\bcu(Mem|Launch|Ctx|Init|Device)[A-Z]"),
      ["src/abi/cuda", "src/device/cuda", "src/shim/cuda/", "src/sim/", "src/bench/"]),
@@ -46,7 +46,7 @@ def strip_comments(text):
 
 def may_include(module, header):
     target = os.path.dirname(header)
-    if target == module:
+    if target == module or target.startswith(module + "/"):
         return True
     return any(header == use or target == use for use in allowed[module])
 

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/bench.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "bench/stats.h"
+
+enum { METRICS_MOST = 2 + DV_CASE_TENANTS_MOST };
+
+/* One number of one run, before runs are put together. */
+struct metric {
+	char name[32];
+	const char *unit;
+	double value;
+	double goal;
+	bool has_goal, compare; /* compare: has a baseline when the case has one */
+};
+
+struct metrics {
+	unsigned count;
+	struct metric items[METRICS_MOST];
+};
+
+static void add(struct metrics *m, const char *name, const char *unit, double value, bool compare)
+{
+	struct metric *item = &m->items[m->count++];
+
+	(void)dv_copy(item->name, sizeof(item->name), name);
+	item->unit = unit;
+	item->value = value;
+	item->compare = compare;
+}
+
+static double window_s(const struct dv_bench_tenant_result *t)
+{
+	return (double)t->record.window_ns / (double)DV_NS_PER_S;
+}
+
+static double rate(const struct dv_bench_tenant_result *t)
+{
+	return window_s(t) > 0 ? (double)t->record.count / window_s(t) : 0;
+}
+
+static void measure_share(const struct dv_bench_case *c, const struct dv_bench_case_result *result,
+			  struct metrics *m)
+{
+	double got[DV_CASE_TENANTS_MOST] = {0}, wanted[DV_CASE_TENANTS_MOST] = {0}, sum = 0;
+
+	for (unsigned i = 0; i < result->count; i++) {
+		got[i] = (double)result->tenants[i].record.count * (double)c->tenants[i].kernel_ns;
+		wanted[i] = c->tenants[i].compute_mpct;
+		sum += got[i];
+	}
+	add(m, "share_error_points", "points", dv_stats_share_error(got, wanted, result->count),
+	    false);
+	m->items[0].has_goal = true;
+	m->items[0].goal = c->goal;
+	for (unsigned i = 0; i < result->count; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "got_pct_%s", c->tenants[i].role);
+		add(m, name, "%", sum > 0 ? got[i] / sum * 100 : 0, false);
+	}
+}
+
+static void measure_rates(const struct dv_bench_case *c, const struct dv_bench_case_result *result,
+			  struct metrics *m)
+{
+	for (unsigned i = 0; i < result->count; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "rate_%s", c->tenants[i].role);
+		add(m, name, "1/s", rate(&result->tenants[i]), true);
+	}
+}
+
+static void measure(const struct dv_bench_case *c, const struct dv_bench_case_result *result,
+		    struct metrics *m)
+{
+	const struct dv_bench_tenant_result *first = &result->tenants[0];
+	double busy = 0;
+
+	switch (c->measure) {
+	case DV_MEASURE_SHARE:
+		measure_share(c, result, m);
+		break;
+	case DV_MEASURE_THROUGHPUT:
+		for (unsigned i = 0; i < result->count; i++)
+			busy += (double)result->tenants[i].record.count *
+				(double)c->tenants[i].kernel_ns / (double)DV_NS_PER_S /
+				window_s(&result->tenants[i]);
+		add(m, "busy_pct", "%", busy * 100, true);
+		break;
+	case DV_MEASURE_LATENCY:
+		add(m, "p50_ms", "ms",
+		    (double)dv_stats_percentile(first->latencies, first->record.count, 50) / 1e6,
+		    true);
+		add(m, "p99_ms", "ms",
+		    (double)dv_stats_percentile(first->latencies, first->record.count, 99) / 1e6,
+		    true);
+		measure_rates(c, result, m);
+		break;
+	case DV_MEASURE_LAUNCH:
+		add(m, "launch_ns", "ns",
+		    first->record.count ? window_s(first) * 1e9 / (double)first->record.count : 0,
+		    true);
+		break;
+	}
+}
+
+static const struct dv_result *find(const struct dv_bench *bench, const char *name,
+				    const char *metric)
+{
+	for (size_t i = 0; name && i < bench->results.len; i++) {
+		const struct dv_result *r = &bench->results.items[i];
+
+		if (strcmp(r->name, name) == 0 && strcmp(r->metric, metric) == 0 && !r->skipped[0])
+			return r;
+	}
+	return NULL;
+}
+
+static int push(struct dv_bench *bench, const struct dv_bench_case *c, const struct metric *item,
+		const double *values, unsigned runs)
+{
+	const struct dv_result *base = item->compare ? find(bench, c->baseline, item->name) : NULL;
+	struct dv_result result = {.value = dv_stats_median(values, runs),
+				   .spread = dv_stats_spread(values, runs),
+				   .n = runs,
+				   .has_goal = item->has_goal,
+				   .goal = item->goal};
+
+	(void)dv_copy(result.name, sizeof(result.name), c->name);
+	(void)dv_copy(result.metric, sizeof(result.metric), item->name);
+	(void)dv_copy(result.unit, sizeof(result.unit), item->unit);
+	if (base) {
+		result.has_baseline = true;
+		result.baseline = base->value;
+	}
+	/* The goal of a throughput is a part of its baseline. */
+	if (c->measure == DV_MEASURE_THROUGHPUT && base && c->goal > 0) {
+		result.has_goal = true;
+		result.goal = base->value * c->goal / 100;
+	}
+	return dv_vec_push(&bench->results, result);
+}
+
+static int push_skipped(struct dv_bench *bench, const struct dv_bench_case *c, const char *why)
+{
+	struct dv_result result = {0};
+
+	(void)dv_copy(result.name, sizeof(result.name), c->name);
+	(void)dv_copy(result.skipped, sizeof(result.skipped), why);
+	return dv_vec_push(&bench->results, result);
+}
+
+/* Run one case so often and append its results; a failure is a skipped result. */
+static int run_case(struct dv_bench_env *env, const struct dv_bench_case *c, unsigned runs,
+		    struct dv_bench *bench)
+{
+	double values[METRICS_MOST][DV_BENCH_RUNS_MOST];
+	struct metrics m = {0};
+
+	for (unsigned run = 0; run < runs; run++) {
+		struct dv_bench_case_result result = {0};
+		struct dv_error why = {0};
+
+		if (dv_bench_run_case(env, c, &result, &why) < 0)
+			return push_skipped(bench, c, why.msg);
+		m.count = 0;
+		measure(c, &result, &m);
+		dv_bench_case_result_fini(&result);
+		for (unsigned i = 0; i < m.count; i++)
+			values[i][run] = m.items[i].value;
+	}
+	for (unsigned i = 0; i < m.count; i++) {
+		int r = push(bench, c, &m.items[i], values[i], runs);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static bool chosen(const struct dv_bench_options *o, const struct dv_bench_case *c)
+{
+	return dv_bench_case_chosen(c, o->prefixes, o->prefix_count) && (!o->quick || c->quick);
+}
+
+int dv_bench_run(struct dv_bench_env *env, const struct dv_bench_options *options,
+		 struct dv_bench *bench, struct dv_error *err)
+{
+	size_t count;
+	const struct dv_bench_case *cases = dv_bench_cases(&count);
+	unsigned runs = DV_MIN(DV_MAX(options->runs, 1u), (unsigned)DV_BENCH_RUNS_MOST);
+	unsigned at = 0, of = 0;
+
+	for (size_t i = 0; i < count; i++)
+		of += chosen(options, &cases[i]);
+	if (!of)
+		return dv_error_set(err, -EINVAL, "no case begins so; see divvy bench --list");
+	for (size_t i = 0; i < count; i++) {
+		size_t before = bench->results.len;
+
+		if (!chosen(options, &cases[i]))
+			continue;
+		at++;
+		if (options->progress)
+			options->progress(options->arg, &cases[i], at, of, NULL, 0);
+		if (run_case(env, &cases[i], runs, bench) < 0)
+			return dv_error_set(err, -ENOMEM, "no memory for results");
+		if (options->progress)
+			options->progress(options->arg, &cases[i], at, of,
+					  bench->results.items + before,
+					  bench->results.len - before);
+	}
+	return 0;
+}

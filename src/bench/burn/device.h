@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenCL side of divvy-burn: one device, one queue, one kernel whose length is known. An
+ * ordinary OpenCL program that knows nothing of divvy; it loads the system's libOpenCL. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct burn_device;
+struct burn_launch;
+
+int burn_device_open(struct burn_device **ret, struct dv_error *err) DV_MUST_CHECK;
+void burn_device_close(struct burn_device *device);
+DV_DEFINE_FREEP(struct burn_device, burn_device_close)
+
+/* Loops for a launch of about `kernel_ns`, alone on the device: median of repeated runs. */
+int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, uint64_t *ret_loops,
+			  uint64_t *ret_real_ns, struct dv_error *err) DV_MUST_CHECK;
+/* Allocate and touch a buffer; -ENOSPC when the device refuses. */
+int burn_device_hold(struct burn_device *device, uint64_t bytes,
+		     struct dv_error *err) DV_MUST_CHECK;
+/* Put one launch on the queue; *ret_launch is to be waited for. */
+int burn_device_launch(struct burn_device *device, uint64_t loops, struct burn_launch **ret_launch,
+		       struct dv_error *err) DV_MUST_CHECK;
+/* Wait until it has ended, and free it. */
+int burn_device_wait(struct burn_device *device, struct burn_launch *launch,
+		     struct dv_error *err) DV_MUST_CHECK;

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/runner.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "base/where.h"
+#include "bench/stats.h"
+#include "model/units.h"
+
+/* A tenant needs this long to load OpenCL and compile before the agreed start; one that was late
+ * gets a second try with more. */
+static const uint64_t start_ns[] = {3 * DV_NS_PER_S, 10 * DV_NS_PER_S};
+static const uint64_t grace_ns = 30 * DV_NS_PER_S;
+
+enum { ARGS_MOST = 40, ARG_SIZE = 160 };
+
+struct args {
+	unsigned count;
+	char text[ARGS_MOST][ARG_SIZE];
+	char *list[ARGS_MOST + 1];
+};
+
+static void DV_PRINTF(2, 3) add(struct args *args, const char *fmt, ...)
+{
+	va_list list;
+
+	if (args->count >= ARGS_MOST)
+		return;
+	va_start(list, fmt);
+	(void)vsnprintf(args->text[args->count], ARG_SIZE, fmt, list);
+	va_end(list);
+	args->list[args->count] = args->text[args->count];
+	args->list[++args->count] = NULL;
+}
+
+int dv_bench_env_init(struct dv_bench_env *env, const char *socket, unsigned divide,
+		      struct dv_error *err)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	memset(env, 0, sizeof(*env));
+	env->socket = socket;
+	env->divide = divide ? divide : 1;
+	(void)snprintf(env->dir, sizeof(env->dir), "%s/divvy-bench-XXXXXX", tmp ? tmp : "/tmp");
+	return mkdtemp(env->dir) ? 0 : dv_error_errno(err, errno, "making %s", env->dir);
+}
+
+void dv_bench_env_fini(struct dv_bench_env *env)
+{
+	char path[192];
+
+	for (unsigned i = 0; i < DV_CASE_TENANTS_MOST; i++) {
+		(void)snprintf(path, sizeof(path), "%s/record-%u", env->dir, i);
+		(void)unlink(path);
+		(void)snprintf(path, sizeof(path), "%s/message-%u", env->dir, i);
+		(void)unlink(path);
+	}
+	(void)rmdir(env->dir);
+}
+
+/* Start a program with its output in `dir`; returns its pid, or negative. */
+static pid_t spawn(const struct dv_bench_env *env, char *const argv[], unsigned slot,
+		   const char *out, struct dv_error *err)
+{
+	char message[192];
+	pid_t pid;
+
+	(void)snprintf(message, sizeof(message), "%s/message-%u", env->dir, slot);
+	pid = fork();
+	if (pid < 0)
+		return dv_error_errno(err, errno, "starting %s", argv[0]);
+	if (pid == 0) {
+		int err_fd = open(message, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		int out_fd = open(out ? out : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+				  0600);
+
+		/* Without affinity both of PoCL's workers may land on one CPU, and what is
+		 * measured is luck; divvy's own slices set it too. */
+		(void)setenv("POCL_AFFINITY", "1", 0);
+		if (err_fd < 0 || out_fd < 0 || dup2(out_fd, STDOUT_FILENO) < 0 ||
+		    dup2(err_fd, STDERR_FILENO) < 0)
+			_exit(127);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	return pid;
+}
+
+static int say_why(const struct dv_bench_env *env, unsigned slot, const char *what, int status,
+		   struct dv_error *err)
+{
+	dv_autofree char *text = NULL;
+	char path[192];
+
+	(void)snprintf(path, sizeof(path), "%s/message-%u", env->dir, slot);
+	if (dv_file_read(path, 4096, &text, NULL, NULL) == 0) {
+		char *end = strchr(text, '\n');
+
+		if (end)
+			*end = '\0';
+	}
+	return dv_error_set(err, -EIO, "%s ended with %d%s%s", what,
+			    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+			    text && *text ? ": " : "", text ? text : "");
+}
+
+/* Wait for one process until `deadline_ns`, then end it. */
+static int reap(const struct dv_bench_env *env, pid_t pid, unsigned slot, const char *what,
+		uint64_t deadline_ns, struct dv_error *err)
+{
+	dv_autoclose int fd = pidfd_open(pid, 0);
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	uint64_t now = dv_now_ns();
+	int status = 0, n;
+
+	if (fd < 0)
+		return dv_error_errno(err, errno, "watching %s", what);
+	n = poll(&poll_fd, 1, now < deadline_ns ? (int)((deadline_ns - now) / DV_NS_PER_MS) : 0);
+	if (n <= 0)
+		(void)kill(pid, SIGTERM);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (n <= 0)
+		return dv_error_set(err, -ETIMEDOUT, "%s did not end in time", what);
+	return status ? say_why(env, slot, what, status, err) : 0;
+}
+
+static int calibrate(struct dv_bench_env *env, uint64_t kernel_ns, uint64_t *ret_loops,
+		     struct dv_error *err)
+{
+	dv_autofree char *text = NULL;
+	struct args args = {0};
+	char out[192];
+	pid_t pid;
+	int r;
+
+	for (unsigned i = 0; i < env->kernel_count; i++) {
+		if (env->kernels[i].kernel_ns == kernel_ns) {
+			*ret_loops = env->kernels[i].loops;
+			return 0;
+		}
+	}
+	if (env->kernel_count == DV_BENCH_KERNELS_MOST)
+		return dv_error_set(err, -E2BIG, "more than %d kernel lengths",
+				    DV_BENCH_KERNELS_MOST);
+	(void)snprintf(out, sizeof(out), "%s/record-0", env->dir);
+	add(&args, "%s", dv_where(DV_WHERE_BURN));
+	add(&args, "--calibrate");
+	add(&args, "--kernel");
+	add(&args, "%" PRIu64 "us", kernel_ns / DV_NS_PER_US);
+	pid = spawn(env, args.list, 0, out, err);
+	r = pid < 0 ? (int)pid : reap(env, pid, 0, "the calibration", dv_now_ns() + grace_ns, err);
+	if (r == 0)
+		r = dv_file_read(out, 4096, &text, NULL, err);
+	if (r < 0)
+		return r;
+	*ret_loops = strtoull(text, NULL, 10);
+	if (!*ret_loops)
+		return dv_error_set(err, -EPROTO, "the calibration printed '%s'", text);
+	env->kernels[env->kernel_count].kernel_ns = kernel_ns;
+	env->kernels[env->kernel_count++].loops = *ret_loops;
+	return 0;
+}
+
+static void add_run(const struct dv_bench_env *env, const struct dv_bench_tenant *t,
+		    struct args *args)
+{
+	char share[32];
+
+	add(args, "%s", dv_where(DV_WHERE_DIVVY));
+	add(args, "--socket");
+	add(args, "%s", env->socket);
+	add(args, "run");
+	add(args, "--name");
+	add(args, "bench-%d-%u-%s", (int)getpid(), env->serial, t->role);
+	add(args, "--method");
+	add(args, "%s", dv_method_name(t->method));
+	if (t->compute_mpct) {
+		add(args, "--compute");
+		add(args, "%s", dv_share_print(t->compute_mpct, share, sizeof(share)));
+	}
+	if (t->method == DV_METHOD_SLICE) {
+		add(args, "--memory");
+		add(args, "64MiB");
+		add(args, "--policy");
+		add(args, "%s", dv_policy_name(t->policy));
+	}
+	add(args, "--");
+}
+
+static int start_tenant(struct dv_bench_env *env, const struct dv_bench_case *c, unsigned i,
+			uint64_t at_ns, pid_t *ret_pid, struct dv_error *err)
+{
+	const struct dv_bench_tenant *t = &c->tenants[i];
+	struct args args = {0};
+	uint64_t loops = 1;
+	pid_t pid;
+	int r = t->kernel_ns ? calibrate(env, t->kernel_ns, &loops, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (t->method != DV_METHOD_NONE)
+		add_run(env, t, &args);
+	add(&args, "%s", dv_where(DV_WHERE_BURN));
+	add(&args, "--loops");
+	add(&args, "%" PRIu64, loops);
+	add(&args, "--kernel");
+	add(&args, "%" PRIu64 "us", DV_MAX(t->kernel_ns / DV_NS_PER_US, 1u));
+	add(&args, "--inflight");
+	add(&args, "%u", t->inflight);
+	if (t->think_ns) {
+		add(&args, "--think");
+		add(&args, "%" PRIu64 "us", t->think_ns / DV_NS_PER_US);
+	}
+	add(&args, "--for");
+	add(&args, "%" PRIu64 "ms", c->for_ns / env->divide / DV_NS_PER_MS);
+	add(&args, "--start");
+	add(&args, "%" PRIu64, at_ns);
+	add(&args, "--out");
+	add(&args, "%s/record-%u", env->dir, i);
+	pid = spawn(env, args.list, i, NULL, err);
+	if (pid < 0)
+		return (int)pid;
+	*ret_pid = pid;
+	return 0;
+}
+
+static int read_record(const struct dv_bench_env *env, unsigned i,
+		       struct dv_bench_tenant_result *ret, struct dv_error *err)
+{
+	dv_autofree char *data = NULL;
+	dv_autofree uint64_t *latencies = NULL;
+	struct dv_burn_record record;
+	char path[192];
+	size_t len = 0;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/record-%u", env->dir, i);
+	r = dv_file_read(path, sizeof(record) + DV_BURN_LAUNCHES_MOST * sizeof(uint64_t), &data,
+			 &len, err);
+	if (r < 0)
+		return r;
+	if (len < sizeof(record))
+		return dv_error_set(err, -EPROTO, "%s is cut short", path);
+	memcpy(&record, data, sizeof(record));
+	if (record.magic != DV_BURN_MAGIC || record.count > DV_BURN_LAUNCHES_MOST ||
+	    len != sizeof(record) + record.count * sizeof(uint64_t))
+		return dv_error_set(err, -EPROTO, "%s is not a whole record", path);
+	latencies = malloc(record.count * sizeof(uint64_t) + 1);
+	if (!latencies)
+		return dv_error_set(err, -ENOMEM, "no memory for latencies");
+	memcpy(latencies, data + sizeof(record), record.count * sizeof(uint64_t));
+	dv_stats_sort(latencies, record.count);
+	ret->record = record;
+	ret->latencies = take_ptr(latencies);
+	return 0;
+}
+
+static void end_all(const pid_t *pids, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (pids[i] <= 0)
+			continue;
+		(void)kill(pids[i], SIGTERM);
+		(void)waitpid(pids[i], NULL, 0);
+	}
+}
+
+static int run_once(struct dv_bench_env *env, const struct dv_bench_case *c, uint64_t lead_ns,
+		    struct dv_bench_case_result *ret, struct dv_error *err)
+{
+	pid_t pids[DV_CASE_TENANTS_MOST] = {0};
+	uint64_t loops, at_ns, deadline_ns;
+	int r = 0;
+
+	/* All calibration comes before the start is agreed on. */
+	for (unsigned i = 0; r == 0 && i < c->tenant_count; i++)
+		if (c->tenants[i].kernel_ns)
+			r = calibrate(env, c->tenants[i].kernel_ns, &loops, err);
+	at_ns = dv_now_ns() + lead_ns;
+	deadline_ns = at_ns + c->for_ns + grace_ns;
+	env->serial++;
+	for (unsigned i = 0; r == 0 && i < c->tenant_count; i++)
+		r = start_tenant(env, c, i, at_ns, &pids[i], err);
+	for (unsigned i = 0; r == 0 && i < c->tenant_count; i++) {
+		r = reap(env, pids[i], i, c->tenants[i].role, deadline_ns, err);
+		pids[i] = 0;
+	}
+	end_all(pids, c->tenant_count);
+	for (unsigned i = 0; r == 0 && i < c->tenant_count; i++, ret->count++)
+		r = read_record(env, i, &ret->tenants[i], err);
+	return r;
+}
+
+int dv_bench_run_case(struct dv_bench_env *env, const struct dv_bench_case *c,
+		      struct dv_bench_case_result *ret, struct dv_error *err)
+{
+	struct dv_bench_case_result result = {0};
+
+	for (unsigned try = 0; try < DV_ARRAY_LEN(start_ns); try++) {
+		bool late = false;
+		int r = run_once(env, c, start_ns[try], &result, err);
+
+		if (r < 0) {
+			dv_bench_case_result_fini(&result);
+			return dv_error_prefix(err, r, "%s", c->name);
+		}
+		for (unsigned i = 0; i < result.count; i++)
+			late |= result.tenants[i].record.late_ns > 0;
+		if (!late) {
+			*ret = result;
+			return 0;
+		}
+		dv_bench_case_result_fini(&result);
+	}
+	return dv_error_set(err, -ETIMEDOUT, "%s: a tenant was not ready in time", c->name);
+}
+
+void dv_bench_case_result_fini(struct dv_bench_case_result *result)
+{
+	for (unsigned i = 0; i < result->count; i++)
+		free(result->tenants[i].latencies);
+	memset(result, 0, sizeof(*result));
+}
