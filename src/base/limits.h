@@ -15,6 +15,7 @@ enum {
 	DV_CATALOG_FILE_MOST = 4 << 20,
 	DV_TENANTS_MOST = 10000, /* of one fleet, after `count` is unfolded */
 	DV_GPUS_MOST = 4096,
+	DV_CPUS_MOST = 512,    /* that the CPU device can be made of */
 	DV_LEASES_MOST = 4096, /* of one divvyd */
 
 	DV_HTTP_BODY_MOST = 4 << 20,
@@ -24,5 +25,5 @@ enum {
 	DV_SYSFS_FILE_MOST = 64 << 10,
 	DV_SYSFS_ENTRIES_MOST = 65536,
 
-	DV_WORKER_MESSAGE_MOST = 128 << 10,
+	DV_WORKER_MESSAGE_MOST = 192 << 10,
 };

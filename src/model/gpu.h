@@ -44,6 +44,12 @@ struct dv_gpu {
 	char quarantine[192]; /* why nothing new is placed on it, or "" */
 	unsigned method_count;
 	struct dv_gpu_method methods[DV_GPU_METHODS_MOST];
+
+	/* Of the CPU device, as the worker found it; in no document. */
+	unsigned cpu_count;	     /* as many as compute_units */
+	uint16_t cpus[DV_CPUS_MOST]; /* in the order in which partitions take them */
+	char cgroup[96]; /* directory, relative to /, that holds the partitions' cgroups;
+			    "" : a partition binds its processes to its CPUs instead */
 };
 
 const char *dv_gpu_kind_name(enum dv_gpu_kind kind);
