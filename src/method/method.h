@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One const table for each method. Everything here but `test`, `attach` and `describe` runs in the
- * worker, never in divvyd. A refusal names the rule, the cause and the way out. */
+ * worker, never in divvyd. A refusal names the rule, the cause and the way out. Plain data; nothing
+ * is owned.
+ *
+ * A step belongs to the method of its lease; what it does is the end of its op: ".create" makes the
+ * node and ".destroy" unmakes it ("slice.create", "partition.destroy", "whole.create"). Undo is the
+ * reverse of either. */
 #pragma once
 
 #include "base/root.h"
@@ -9,9 +14,12 @@
 #include "model/plan.h"
 #include "model/tree.h"
 
-/* What a method may touch. */
+/* What a method may touch, and what the machine is like. */
 struct dv_method_env {
 	const struct dv_root *root; /* the machine's / */
+	bool privileged;	    /* root: cgroups can be made */
+	const char *cpu_why;	    /* why the CPU device cannot be used, or NULL */
+	const char *cpu_rule;	    /* and the rule of it, or NULL */
 };
 
 /* What to hand to a process of the tenant. Plain text, fixed bounds. */
@@ -33,7 +41,7 @@ struct dv_attach_paths {
 struct dv_method_ops {
 	enum dv_method method;
 	/* Does it work on this GPU here? Fills `ret`; a negative result is a failure to find out.
-	 */
+	 * `why` of a method that works may hold a remark. gpu->cgroup is filled in already. */
 	int (*probe)(const struct dv_method_env *env, const struct dv_gpu *gpu,
 		     struct dv_gpu_method *ret, struct dv_error *err);
 	/* Is this step possible on what was observed? Changes nothing; pure. */
@@ -55,3 +63,11 @@ struct dv_method_ops {
 
 /* The table of that method, or NULL when this divvy has none (advice only, or not yet). */
 const struct dv_method_ops *dv_method_ops(enum dv_method method);
+
+/* The nth table, 0 and up, in the order in which they are shown; NULL after the last. */
+const struct dv_method_ops *dv_method_ops_nth(unsigned n);
+
+/* Move a process into the cgroup of a partition. -EPERM when it is not `lease->uid`'s, -EOPNOTSUPP
+ * when the lease has no cgroup. In the worker. */
+int dv_method_enter(const struct dv_method_env *env, const struct dv_gpu *gpu,
+		    const struct dv_lease *lease, pid_t pid, struct dv_error *err) DV_MUST_CHECK;
