@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fixed records between divvyd and its worker, over a SOCK_SEQPACKET socketpair on descriptor 3.
  * Both ends are one build: `build` is compared, then the structs are taken as they are. One
- * request, one answer, then the worker ends. */
+ * request, one answer, then the worker ends. An answer is one message: struct dv_worker_answer,
+ * then its items. */
 #pragma once
 
+#include <assert.h>
+
+#include "device/proc.h"
 #include "model/gpu.h"
 #include "model/plan.h"
 
@@ -12,9 +16,15 @@ enum dv_worker_what {
 	DV_WORKER_COMMIT,    /* step */
 	DV_WORKER_UNDO,	     /* step */
 	DV_WORKER_HOLDERS,   /* of gpu: holders[] */
+	DV_WORKER_ENTER, /* move process `pid` into the cgroup of step.lease, whose uid it has */
+	DV_WORKER_WHAT_END
 };
 
-enum { DV_WORKER_GPUS_MOST = 64, DV_WORKER_HOLDERS_MOST = 128 };
+enum {
+	DV_WORKER_FD = 3,
+	DV_WORKER_GPUS_MOST = 32,
+	DV_WORKER_HOLDERS_MOST = 128,
+};
 
 /* What divvyd's configuration says of the CPU device. */
 struct dv_cpu_config {
@@ -29,13 +39,7 @@ struct dv_worker_request {
 	struct dv_cpu_config cpu;
 	struct dv_gpu gpu;
 	struct dv_step step;
-};
-
-struct dv_holder {
-	pid_t pid;
-	uid_t uid;
-	char command[64];
-	char what[128]; /* "uses the OpenCL device", "has /dev/nvidia0 open" */
+	pid_t pid; /* of ENTER */
 };
 
 struct dv_worker_answer {
@@ -43,8 +47,18 @@ struct dv_worker_answer {
 	int r; /* 0 or a negative code, then err says why */
 	struct dv_error err;
 	unsigned gpu_count, holder_count;
+	unsigned holders_more;	     /* holders there was no room for */
+	unsigned holders_unreadable; /* processes the worker was not allowed to look into */
 	/* followed by gpu_count struct dv_gpu, or holder_count struct dv_holder */
 };
+
+static_assert(sizeof(struct dv_worker_request) <= DV_WORKER_MESSAGE_MOST, "a request fits");
+static_assert(sizeof(struct dv_worker_answer) + DV_WORKER_GPUS_MOST * sizeof(struct dv_gpu) <=
+		      DV_WORKER_MESSAGE_MOST,
+	      "an answer full of GPUs fits");
+static_assert(sizeof(struct dv_worker_answer) + DV_WORKER_HOLDERS_MOST * sizeof(struct dv_holder) <=
+		      DV_WORKER_MESSAGE_MOST,
+	      "an answer full of holders fits");
 
 /* Same in both ends of one build: version and the sizes of the records. */
 uint64_t dv_worker_build(void);

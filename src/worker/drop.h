@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the worker gives up before it touches anything; docs/privileges.md has the table. */
+#pragma once
+
+#include "base/error.h"
+#include "worker/message.h"
+
+/* Give up every privilege that this kind of request does not need, for good. Called once, before
+ * the request is acted on. */
+int dv_worker_drop(enum dv_worker_what what, struct dv_error *err) DV_MUST_CHECK;

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* divvy-worker: does one step or probe for divvyd, answers, and ends. */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "worker/act.h"
+#include "worker/drop.h"
+
+enum { WAIT_MS = 10000 };
+
+/* One whole request; everything else is refused. */
+static int receive(struct dv_worker_request *ret, struct dv_error *err)
+{
+	struct pollfd poll_fd = {.fd = DV_WORKER_FD, .events = POLLIN};
+	ssize_t n;
+
+	if (poll(&poll_fd, 1, WAIT_MS) == 0)
+		return dv_error_set(err, -ETIMEDOUT, "no request came");
+	do
+		n = recv(DV_WORKER_FD, ret, sizeof(*ret), MSG_TRUNC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return dv_error_errno(err, errno, "reading the request");
+	if (n == 0)
+		return dv_error_set(err, -ECONNREFUSED, "divvyd hung up");
+	if ((size_t)n != sizeof(*ret))
+		return dv_error_set(err, -EPROTO, "a request of %zd bytes, not %zu", n,
+				    sizeof(*ret));
+	return dv_worker_check(ret, err);
+}
+
+/* A divvyd that is gone has forgotten this step, and its successor will find out what was done: do
+ * nothing more in its name. */
+static bool asked_for(void)
+{
+	struct pollfd poll_fd = {.fd = DV_WORKER_FD, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) == 0 || !(poll_fd.revents & (POLLHUP | POLLERR));
+}
+
+static int answer(int r, const struct dv_error *err, const struct dv_worker_result *result)
+{
+	struct dv_worker_answer answer = {.build = dv_worker_build(),
+					  .r = r,
+					  .err = *err,
+					  .gpu_count = (unsigned)result->gpus.len,
+					  .holder_count = (unsigned)result->holders.len,
+					  .holders_more = result->found.more,
+					  .holders_unreadable = result->found.unreadable};
+	struct iovec parts[] = {
+		{&answer, sizeof(answer)},
+		{result->gpus.items, result->gpus.len * sizeof(*result->gpus.items)},
+		{result->holders.items, result->holders.len * sizeof(*result->holders.items)},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = DV_ARRAY_LEN(parts)};
+	int room = DV_WORKER_MESSAGE_MOST;
+	ssize_t n;
+
+	(void)setsockopt(DV_WORKER_FD, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	do
+		n = sendmsg(DV_WORKER_FD, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+static int work(const struct dv_worker_request *request, struct dv_worker_result *ret,
+		struct dv_error *err)
+{
+	struct dv_method_env env = {.privileged = geteuid() == 0};
+	struct dv_root root;
+	int r = dv_root_open("/", &root, err);
+
+	if (r < 0)
+		return r;
+	env.root = &root;
+	r = dv_worker_act(&env, request, ret, err);
+	dv_root_fini(&root);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static struct dv_worker_request request;
+	struct dv_worker_result result = {0};
+	struct dv_error err = {0};
+	int r;
+
+	if (argc > 1) {
+		(void)fprintf(stderr,
+			      "divvy-worker takes no arguments: divvyd starts it, with a "
+			      "request on descriptor %d\n",
+			      DV_WORKER_FD);
+		return 2;
+	}
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	r = receive(&request, &err);
+	if (r == 0)
+		r = dv_worker_drop(request.what, &err);
+	if (r == 0 && !asked_for())
+		r = dv_error_set(&err, -ECONNREFUSED, "divvyd hung up");
+	if (r == 0)
+		r = work(&request, &result, &err);
+	if (answer(r, &err, &result) < 0) {
+		(void)fprintf(stderr, "divvy-worker: nobody to answer to%s%s\n", r < 0 ? ": " : "",
+			      err.msg);
+		r = 1;
+	} else {
+		r = 0;
+	}
+	dv_worker_result_fini(&result);
+	return r;
+}
