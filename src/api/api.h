@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "model/gpu.h"
 #include "model/lease.h"
+#include "model/measure.h"
 #include "model/plan.h"
 
 struct dv_gpus {
@@ -89,3 +90,10 @@ int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text,
 		       struct dv_error *err) DV_MUST_CHECK;
 int dv_api_plan_decode(const char *text, size_t len, struct dv_plan *ret,
 		       struct dv_error *err) DV_MUST_CHECK;
+
+/* divvy/bench/1, see model/measure.h. The caller frees ret->results. */
+enum { DV_BENCH_RESULTS_MOST = 4096 };
+int dv_api_bench_encode(const struct dv_bench *bench, char **ret_text,
+			struct dv_error *err) DV_MUST_CHECK;
+int dv_api_bench_decode(const char *text, size_t len, struct dv_bench *ret,
+			struct dv_error *err) DV_MUST_CHECK;
