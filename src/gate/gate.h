@@ -52,6 +52,7 @@ struct dv_gate_stats {
 	unsigned client_count;	/* attached now */
 	unsigned client_listed; /* entries in clients */
 	uint64_t hellos;	/* ever */
+	uint64_t faults;	/* broken messages, releases of more than was held, ... */
 	struct dv_sched_stats sched;
 	uint64_t wait_p50_ns, wait_p99_ns; /* of waits the scheduler saw, last 10 s or so */
 	uint32_t got_mpct;		   /* share of the node's time over `window_ms` */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gate's own structures. A node (a shared device) owns its thread, its tenants and their peers;
+ * the gate owns the nodes.
+ *
+ * Locking: one mutex for each node guards everything below it. The node's thread holds it while it
+ * handles a batch of events and lets go before it sleeps; nothing that is done under it can wait
+ * (descriptors do not block, futexes are only woken). So the main thread, which takes it to open,
+ * close and look, waits for one short batch at most, never for a tenant. The list of nodes belongs
+ * to the main thread alone. */
+#pragma once
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "gate/gate.h"
+#include "gate/page.h"
+#include "wire/gate.h"
+
+enum {
+	DV_GATE_HELLO_MS = 2000, /* a client that has not said hello by then is hung up on */
+	DV_GATE_READ_BATCH = 16, /* messages of one client before the others have their turn */
+	DV_GATE_WINDOW_MS = 1,	 /* what a tenant may send in this time ... */
+	DV_GATE_WINDOW_MESSAGES = 256, /* ... before it is left to wait for the next one */
+	DV_GATE_WAITING_MOST = 256,    /* questions of one client kept until the grace is over */
+	DV_GATE_RETRY_MS = 100,	       /* after descriptors or memory ran out in accept */
+};
+
+struct dv_gate_tenant;
+struct dv_gate_node;
+
+/* What epoll points to: which descriptor of whom. */
+enum dv_gate_source_kind { DV_GATE_WAKE, DV_GATE_LISTEN, DV_GATE_SOCKET, DV_GATE_PROCESS };
+
+struct dv_gate_source {
+	enum dv_gate_source_kind kind;
+	void *owner;
+};
+
+/* A RESERVE that waits for the end of the grace. */
+struct dv_gate_question {
+	uint64_t serial, bytes;
+};
+
+/* A connected process. */
+struct dv_gate_peer {
+	struct dv_gate_tenant *tenant;
+	struct dv_gate_source socket_source, process_source;
+	int fd, pidfd; /* pidfd -1: the process cannot be seen from here */
+	pid_t pid;
+	bool greeted; /* said HELLO, has its pages */
+	bool muted;   /* its tenant sent too much: read again in the next window */
+	bool dead;    /* closed; freed by the node's thread when no event can point to it */
+	uint64_t hello_by_ns;
+	uint64_t held_bytes;
+	struct dv_gate_pages pages;
+	DV_VEC(struct dv_gate_question) questions;
+	TAILQ_ENTRY(dv_gate_peer) link;	   /* tenant->peers, node->dead */
+	TAILQ_ENTRY(dv_gate_peer) waiting; /* node->strangers until greeted */
+};
+TAILQ_HEAD(dv_gate_peers, dv_gate_peer);
+
+/* A lease as the gate serves it. */
+struct dv_gate_tenant {
+	struct dv_gate_node *node;
+	struct dv_gate_lease lease;
+	struct dv_gate_source listen_source;
+	int listen_fd;
+	bool dead;	    /* as a peer's */
+	bool listen_off;    /* accept failed for want of something: on again after a while */
+	uint64_t listen_ns; /* when */
+	uint64_t grace_ns;  /* end of the grace for re-attaching; 0: none, or over */
+	uint64_t used_bytes, peak_bytes;
+	uint64_t denied, hellos, faults;
+	unsigned peer_count;	/* connected */
+	unsigned greeted_count; /* attached */
+	uint64_t window_ns;	/* start of the window of messages */
+	unsigned window_count, muted_count;
+	struct dv_gate_peers peers;
+	TAILQ_ENTRY(dv_gate_tenant) link;
+};
+TAILQ_HEAD(dv_gate_tenants, dv_gate_tenant);
+
+struct dv_gate_node {
+	struct dv_gate *gate;
+	char name[DV_NODE_SIZE];
+	pthread_t thread;
+	pthread_mutex_t lock;
+	int epoll_fd, wake_fd;
+	struct dv_gate_source wake_source;
+	bool stopping;
+	struct dv_gate_tenants tenants;
+	struct dv_gate_peers strangers; /* connected, not greeted; the oldest first */
+	struct dv_gate_peers dead;
+	struct dv_gate_tenants dead_tenants;
+	TAILQ_ENTRY(dv_gate_node) link;
+};
+TAILQ_HEAD(dv_gate_nodes, dv_gate_node);
+
+struct dv_gate {
+	struct dv_gate_config config;
+	char run_path[108];
+	int changes_fd;
+	struct dv_gate_nodes nodes;
+};
+
+/* node.c: the thread. Everything else here is called with the node's lock held. */
+int dv_gate_node_new(struct dv_gate *gate, const char *name, struct dv_gate_node **ret,
+		     struct dv_error *err) DV_MUST_CHECK;
+/* Ends the thread; the node must have no tenants any more. Called without the lock. */
+void dv_gate_node_free(struct dv_gate_node *node);
+DV_DEFINE_FREEP(struct dv_gate_node, dv_gate_node_free)
+int dv_gate_node_watch(struct dv_gate_node *node, int fd, uint32_t events,
+		       struct dv_gate_source *source);
+/* Out of epoll and closed, also where a child between fork and exec still has a copy. */
+void dv_gate_node_drop(struct dv_gate_node *node, int fd);
+void dv_gate_node_rewatch(struct dv_gate_node *node, int fd, uint32_t events,
+			  struct dv_gate_source *source);
+/* Look at the time-outs again: the main thread changed something. */
+void dv_gate_node_wake(struct dv_gate_node *node);
+
+/* tenant.c: one lease: its socket, its ledger. */
+int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *lease,
+		       uint64_t grace_ns, struct dv_gate_tenant **ret,
+		       struct dv_error *err) DV_MUST_CHECK;
+/* Hang up on everybody and remove the socket; freed by the node's thread. */
+void dv_gate_tenant_close(struct dv_gate_tenant *tenant);
+void dv_gate_tenant_accept(struct dv_gate_tenant *tenant, uint64_t now_ns);
+/* What is due by time; returns when to call again. */
+uint64_t dv_gate_tenant_tick(struct dv_gate_tenant *tenant, uint64_t now_ns);
+/* May this tenant send one more message now? */
+bool dv_gate_tenant_admit(struct dv_gate_tenant *tenant, uint64_t now_ns);
+bool dv_gate_tenant_reserve(struct dv_gate_tenant *tenant, struct dv_gate_peer *peer,
+			    uint64_t bytes);
+/* Bytes that exist already: charged even over the limit. False: no such amount can exist. */
+bool dv_gate_tenant_charge(struct dv_gate_tenant *tenant, struct dv_gate_peer *peer,
+			   uint64_t bytes);
+void dv_gate_tenant_release(struct dv_gate_tenant *tenant, struct dv_gate_peer *peer,
+			    uint64_t bytes);
+/* Print the name of a lease's socket in the run directory. */
+void dv_gate_socket_name(int64_t lease_id, char *buf, size_t size);
+
+/* peer.c: one connected process and what it says. */
+int dv_gate_peer_new(struct dv_gate_tenant *tenant, int fd, pid_t pid, uint64_t now_ns,
+		     struct dv_error *err) DV_MUST_CHECK;
+/* Hang up, give back all it held; freed by the node's thread. */
+void dv_gate_peer_close(struct dv_gate_peer *peer);
+void dv_gate_peer_free(struct dv_gate_peer *peer);
+/* Read what it sent. */
+void dv_gate_peer_readable(struct dv_gate_peer *peer, uint64_t now_ns);
+/* Handle one message of `size` bytes, as it came; a broken one ends the peer. */
+void dv_gate_peer_message(struct dv_gate_peer *peer, const void *data, size_t size,
+			  uint64_t now_ns);
+/* The grace is over: answer what waited. */
+void dv_gate_peer_answer_waiting(struct dv_gate_peer *peer);
+void dv_gate_peer_unmute(struct dv_gate_peer *peer);
+/* Tell why, on a socket that is about to be closed. */
+void dv_gate_refuse(int fd, enum dv_refusal why);

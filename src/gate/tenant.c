@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/clock.h"
+#include "gate/inside.h"
+
+enum { BACKLOG = 64, ACCEPT_BATCH = 16 };
+
+void dv_gate_socket_name(int64_t lease_id, char *buf, size_t size)
+{
+	(void)snprintf(buf, size, "lease-%" PRId64 ".sock", lease_id);
+}
+
+/* Nobody can connect between bind and listen, so the rights are set in that gap. */
+static int listen_at(const struct dv_gate_config *config, const struct dv_gate_lease *lease,
+		     int *ret_fd, struct dv_error *err)
+{
+	dv_autoclose int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char name[64];
+
+	dv_gate_socket_name(lease->id, name, sizeof(name));
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s",
+		       config->run_fd, name);
+	if (fd < 0)
+		return dv_error_errno(err, errno, "cannot make a socket for lease '%s'",
+				      lease->name);
+	(void)unlinkat(config->run_fd, name, 0);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return dv_error_errno(err, errno, "cannot make the socket %s/%s", config->run_path,
+				      name);
+	if (fchmodat(config->run_fd, name, 0600, 0) < 0 ||
+	    (lease->uid != geteuid() &&
+	     fchownat(config->run_fd, name, lease->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0) ||
+	    listen(fd, BACKLOG) < 0) {
+		int errnum = errno;
+
+		(void)unlinkat(config->run_fd, name, 0);
+		return dv_error_errno(err, errnum, "cannot open the socket %s/%s to user %u",
+				      config->run_path, name, lease->uid);
+	}
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *lease,
+		       uint64_t grace_ns, struct dv_gate_tenant **ret, struct dv_error *err)
+{
+	dv_autofree struct dv_gate_tenant *tenant = calloc(1, sizeof(*tenant));
+	dv_autoclose int fd = -1;
+	int r;
+
+	if (!tenant)
+		return dv_error_set(err, -ENOMEM, "out of memory for lease '%s'", lease->name);
+	r = listen_at(&node->gate->config, lease, &fd, err);
+	if (r < 0)
+		return r;
+	tenant->node = node;
+	tenant->lease = *lease;
+	tenant->grace_ns = grace_ns;
+	tenant->listen_source = (struct dv_gate_source){DV_GATE_LISTEN, tenant};
+	TAILQ_INIT(&tenant->peers);
+	r = dv_gate_node_watch(node, fd, EPOLLIN, &tenant->listen_source);
+	if (r < 0)
+		return dv_error_errno(err, -r, "cannot watch the socket of lease '%s'",
+				      lease->name);
+	tenant->listen_fd = take_fd(fd);
+	TAILQ_INSERT_TAIL(&node->tenants, tenant, link);
+	*ret = take_ptr(tenant);
+	return 0;
+}
+
+void dv_gate_tenant_close(struct dv_gate_tenant *tenant)
+{
+	struct dv_gate_node *node = tenant->node;
+	struct dv_gate_peer *peer;
+	char name[64];
+
+	while ((peer = TAILQ_FIRST(&tenant->peers))) {
+		dv_gate_refuse(peer->fd, DV_REFUSAL_GONE);
+		dv_gate_peer_close(peer);
+	}
+	dv_gate_socket_name(tenant->lease.id, name, sizeof(name));
+	(void)unlinkat(node->gate->config.run_fd, name, 0);
+	dv_gate_node_drop(node, tenant->listen_fd);
+	tenant->dead = true;
+	TAILQ_REMOVE(&node->tenants, tenant, link);
+	TAILQ_INSERT_TAIL(&node->dead_tenants, tenant, link);
+}
+
+/* Refuse a connection for which no peer is made. What it sent already is read first: a socket
+ * closed with unread data would reset the connection and lose the answer. */
+static void turn_away(int fd, enum dv_refusal why)
+{
+	struct dv_msg msg;
+
+	(void)recv(fd, &msg, sizeof(msg), MSG_DONTWAIT);
+	dv_gate_refuse(fd, why);
+}
+
+static void welcome_one(struct dv_gate_tenant *tenant, int fd, uint64_t now_ns)
+{
+	dv_autoclose int owned = fd;
+	socklen_t size = sizeof(struct ucred);
+	struct ucred who;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
+		return;
+	if (who.uid != tenant->lease.uid && who.uid != 0) {
+		tenant->faults++;
+		turn_away(fd, DV_REFUSAL_PEER);
+		return;
+	}
+	if (tenant->peer_count >= DV_CLIENTS_PER_LEASE_MOST) {
+		turn_away(fd, DV_REFUSAL_FULL);
+		return;
+	}
+	if (dv_gate_peer_new(tenant, fd, who.pid, now_ns, NULL) == 0)
+		(void)take_fd(owned);
+}
+
+void dv_gate_tenant_accept(struct dv_gate_tenant *tenant, uint64_t now_ns)
+{
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		int fd = accept4(tenant->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			welcome_one(tenant, fd, now_ns);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return;
+		/* Out of descriptors or memory: epoll would report it again at once, for ever. */
+		tenant->listen_off = true;
+		tenant->listen_ns = now_ns + DV_GATE_RETRY_MS * DV_NS_PER_MS;
+		dv_gate_node_rewatch(tenant->node, tenant->listen_fd, 0, &tenant->listen_source);
+		return;
+	}
+}
+
+static void grace_over(struct dv_gate_tenant *tenant)
+{
+	struct dv_gate_peer *peer, *next;
+
+	tenant->grace_ns = 0;
+	for (peer = TAILQ_FIRST(&tenant->peers); peer; peer = next) {
+		next = TAILQ_NEXT(peer, link);
+		dv_gate_peer_answer_waiting(peer);
+	}
+}
+
+static void unmute_all(struct dv_gate_tenant *tenant)
+{
+	struct dv_gate_peer *peer;
+
+	TAILQ_FOREACH(peer, &tenant->peers, link)
+	if (peer->muted)
+		dv_gate_peer_unmute(peer);
+}
+
+uint64_t dv_gate_tenant_tick(struct dv_gate_tenant *tenant, uint64_t now_ns)
+{
+	const uint64_t window_end_ns = tenant->window_ns + DV_GATE_WINDOW_MS * DV_NS_PER_MS;
+	uint64_t next_ns = UINT64_MAX;
+
+	if (tenant->grace_ns && tenant->grace_ns <= now_ns)
+		grace_over(tenant);
+	if (tenant->muted_count && window_end_ns <= now_ns)
+		unmute_all(tenant);
+	if (tenant->listen_off && tenant->listen_ns <= now_ns) {
+		tenant->listen_off = false;
+		dv_gate_node_rewatch(tenant->node, tenant->listen_fd, EPOLLIN,
+				     &tenant->listen_source);
+	}
+	if (tenant->grace_ns)
+		next_ns = tenant->grace_ns;
+	if (tenant->muted_count)
+		next_ns = DV_MIN(next_ns, window_end_ns);
+	if (tenant->listen_off)
+		next_ns = DV_MIN(next_ns, tenant->listen_ns);
+	return next_ns;
+}
+
+bool dv_gate_tenant_admit(struct dv_gate_tenant *tenant, uint64_t now_ns)
+{
+	if (now_ns - tenant->window_ns >= DV_GATE_WINDOW_MS * DV_NS_PER_MS) {
+		tenant->window_ns = now_ns;
+		tenant->window_count = 0;
+	}
+	if (tenant->window_count >= DV_GATE_WINDOW_MESSAGES)
+		return false;
+	tenant->window_count++;
+	return true;
+}
+
+static void show_used(struct dv_gate_tenant *tenant)
+{
+	struct dv_gate_peer *peer;
+
+	tenant->peak_bytes = DV_MAX(tenant->peak_bytes, tenant->used_bytes);
+	TAILQ_FOREACH(peer, &tenant->peers, link)
+	if (peer->greeted)
+		dv_gate_pages_set_used(&peer->pages, tenant->used_bytes);
+}
+
+bool dv_gate_tenant_charge(struct dv_gate_tenant *tenant, struct dv_gate_peer *peer, uint64_t bytes)
+{
+	if (bytes > UINT64_MAX - tenant->used_bytes)
+		return false;
+	tenant->used_bytes += bytes;
+	peer->held_bytes += bytes;
+	show_used(tenant);
+	return true;
+}
+
+bool dv_gate_tenant_reserve(struct dv_gate_tenant *tenant, struct dv_gate_peer *peer,
+			    uint64_t bytes)
+{
+	const uint64_t limit = tenant->lease.memory_limit_bytes;
+
+	/* A re-attached tenant may use more than its limit: then nothing more is granted. */
+	if (limit && (tenant->used_bytes > limit || bytes > limit - tenant->used_bytes)) {
+		tenant->denied++;
+		return false;
+	}
+	return dv_gate_tenant_charge(tenant, peer, bytes);
+}
+
+void dv_gate_tenant_release(struct dv_gate_tenant *tenant, struct dv_gate_peer *peer,
+			    uint64_t bytes)
+{
+	if (bytes > peer->held_bytes) {
+		tenant->faults++;
+		bytes = peer->held_bytes;
+	}
+	peer->held_bytes -= bytes;
+	tenant->used_bytes -= bytes;
+	show_used(tenant);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A tenant's process, played by the test over real sockets, and a gate in a directory of its own.
+ */
+#pragma once
+
+#include "gate/gate.h"
+#include "wire/gate.h"
+
+#define FAKE_NONCE "0123456789abcdef0123456789abcdef"
+
+struct fake_gate {
+	char dir[64];
+	int run_fd;
+	struct dv_gate *gate;
+};
+
+void fake_gate_init(struct fake_gate *fake, uint64_t grace_ns);
+void fake_gate_fini(struct fake_gate *fake);
+/* Open lease `id` for this user on the node "gpu/0". */
+void fake_open(struct fake_gate *fake, int64_t id, uint64_t limit_bytes, bool returning);
+void fake_stats(struct fake_gate *fake, int64_t id, struct dv_gate_stats *ret);
+/* Wait (a bounded time) until the lease has so many clients. */
+void fake_await_clients(struct fake_gate *fake, int64_t id, unsigned count);
+
+struct fake_client {
+	int fd, grant_fd, counters_fd;
+	const volatile struct dv_grant *grant;
+	volatile struct dv_counters *counters;
+	uint64_t serial;
+};
+
+/* Connect only; -1 with errno. */
+int fake_connect(const struct fake_gate *fake, int64_t id);
+struct dv_msg fake_msg(enum dv_msg_type type, uint64_t a, uint64_t b, uint64_t c);
+void fake_send(int fd, const struct dv_msg *msg);
+/* One answer within 5 s: true; false: the other side hung up. Fails the test on a time-out. */
+bool fake_recv(int fd, struct dv_msg *ret, int fds[2]);
+/* Connect and be welcomed, holding `held` already. */
+void fake_attach(const struct fake_gate *fake, int64_t id, uint64_t held, struct fake_client *ret);
+void fake_detach(struct fake_client *client);
+/* Ask for memory; true: reserved. */
+bool fake_reserve(struct fake_client *client, uint64_t bytes);
+void fake_release(struct fake_client *client, uint64_t bytes);
