@@ -24,7 +24,9 @@ struct divvy_error {
 	char name[24];	 /* "refused", "invalid", ... */
 	char rule[24];	 /* id for `divvy explain`, or "" */
 	char message[464];
-	char fix[464]; /* what to do, or "" */
+	char fix[464];	  /* what to do, or "" */
+	char file[192];	  /* of something a person wrote, or "" */
+	int line, column; /* in it; 0: unknown */
 };
 
 enum divvy_connect_flags {
@@ -33,8 +35,10 @@ enum divvy_connect_flags {
 
 const char *divvy_version(void);
 
-/* Reach divvyd: at `socket_path`, or with NULL the system's (/run/divvy/divvyd.sock), else the
- * user's, which is started when it is not there. */
+/* Reach divvyd, whose socket must be root's or the caller's own: at `socket_path`, or with NULL the
+ * system's (/run/divvy/divvyd.sock), else the user's, which is started when it is not there (root's
+ * is the system's). Waits at most about 5 s. -ECONNREFUSED (exit status 5) when there is none,
+ * -EPERM with rule S03 for somebody else's. */
 int divvy_connect(const char *socket_path, unsigned flags, struct divvy_client **ret_client,
 		  struct divvy_error *error);
 void divvy_close(struct divvy_client *client);
@@ -42,7 +46,8 @@ void divvy_close(struct divvy_client *client);
 const char *divvy_socket_path(const struct divvy_client *client);
 
 /* One request: `verb` is GET, POST, PUT or DELETE, `path` begins with /v1/, `body` is JSON text or
- * NULL. *ret_answer (free with divvy_free) is the document; an error document becomes `error`. */
+ * NULL. *ret_answer (free with divvy_free) is the document; an error document becomes `error`.
+ * *ret_answer is untouched on failure. */
 int divvy_call(struct divvy_client *client, const char *verb, const char *path, const char *body,
 	       char **ret_answer, struct divvy_error *error);
 void divvy_free(void *text);

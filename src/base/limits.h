@@ -19,6 +19,7 @@ enum {
 	DV_LEASES_MOST = 4096, /* of one divvyd */
 
 	DV_HTTP_BODY_MOST = 4 << 20,
+	DV_HTTP_ANSWER_MOST = 64 << 20, /* what a client reads */
 	DV_HTTP_CLIENTS_MOST = 256,
 	DV_CLIENTS_PER_LEASE_MOST = 512, /* processes of one tenant attached to the gate */
 
