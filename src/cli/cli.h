@@ -11,6 +11,7 @@
 struct dv_cli {
 	struct dv_out out, err;
 	bool json;
+	const char *root;	     /* of /proc and /sys */
 	const char *socket;	     /* --socket, or NULL */
 	struct divvy_client *client; /* see dv_cli_connect; NULL until then */
 };
@@ -34,7 +35,7 @@ struct dv_verb {
 /* All verbs, in the order of the help; NULL ends them. A new verb is a file cmd_<verb>.c, a
  * declaration in verbs.h and a row in verbs.c. */
 enum { DV_VERBS_MOST = 40 };
-#define DV_VERB_PLAIN "help" /* what divvy does without a verb */
+#define DV_VERB_PLAIN "status" /* what divvy does without a verb */
 extern const struct dv_verb *const dv_verbs[];
 
 /* Options that every verb takes, before it or after. */
@@ -58,6 +59,10 @@ void dv_help(struct dv_out *out, const struct dv_verb *verb);
  * exit status. */
 int dv_failure(struct dv_cli *cli, const struct dv_error *err);
 
-/* The whole command; returns the exit status. The streams are standard output and error but in
- * tests. */
-int dv_cli_main(int argc, char **argv, FILE *out, FILE *err);
+/* Where the command runs; tests bring their own. */
+struct dv_cli_env {
+	FILE *out, *err;
+	const char *root; /* of /proc and /sys: "/" */
+};
+/* The whole command; returns the exit status. */
+int dv_cli_main(int argc, char **argv, const struct dv_cli_env *env);

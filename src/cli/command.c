@@ -115,14 +115,14 @@ static int close_streams(struct dv_cli *cli, int status)
 	return status;
 }
 
-int dv_cli_main(int argc, char **argv, FILE *out, FILE *err)
+int dv_cli_main(int argc, char **argv, const struct dv_cli_env *env)
 {
-	struct dv_cli cli = {0};
+	struct dv_cli cli = {.root = env->root};
 	struct dv_error error = {0};
 	int r;
 
-	dv_out_init(&cli.out, out);
-	dv_out_init(&cli.err, err);
+	dv_out_init(&cli.out, env->out);
+	dv_out_init(&cli.err, env->err);
 	cli.json = wants_json(argc, argv);
 	r = run_command(&cli, argc, argv, &error);
 	if (r < 0) {
@@ -130,5 +130,6 @@ int dv_cli_main(int argc, char **argv, FILE *out, FILE *err)
 			(void)dv_error_set(&error, r, "failed for an unknown reason");
 		r = dv_failure(&cli, &error);
 	}
+	divvy_close(cli.client);
 	return close_streams(&cli, r);
 }

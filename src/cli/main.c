@@ -5,7 +5,9 @@
 
 int main(int argc, char **argv)
 {
+	const struct dv_cli_env env = {stdout, stderr, "/"};
+
 	/* Characters and nothing else: numbers stay as everywhere. */
 	(void)setlocale(LC_CTYPE, "");
-	return dv_cli_main(argc, argv, stdout, stderr);
+	return dv_cli_main(argc, argv, &env);
 }

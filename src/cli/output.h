@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/macro.h"
+#include "base/error.h"
 #include "base/str.h"
 
 enum { DV_OUT_COLUMNS = 80 };
@@ -58,13 +58,14 @@ const char *dv_out_bar(const struct dv_out *out, uint64_t part, uint64_t whole, 
 		       char buf[DV_BAR_SIZE]);
 
 /* A table: columns as wide as their cells, two blanks between. Cells are added row by row; a table
- * that is too wide is cut in its `shrink` column. Without memory it prints nothing and says so. */
+ * that is too wide is cut in the columns that may be. Without memory it prints nothing and says so.
+ */
 enum { DV_TABLE_COLUMNS_MOST = 12 };
 
 struct dv_column {
 	const char *title;
-	bool right;  /* flush right, for numbers */
-	bool shrink; /* one column may */
+	bool right;	/* flush right, for numbers */
+	unsigned least; /* may be cut to so many columns, 6 and up; 0: never */
 };
 
 struct dv_cell {
@@ -84,8 +85,13 @@ struct dv_table {
 
 void dv_table_init(struct dv_table *table, const struct dv_column *columns, size_t column_count);
 void dv_table_fini(struct dv_table *table);
+static inline DV_UNUSED void dv_table_finip(struct dv_table *table)
+{
+	dv_table_fini(table);
+}
 void dv_table_add(struct dv_table *table, const char *fmt, ...) DV_PRINTF(2, 3);
 void dv_table_add_style(struct dv_table *table, enum dv_style style, const char *fmt, ...)
 	DV_PRINTF(3, 4);
 /* Print with `indent` blanks before each line; titles only if a column has one. -ENOMEM. */
-int dv_table_print(struct dv_table *table, struct dv_out *out, unsigned indent) DV_MUST_CHECK;
+int dv_table_print(struct dv_table *table, struct dv_out *out, unsigned indent,
+		   struct dv_error *err) DV_MUST_CHECK;

@@ -83,10 +83,12 @@ static void measure(const struct dv_table *table, const struct dv_out *out, unsi
 		total += widths[c] + (c ? 2 : 0);
 	}
 	for (size_t c = 0; c < table->column_count && total > out->columns; c++) {
-		unsigned over = total - out->columns;
+		unsigned least = table->columns[c].least;
+		unsigned less = least && widths[c] > least ? widths[c] - least : 0;
 
-		if (table->columns[c].shrink)
-			widths[c] = widths[c] > over + 8 ? widths[c] - over : 8;
+		less = DV_MIN(less, total - out->columns);
+		widths[c] -= less;
+		total -= less;
 	}
 }
 
@@ -159,12 +161,13 @@ static void print_titles(const struct dv_table *table, struct dv_out *out, unsig
 		print_row(table, out, indent, cells, widths);
 }
 
-int dv_table_print(struct dv_table *table, struct dv_out *out, unsigned indent)
+int dv_table_print(struct dv_table *table, struct dv_out *out, unsigned indent,
+		   struct dv_error *err)
 {
 	unsigned widths[DV_TABLE_COLUMNS_MOST];
 
 	if (table->failed || render_cells(table, out) < 0)
-		return -ENOMEM;
+		return dv_error_set(err, -ENOMEM, "no memory for the table");
 	measure(table, out, indent, widths);
 	print_titles(table, out, indent, widths);
 	for (size_t i = 0; i + table->column_count <= table->cells.len; i += table->column_count)

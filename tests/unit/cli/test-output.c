@@ -112,7 +112,7 @@ static void test_wrap(void **state)
 static const struct dv_column columns[] = {
 	{"NAME"},
 	{"SIZE", .right = true},
-	{"WHAT", .shrink = true},
+	{"WHAT", .least = 8},
 };
 
 static void fill(struct dv_table *table)
@@ -133,7 +133,7 @@ static void test_table(void **state)
 
 	fill(&table);
 	page_open(&page, true, false);
-	assert_int_equal(dv_table_print(&table, &page.out, 1), 0);
+	assert_int_equal(dv_table_print(&table, &page.out, 1, NULL), 0);
 	page_is(&page, " NAME    SIZE  WHAT\n"
 		       " größe      7  a text that is rather long for its place\n"
 		       " b      12345\n");
@@ -148,7 +148,7 @@ static void test_table_cut(void **state)
 	fill(&table);
 	page_open(&page, true, false);
 	page.out.columns = 30;
-	assert_int_equal(dv_table_print(&table, &page.out, 0), 0);
+	assert_int_equal(dv_table_print(&table, &page.out, 0, NULL), 0);
 	page_is(&page, "NAME    SIZE  WHAT\n"
 		       "größe      7  a text that is …\n"
 		       "b      12345\n");
@@ -156,7 +156,7 @@ static void test_table_cut(void **state)
 	fill(&table);
 	page_open(&page, false, false);
 	page.out.columns = 30;
-	assert_int_equal(dv_table_print(&table, &page.out, 0), 0);
+	assert_int_equal(dv_table_print(&table, &page.out, 0, NULL), 0);
 	page_is(&page, "NAME    SIZE  WHAT\n"
 		       "gr??e      7  a text that i...\n"
 		       "b      12345\n");
@@ -165,7 +165,7 @@ static void test_table_cut(void **state)
 
 static void test_table_of_wide_signs(void **state)
 {
-	static const struct dv_column one[] = {{"N", .shrink = true}};
+	static const struct dv_column one[] = {{"N", .least = 8}};
 	struct dv_table table;
 	struct page page;
 
@@ -173,7 +173,7 @@ static void test_table_of_wide_signs(void **state)
 	dv_table_add(&table, "日本日本日本日本");
 	page_open(&page, true, false);
 	page.out.columns = 10;
-	assert_int_equal(dv_table_print(&table, &page.out, 0), 0);
+	assert_int_equal(dv_table_print(&table, &page.out, 0, NULL), 0);
 	page_is(&page, "N\n日本日本…\n");
 	dv_table_fini(&table);
 }

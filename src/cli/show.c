@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/show.h"
+
+#include <pwd.h>
+#include <string.h>
+#include <time.h>
+
+#include "model/tree.h"
+#include "model/units.h"
+
+const char *dv_show_share(uint32_t mpct, char buf[DV_SHOW_SIZE])
+{
+	unsigned tenths = (mpct + 50) / 100;
+
+	if (!mpct)
+		(void)snprintf(buf, DV_SHOW_SIZE, "-");
+	else if (tenths % 10 || !tenths)
+		(void)snprintf(buf, DV_SHOW_SIZE, "%u.%u%%", tenths / 10, tenths % 10);
+	else
+		(void)snprintf(buf, DV_SHOW_SIZE, "%u%%", tenths / 10);
+	return buf;
+}
+
+const char *dv_show_size(uint64_t bytes, char buf[DV_SHOW_SIZE])
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	if (!bytes) {
+		(void)snprintf(buf, DV_SHOW_SIZE, "-");
+		return buf;
+	}
+	while (value >= 1024 && unit + 1 < DV_ARRAY_LEN(units)) {
+		value /= 1024;
+		unit++;
+	}
+	/* One decimal where it says something. */
+	if (value < 100 && value - (double)(unsigned)value >= 0.05 && unit)
+		(void)snprintf(buf, DV_SHOW_SIZE, "%.1f%s", value, units[unit]);
+	else
+		(void)snprintf(buf, DV_SHOW_SIZE, "%.0f%s", value, units[unit]);
+	return buf;
+}
+
+const char *dv_show_user(uid_t uid, char buf[DV_SHOW_SIZE])
+{
+	char room[4096];
+	struct passwd entry, *found = NULL;
+
+	if (getpwuid_r(uid, &entry, room, sizeof(room), &found) == 0 && found)
+		(void)snprintf(buf, DV_SHOW_SIZE, "%s", entry.pw_name);
+	else
+		(void)snprintf(buf, DV_SHOW_SIZE, "%u", uid);
+	return buf;
+}
+
+const char *dv_show_time(int64_t time_s, char buf[DV_SHOW_SIZE])
+{
+	time_t when = (time_t)time_s;
+	struct tm tm;
+
+	if (!localtime_r(&when, &tm) || strftime(buf, DV_SHOW_SIZE, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		(void)snprintf(buf, DV_SHOW_SIZE, "?");
+	return buf;
+}
+
+const char *dv_show_part(const struct dv_lease *lease, char buf[DV_SHOW_SIZE])
+{
+	struct dv_node node;
+
+	buf[0] = '\0';
+	if (dv_node_parse(lease->node, &node, NULL) < 0 || !node.has_partition)
+		return buf;
+	if (node.size == 1)
+		(void)snprintf(buf, DV_SHOW_SIZE, "unit %u", node.start);
+	else
+		(void)snprintf(buf, DV_SHOW_SIZE, "units %u-%u", node.start,
+			       node.start + node.size - 1);
+	return buf;
+}
+
+const char *dv_show_gpu(const struct dv_lease *lease, const struct dv_gpus *gpus)
+{
+	for (size_t i = 0; i < gpus->len; i++)
+		if (strcmp(gpus->items[i].uuid, lease->gpu_uuid) == 0)
+			return gpus->items[i].id;
+	return "?";
+}
+
+enum dv_style dv_show_state_style(enum dv_lease_state state)
+{
+	switch (state) {
+	case DV_LEASE_ACTIVE:
+		return DV_STYLE_GOOD;
+	case DV_LEASE_UNENFORCED:
+	case DV_LEASE_BROKEN:
+		return DV_STYLE_BAD;
+	case DV_LEASE_PENDING:
+	case DV_LEASE_RELEASING:
+		return DV_STYLE_WARN;
+	case DV_LEASE_READY:
+	case DV_LEASE_STATE_COUNT:
+		break;
+	}
+	return DV_STYLE_NONE;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How devices and leases are shown, the same in every verb. Nothing is owned. */
+#pragma once
+
+#include "api/api.h"
+#include "cli/output.h"
+
+/* "60%", or "-" for none of its own. Return `buf`. */
+enum { DV_SHOW_SIZE = 96 };
+const char *dv_show_share(uint32_t mpct, char buf[DV_SHOW_SIZE]);
+/* "8GiB" rounded for a table (three figures at least), or "-". */
+const char *dv_show_size(uint64_t bytes, char buf[DV_SHOW_SIZE]);
+/* The name of a user, or the number. */
+const char *dv_show_user(uid_t uid, char buf[DV_SHOW_SIZE]);
+/* "2026-11-24 14:03:07", local time. */
+const char *dv_show_time(int64_t time_s, char buf[DV_SHOW_SIZE]);
+/* Which part of the device: "", "unit 1", "units 0-1" (of the CPU device: its CPUs). */
+const char *dv_show_part(const struct dv_lease *lease, char buf[DV_SHOW_SIZE]);
+/* The id of the lease's device, or "?" when it is not there. */
+const char *dv_show_gpu(const struct dv_lease *lease, const struct dv_gpus *gpus);
+
+enum dv_style dv_show_state_style(enum dv_lease_state state);
+
+static inline DV_UNUSED void dv_show_status_finip(struct dv_api_status *status)
+{
+	dv_api_status_fini(status);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A divvyd that answers what a test told it: it stands in for libdivvy's functions when the command
+ * is linked into a test. Scripts and texts are the test's. */
+#pragma once
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "divvy/divvy.h"
+
+struct fake_answer {
+	const char *verb, *path;
+	const char *document; /* or NULL, then `refusal` */
+	struct divvy_error refusal;
+};
+
+/* Answers are found by verb and path; the last one stays for further requests. What was asked is
+ * kept as lines "VERB PATH BODY". NULL: nothing can be reached. */
+void fake_divvyd(const struct fake_answer *answers, size_t count);
+const char *fake_divvyd_asked(void);
+
+/* Where the command finds /proc and /sys; "/" until told. */
+void fake_set_root(const char *root);
+
+/* A whole command: what was printed. */
+struct fake_run {
+	int status;
+	char *out, *err;
+	size_t out_len, err_len;
+};
+/* `words` ends with NULL; "divvy" is put before them. */
+void fake_run(struct fake_run *ret, const char *const *words);
+void fake_run_fini(struct fake_run *run);
+#define FAKE_RUN(run, ...) fake_run(run, (const char *const[]){__VA_ARGS__, NULL})
+
+/* Documents of a small machine: the CPU device with four tenants, or free. */
+const char *fake_status(void);
+const char *fake_status_free(void);
+const char *fake_leases(void);
+const char *fake_gpus(void);
+const char *fake_log(void);

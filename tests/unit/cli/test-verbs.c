@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the verbs ask of divvyd and what they make of its answers; how it looks is in
+ * tests/golden/cli. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/macro.h"
+#include "cli/cli.h"
+#include "fake-divvyd.h"
+
+static void assert_asked(const char *wanted)
+{
+	assert_string_equal(fake_divvyd_asked(), wanted);
+}
+
+static void test_nobody_there(void **state)
+{
+	struct fake_run run;
+
+	fake_divvyd(NULL, 0);
+	FAKE_RUN(&run, "--socket", "/x.sock", "leases");
+	assert_int_equal(run.status, 5);
+	assert_string_equal(run.out, "");
+	assert_string_equal(run.err, "divvy: nobody answers at /x.sock\n"
+				     "  fix: systemctl start divvyd\n");
+	fake_run_fini(&run);
+}
+
+/* --json hands divvyd's documents on as they are, also members that this divvy does not know. */
+static void test_json_is_passed_on(void **state)
+{
+	const struct fake_answer answers[] = {
+		{"GET", "/v1/status", "{\"schema\": \"divvy/status/1\", \"new\": 1}", {0}},
+		{"GET", "/v1/gpus", "{\"a\": 2}", {0}},
+		{"GET", "/v1/leases", "{\"a\": 3}\n", {0}},
+		{"GET", "/v1/log?after=5&most=7", "{\"a\": 4}", {0}},
+		{"DELETE", "/v1/leases/x-1", "{\"a\": 5}", {0}},
+	};
+	struct fake_run run;
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	FAKE_RUN(&run, "status", "--json");
+	assert_string_equal(run.out, "{\"schema\": \"divvy/status/1\", \"new\": 1}\n");
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "--json");
+	assert_string_equal(run.out, "{\"schema\": \"divvy/status/1\", \"new\": 1}\n");
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "--json", "gpus");
+	assert_string_equal(run.out, "{\"a\": 2}\n");
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "--json", "leases");
+	assert_string_equal(run.out, "{\"a\": 3}\n");
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "--json", "log", "-n7", "--after", "5");
+	assert_string_equal(run.out, "{\"a\": 4}\n");
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "--json", "release", "x-1");
+	assert_string_equal(run.out, "{\"a\": 5}\n");
+	assert_string_equal(run.err, "");
+	assert_int_equal(run.status, 0);
+	fake_run_fini(&run);
+}
+
+static void test_refusal_comes_through(void **state)
+{
+	const struct fake_answer answers[] = {
+		{"DELETE",
+		 "/v1/leases/x",
+		 NULL,
+		 {.code = -ENOENT,
+		  .rule = "S09",
+		  .message = "no lease is called 'x'",
+		  .fix = "divvy leases"}},
+	};
+	struct fake_run run;
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	FAKE_RUN(&run, "release", "x");
+	assert_int_equal(run.status, 1);
+	assert_string_equal(run.out, "");
+	assert_string_equal(run.err, "divvy: no lease is called 'x'\n"
+				     "  fix: divvy leases\n"
+				     "  rule: S09 (divvy explain S09)\n");
+	fake_run_fini(&run);
+}
+
+/* A name goes into a path: nothing but a name may. */
+static void test_names_are_checked(void **state)
+{
+	static const char *const bad[] = {"a/b", "..", "", "a b", "x?y", "é"};
+	struct fake_run run;
+
+	fake_divvyd(NULL, 0);
+	for (size_t i = 0; i < DV_ARRAY_LEN(bad); i++) {
+		FAKE_RUN(&run, "release", bad[i]);
+		assert_int_equal(run.status, 2);
+		assert_non_null(strstr(run.err, "F08"));
+		fake_run_fini(&run);
+	}
+}
+
+static void test_numbers_are_checked(void **state)
+{
+	static const char *const bad[] = {
+		"", "x", "3x", "-1", "+1", "1001", "99999999999999999999"};
+	struct fake_run run;
+
+	fake_divvyd(NULL, 0);
+	for (size_t i = 0; i < DV_ARRAY_LEN(bad); i++) {
+		FAKE_RUN(&run, "log", "--lines", bad[i]);
+		assert_int_equal(run.status, 2);
+		assert_non_null(strstr(run.err, "whole number up to 1000"));
+		fake_run_fini(&run);
+	}
+}
+
+static void test_one_gpu(void **state)
+{
+	const struct fake_answer answers[] = {{"GET", "/v1/gpus", fake_gpus(), {0}}};
+	struct fake_run run;
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	FAKE_RUN(&run, "gpus", "--json", "h100");
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(run.out, "0000:65:00.0"));
+	assert_null(strstr(run.out, "cpu-opencl"));
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "gpus", "rtx");
+	assert_int_equal(run.status, 1);
+	assert_string_equal(run.err, "divvy: no GPU of this machine is called 'rtx'\n"
+				     "  fix: divvy gpus\n"
+				     "  rule: S18 (divvy explain S18)\n");
+	fake_run_fini(&run);
+	assert_asked("GET /v1/gpus\nGET /v1/gpus\n");
+}
+
+static void test_no_leases(void **state)
+{
+	const struct fake_answer answers[] = {{"GET", "/v1/status", fake_status_free(), {0}}};
+	struct fake_run run;
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	FAKE_RUN(&run, "leases");
+	assert_int_equal(run.status, 0);
+	assert_string_equal(run.out, "");
+	assert_string_equal(run.err, "no leases\n");
+	fake_run_fini(&run);
+}
+
+/* An answer that is not what it should be is a failure, never a crash or an empty screen. */
+static void test_bad_answers(void **state)
+{
+	static const char *const documents[] = {"", "x", "[]", "{}",
+						"{\"schema\": \"divvy/plan/1\"}"};
+	static const char *const verbs[] = {"status", "gpus", "leases", "log"};
+
+	for (size_t i = 0; i < DV_ARRAY_LEN(documents); i++) {
+		const struct fake_answer answers[] = {
+			{"GET", "/v1/status", documents[i], {0}},
+			{"GET", "/v1/gpus", documents[i], {0}},
+			{"GET", "/v1/log?after=0&most=50", documents[i], {0}},
+		};
+
+		fake_divvyd(answers, DV_ARRAY_LEN(answers));
+		for (size_t j = 0; j < DV_ARRAY_LEN(verbs); j++) {
+			struct fake_run run;
+
+			FAKE_RUN(&run, verbs[j]);
+			assert_int_equal(run.status, 1);
+			assert_string_equal(run.out, "");
+			assert_ptr_equal(strstr(run.err, "divvy: "), run.err);
+			fake_run_fini(&run);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nobody_there),
+		cmocka_unit_test(test_json_is_passed_on),
+		cmocka_unit_test(test_refusal_comes_through),
+		cmocka_unit_test(test_names_are_checked),
+		cmocka_unit_test(test_numbers_are_checked),
+		cmocka_unit_test(test_one_gpu),
+		cmocka_unit_test(test_no_leases),
+		cmocka_unit_test(test_bad_answers),
+	};
+
+	return cmocka_run_group_tests_name("cli/verbs", tests, NULL, NULL);
+}
