@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fleet file: what each tenant needs. Parsed and validated here, owned by the caller. */
+/* The fleet file: what each tenant needs. Parsed and validated here, owned by the caller.
+ *
+ * Of a tenant only the name must be there; its kind is process unless said. `defaults` (kind,
+ * method, policy, isolation) are merged into the tenants, each where it can be meant: a tenant of
+ * whole GPUs takes neither method nor policy, one of MIG no policy. Contradictions that concern the
+ * keys alone are refused here; whether a wish can be met is for the plan to say. */
 #pragma once
 
 #include "base/vec.h"

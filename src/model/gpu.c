@@ -87,11 +87,17 @@ static bool product_matches(const char *product, const char *text)
 	return false;
 }
 
+bool dv_gpu_is_model(const struct dv_gpu *gpu, const char *text)
+{
+	if (!*text)
+		return false;
+	return strcasecmp(gpu->model, text) == 0 || product_matches(gpu->product, text);
+}
+
 bool dv_gpu_matches(const struct dv_gpu *gpu, const char *text)
 {
 	if (!*text)
 		return false;
 	return strcmp(gpu->id, text) == 0 || strcasecmp(gpu->uuid, text) == 0 ||
-	       strcasecmp(gpu->address, text) == 0 || strcasecmp(gpu->model, text) == 0 ||
-	       product_matches(gpu->product, text);
+	       strcasecmp(gpu->address, text) == 0 || dv_gpu_is_model(gpu, text);
 }

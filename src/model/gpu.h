@@ -62,3 +62,6 @@ const struct dv_gpu_method *dv_gpu_method(const struct dv_gpu *gpu, enum dv_meth
  * any run of words of the product's name ("H100-80", "RTX 4090": '-' and ' ' are the same)? A bare
  * number must be a whole word ("4090", never "4": that is an index). */
 bool dv_gpu_matches(const struct dv_gpu *gpu, const char *text);
+
+/* Does `text` name this GPU's model: its catalogue id, or words of the product's name as above? */
+bool dv_gpu_is_model(const struct dv_gpu *gpu, const char *text);

@@ -210,3 +210,8 @@ enum dv_division dv_method_division(enum dv_method method)
 
 	return (unsigned)method < DV_METHOD_COUNT ? made[method] : DV_DIVISION_NONE;
 }
+
+bool dv_method_advice_only(enum dv_method method)
+{
+	return method == DV_METHOD_MPS || method == DV_METHOD_TIMESLICE;
+}

@@ -89,3 +89,6 @@ enum dv_isolation dv_method_isolation(enum dv_method method, bool cpu);
 
 /* The division that a lease by this method makes of the node it is carved from. */
 enum dv_division dv_method_division(enum dv_method method);
+
+/* divvy knows it and may recommend it, but does not set it up. */
+bool dv_method_advice_only(enum dv_method method);
