@@ -249,12 +249,11 @@ static int check_whole(const struct dv_yaml *doc, const struct dv_yaml_node *map
 	if (node)
 		return dv_yaml_fail(doc, node, "F12", err,
 				    "'gpus' asks for whole GPUs, memory and compute for a part of "
-				    "one; leave out one or the other");
+				    "one");
 	for (size_t i = 0; i < DV_ARRAY_LEN(parts); i++)
 		if ((node = dv_yaml_get(map, parts[i])))
 			return dv_yaml_fail(doc, node, "F12", err,
-					    "'gpus' asks for whole GPUs, '%s' is of a part of one; "
-					    "leave out one or the other",
+					    "'gpus' asks for whole GPUs, '%s' is of a part of one",
 					    parts[i]);
 	if (tenant->method != DV_METHOD_NONE && tenant->method != DV_METHOD_PASSTHROUGH)
 		return dv_yaml_fail(doc, dv_yaml_get(map, "method"), "F12", err,
@@ -319,8 +318,7 @@ static int check_keys(const struct dv_yaml *doc, const struct dv_yaml_node *map,
 	if (r == 0 && tenant->kind == DV_KIND_VM && tenant->method == DV_METHOD_SLICE)
 		r = dv_yaml_fail(doc, method ? method : map, "G06", err,
 				 "a virtual machine cannot have a slice: its programs do not run "
-				 "under the gate; use passthrough, mig, vgpu or sriov, or kind "
-				 "container");
+				 "under the gate");
 	if (r == 0)
 		r = check_profile(doc, map, tenant, err);
 	return r == 0 ? check_policy(doc, map, tenant, err) : r;

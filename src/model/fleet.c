@@ -252,6 +252,35 @@ static int read_root(const struct dv_yaml *doc, struct dv_fleet *fleet, struct d
 	return r == 0 ? refuse_doubled(dv_yaml_file(doc), fleet, err) : r;
 }
 
+/* What to do about it, where whoever refused did not say it better. */
+static int add_fix(struct dv_error *err, int r)
+{
+	static const struct {
+		const char *rule, *fix;
+	} fixes[] = {
+		{"F01", "correct the file at that place"},
+		{"F02", "keep one of the two"},
+		{"F03", "write it flatter; no key of a fleet is so deep"},
+		{"F04", "write the value out where it is wanted"},
+		{"F05", "correct the key, or take it out"},
+		{"F06", "write there what is wanted"},
+		{"F07", "write a number within the bounds, with its unit"},
+		{"F08", "choose another name"},
+		{"F09", "give each tenant a name of its own"},
+		{"F10", "add what is missing"},
+		{"F11", "write one of the allowed words"},
+		{"F12", "take out one of the two"},
+		{"F13", "write 'version: 1', or use a divvy that knows this version"},
+		{"F14", "make it smaller, or divide the fleet among several files"},
+		{"G06", "use passthrough, mig, vgpu or sriov, or kind: container"},
+	};
+
+	for (size_t i = 0; err && i < DV_ARRAY_LEN(fixes); i++)
+		if (strcmp(fixes[i].rule, err->rule) == 0)
+			return dv_error_fix(err, r, "%s", fixes[i].fix);
+	return r;
+}
+
 int dv_fleet_parse(const char *text, size_t len, const char *file, struct dv_fleet *ret_fleet,
 		   struct dv_error *err)
 {
@@ -262,7 +291,7 @@ int dv_fleet_parse(const char *text, size_t len, const char *file, struct dv_fle
 	if (r == 0)
 		r = read_root(doc, &fleet, err);
 	if (r < 0)
-		return r;
+		return add_fix(err, r);
 	(void)dv_copy(fleet.file, sizeof(fleet.file), file);
 	*ret_fleet = fleet;
 	fleet = (struct dv_fleet){0};

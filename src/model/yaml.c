@@ -125,8 +125,7 @@ static int on_scalar(struct builder *b, const yaml_event_t *event, struct dv_err
 
 	if (event->data.scalar.anchor || event->data.scalar.tag)
 		return fail_at_mark(b->doc, event->start_mark, "F04",
-				    "anchors (&x) and tags (!x) are not allowed: write it out",
-				    err);
+				    "anchors (&x) and tags (!x) are not allowed", err);
 	if (!is_clean(text, len))
 		return fail_at_mark(b->doc, event->start_mark, "F01",
 				    "control characters are not allowed in a text", err);
@@ -151,8 +150,7 @@ static int on_open(struct builder *b, const yaml_event_t *event, enum dv_yaml_ty
 		    ? event->data.mapping_start.anchor || event->data.mapping_start.tag
 		    : event->data.sequence_start.anchor || event->data.sequence_start.tag)
 		return fail_at_mark(b->doc, event->start_mark, "F04",
-				    "anchors (&x) and tags (!x) are not allowed: write it out",
-				    err);
+				    "anchors (&x) and tags (!x) are not allowed", err);
 	if (b->depth == DV_FILE_DEPTH_MOST)
 		return dv_yaml_fail_at((struct dv_yaml_place){b->doc->file,
 							      (int)event->start_mark.line + 1,
@@ -209,8 +207,8 @@ static int refuse_doubled(struct builder *b, const struct dv_yaml_node *map, str
 	if (!again)
 		return 0;
 	return dv_yaml_fail(b->doc, again, "F02", err,
-			    "key '%.64s' appears twice, first in line %d; keep one of them",
-			    again->text, first->line);
+			    "key '%.64s' appears twice, first in line %d", again->text,
+			    first->line);
 }
 
 static int on_close(struct builder *b, struct dv_error *err)
@@ -224,8 +222,8 @@ static int on_document(struct builder *b, const yaml_event_t *event, struct dv_e
 {
 	if (event->data.document_start.tag_directives.start !=
 	    event->data.document_start.tag_directives.end)
-		return fail_at_mark(b->doc, event->start_mark, "F04",
-				    "tags (%TAG) are not allowed: write it out", err);
+		return fail_at_mark(b->doc, event->start_mark, "F04", "tags (%TAG) are not allowed",
+				    err);
 	if (b->documents++)
 		return fail_at_mark(b->doc, event->start_mark, "F01",
 				    "a second document begins here; only one is read", err);
@@ -246,7 +244,7 @@ static int on_event(struct builder *b, const yaml_event_t *event, struct dv_erro
 		return on_close(b, err);
 	case YAML_ALIAS_EVENT:
 		return fail_at_mark(b->doc, event->start_mark, "F04",
-				    "aliases (*x) are not allowed: write it out", err);
+				    "aliases (*x) are not allowed", err);
 	case YAML_DOCUMENT_START_EVENT:
 		return on_document(b, event, err);
 	case YAML_NO_EVENT:

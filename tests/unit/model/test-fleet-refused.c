@@ -34,6 +34,7 @@ static void refuse_code(const char *text, const struct refusal *wanted, int code
 	assert_int_equal(strncmp(err.msg, place, strlen(place)), 0);
 	assert_int_equal(err.domain, DV_DOMAIN_FILE);
 	assert_string_equal(err.file, "lab.yaml");
+	assert_string_not_equal(err.fix, "");
 	assert_string_equal(fleet.name, "untouched");
 	assert_null(fleet.tenants.items);
 }
