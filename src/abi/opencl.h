@@ -32,10 +32,8 @@ enum {
 enum {
 	DV_CL_DEVICE_MAX_COMPUTE_UNITS = 0x1002, /* cl_uint */
 	DV_CL_DEVICE_GLOBAL_MEM_SIZE = 0x101f,	 /* cl_ulong */
-	DV_CL_DEVICE_AVAILABLE = 0x1027,	 /* cl_bool */
 	DV_CL_DEVICE_NAME = 0x102b,
 	DV_CL_DRIVER_VERSION = 0x102d,
-	DV_CL_DEVICE_VERSION = 0x102f,
 };
 
 #define DV_CL_DEVICE_TYPE_CPU (UINT64_C(1) << 1)

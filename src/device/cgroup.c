@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "device/cpu.h"
 
-enum { MOUNTINFO_MOST = 256 << 10, PATH_SIZE = 192 };
+enum { MOUNTINFO_MOST = 256 << 10, PATH_SIZE = 192, TRIES = 3 };
 
 #define OWN "divvy"
 
@@ -281,8 +281,8 @@ static void tidy(const struct dv_root *root, const struct dv_cgroup *cgroup, con
 		(void)root->ops->rmdir(root, path);
 }
 
-int dv_cgroup_make(const struct dv_root *root, const struct dv_cgroup *cgroup, const char *name,
-		   const struct dv_cgroup_set *want, struct dv_error *err)
+static int try_make(const struct dv_root *root, const struct dv_cgroup *cgroup, const char *name,
+		    const struct dv_cgroup_set *want, struct dv_error *err)
 {
 	int made, r = make_own(root, cgroup, err);
 
@@ -297,6 +297,24 @@ int dv_cgroup_make(const struct dv_root *root, const struct dv_cgroup *cgroup, c
 			tidy(root, cgroup, name);
 		tidy(root, cgroup, "");
 	}
+	return r;
+}
+
+int dv_cgroup_make(const struct dv_root *root, const struct dv_cgroup *cgroup, const char *name,
+		   const struct dv_cgroup_set *want, struct dv_error *err)
+{
+	struct dv_error own;
+	int r = 0;
+
+	/* Somebody else's remove may tidy divvy's own directory away between two of our steps. */
+	for (int i = 0; i < TRIES; i++) {
+		own = (struct dv_error){0};
+		r = try_make(root, cgroup, name, want, &own);
+		if (r != -ENOENT)
+			break;
+	}
+	if (r < 0 && err && !err->code)
+		*err = own;
 	return r;
 }
 
