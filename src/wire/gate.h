@@ -23,7 +23,10 @@
  * nothing. A client that reads a revocation answers DRAINED with that epoch, even where it had
  * just handed back. WANT is good until the next grant; one from a client that holds is ignored.
  * A client that was given HELD and has no use for it any more hands back after `linger_ns` too.
- * After WELCOME the client wants nothing and holds nothing but what its page says.
+ * After WELCOME the client wants nothing and holds nothing but what its page says. DRAINED's
+ * `serial` is when the client's last work ended (CLOCK_MONOTONIC, ns; 0: unknown), so that the
+ * linger need not be charged; like all that a client says it has to be clamped to what can be. An
+ * endless grant is not handed back for idleness, only when it is revoked.
  *
  * divvyd hangs up on a client that breaks the form (size, magic, version, an unknown type, a
  * second HELLO), that does not say HELLO within 2 s, or that does not read its answers. One that
