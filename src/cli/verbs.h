@@ -4,9 +4,11 @@
 
 #include "cli/cli.h"
 
+extern const struct dv_verb dv_verb_bench;
 extern const struct dv_verb dv_verb_gpus;
 extern const struct dv_verb dv_verb_help;
 extern const struct dv_verb dv_verb_leases;
 extern const struct dv_verb dv_verb_log;
 extern const struct dv_verb dv_verb_release;
+extern const struct dv_verb dv_verb_report;
 extern const struct dv_verb dv_verb_status;

@@ -276,3 +276,8 @@ const char *fake_log(void)
 	assert_int_equal(dv_api_log_encode(&log, &text, NULL), 0);
 	return keep(text);
 }
+
+const char *divvy_socket_path(const struct divvy_client *client)
+{
+	return "/nowhere/divvyd.sock";
+}

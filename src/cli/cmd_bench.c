@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "bench/bench.h"
+#include "bench/stats.h"
+#include "cli/remote.h"
+#include "cli/show.h"
+#include "cli/verbs.h"
+#include "config.h"
+#include "report/report.h"
+#include "report/rows.h"
+
+enum { OPTION_LIST, OPTION_QUICK, OPTION_RUNS, OPTION_OUT };
+
+static const struct dv_option options[] = {
+	[OPTION_LIST] = {"list", 0, NULL, "name the cases and end"},
+	[OPTION_QUICK] = {"quick", 0, NULL, "a third of the time, only the main cases"},
+	[OPTION_RUNS] = {"runs", 0, "N", "run each case N times and take the median (1 to 16)"},
+	[OPTION_OUT] = {"out", 'o', "FILE", "also write the document (.json) or the page (.html)"},
+	{NULL},
+};
+
+enum { QUICK_DIVIDE = 3 };
+
+static int list_cases(struct dv_cli *cli, const char *const *prefixes, size_t count, bool quick,
+		      struct dv_error *err)
+{
+	static const struct dv_column columns[] = {{"CASE"}, {"WHAT", .least = 20}};
+	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	size_t case_count;
+	const struct dv_bench_case *cases = dv_bench_cases(&case_count);
+	struct dv_bench bench = {.version = DV_VERSION};
+	dv_autofree char *text = NULL;
+	int r = 0;
+
+	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
+	for (size_t i = 0; r == 0 && i < case_count; i++) {
+		struct dv_result result = {.skipped = "only listed"};
+
+		if (!dv_bench_case_chosen(&cases[i], prefixes, count) || (quick && !cases[i].quick))
+			continue;
+		dv_table_add(&table, "%s", cases[i].name);
+		dv_table_add(&table, "%s", cases[i].what);
+		(void)dv_copy(result.name, sizeof(result.name), cases[i].name);
+		r = dv_vec_push(&bench.results, result);
+	}
+	if (r < 0)
+		r = dv_error_set(err, -ENOMEM, "no memory to list cases");
+	else if (cli->json)
+		r = dv_api_bench_encode(&bench, &text, err);
+	else
+		r = dv_table_print(&table, &cli->out, 0, err);
+	if (r == 0 && cli->json)
+		dv_outf(&cli->out, "%s\n", text);
+	dv_vec_fini(&bench.results);
+	return r;
+}
+
+/* One line for each case as it goes, on the messages' side, so that a pipe gets only the table. */
+static void progress(void *arg, const struct dv_bench_case *c, unsigned at, unsigned of,
+		     const struct dv_result *results, size_t count)
+{
+	struct dv_cli *cli = arg;
+
+	if (!results && cli->err.terminal) {
+		dv_outf(&cli->err, "%2u/%u %s ...\r", at, of, c->name);
+		(void)fflush(cli->err.file);
+		return;
+	}
+	if (!results)
+		return;
+	dv_outf(&cli->err, "%2u/%u %-28s ", at, of, c->name);
+	for (size_t i = 0; i < count && i < 2; i++) {
+		if (results[i].skipped[0])
+			dv_outf(&cli->err, "skipped: %s", results[i].skipped);
+		else
+			dv_outf(&cli->err, "%s%s %.4g %s", i ? ", " : "", results[i].metric,
+				results[i].value, results[i].unit);
+	}
+	dv_outf(&cli->err, "\n");
+}
+
+static int noisy_table(struct dv_out *out, const struct dv_rows *rows, struct dv_error *err)
+{
+	static const struct dv_column columns[] = {
+		{"SHARING"},
+		{"P50 ms", .right = true},
+		{"P99 ms", .right = true},
+		{"LIGHT 1/s", .right = true},
+		{"HEAVY 1/s", .right = true},
+		{"ISOLATION"},
+		{"COMPUTE HELD"},
+	};
+	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+
+	if (!rows->noisy_count)
+		return 0;
+	dv_out_style(out, DV_STYLE_HEAD,
+		     "A light tenant (1 ms kernels) beside a heavy one (5 ms)\n");
+	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
+	for (unsigned i = 0; i < rows->noisy_count; i++) {
+		const struct dv_noisy_row *row = &rows->noisy[i];
+
+		if (row->skipped)
+			continue;
+		dv_table_add(&table, "%s", row->name);
+		dv_table_add(&table, "%.2f", row->p50_ms);
+		dv_table_add(&table, "%.2f", row->p99_ms);
+		dv_table_add(&table, "%.1f", row->light_rate);
+		if (row->heavy_rate < 0)
+			dv_table_add(&table, "none");
+		else
+			dv_table_add(&table, "%.1f", row->heavy_rate);
+		dv_table_add(&table, "%s", dv_isolation_name(row->isolation));
+		dv_table_add(&table, "%s", dv_hold_name(row->isolates.compute));
+	}
+	return dv_table_print(&table, out, 0, err);
+}
+
+static void shares_text(const double *values, unsigned count, int decimals, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < count && at < size; i++)
+		at += (size_t)snprintf(buf + at, size - at, "%s%.*f", i ? ":" : "", decimals,
+				       values[i]);
+}
+
+static int share_table(struct dv_out *out, const struct dv_rows *rows, struct dv_error *err)
+{
+	static const struct dv_column columns[] = {
+		{"SHARES"},
+		{"WANTED %", .right = true},
+		{"GOT %", .right = true},
+		{"ERROR, POINTS", .right = true},
+		{""},
+	};
+	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	char text[64];
+
+	if (!rows->share_count)
+		return 0;
+	dv_out_style(out, DV_STYLE_HEAD, "Shares, wanted and got\n");
+	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
+	for (unsigned i = 0; i < rows->share_count; i++) {
+		const struct dv_share_row *row = &rows->share[i];
+		bool missed = row->goal > 0 && row->error_points > row->goal;
+
+		if (row->skipped)
+			continue;
+		dv_table_add(&table, "%s", row->name);
+		shares_text(row->wanted_pct, row->count, 0, text, sizeof(text));
+		dv_table_add(&table, "%s", text);
+		shares_text(row->got_pct, row->count, 1, text, sizeof(text));
+		dv_table_add(&table, "%s", text);
+		dv_table_add(&table, "%.2f", row->error_points);
+		dv_table_add_style(&table, missed ? DV_STYLE_WARN : DV_STYLE_NONE, "%s",
+				   missed ? "goal missed" : "");
+	}
+	return dv_table_print(&table, out, 0, err);
+}
+
+static int gate_table(struct dv_out *out, const struct dv_rows *rows, struct dv_error *err)
+{
+	static const struct dv_column columns[] = {
+		{"GATE"},
+		{"VALUE", .right = true},
+		{"UNIT"},
+		{"WITHOUT DIVVY", .right = true},
+		{"OF IT", .right = true},
+	};
+	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+
+	if (!rows->gate_count)
+		return 0;
+	dv_out_style(out, DV_STYLE_HEAD, "What the gate costs\n");
+	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
+	for (unsigned i = 0; i < rows->gate_count; i++) {
+		const struct dv_gate_row *row = &rows->gate[i];
+
+		if (row->skipped)
+			continue;
+		dv_table_add(&table, "%s", row->name);
+		dv_table_add(&table, "%.1f", row->value);
+		dv_table_add(&table, "%s", row->unit);
+		if (row->baseline > 0) {
+			dv_table_add(&table, "%.1f", row->baseline);
+			dv_table_add(&table, "%.1f%%", row->value / row->baseline * 100);
+		} else {
+			dv_table_add(&table, "-");
+			dv_table_add(&table, "-");
+		}
+	}
+	return dv_table_print(&table, out, 0, err);
+}
+
+static int print_tables(struct dv_cli *cli, const struct dv_bench *bench, struct dv_error *err)
+{
+	dv_autofree struct dv_rows *rows = malloc(sizeof(*rows));
+	int r;
+
+	if (!rows)
+		return dv_error_set(err, -ENOMEM, "no memory for the tables");
+	dv_rows_of(bench, true, rows);
+	dv_outf(&cli->out, "%s, %s\n\n", bench->device, bench->date);
+	r = noisy_table(&cli->out, rows, err);
+	if (r == 0 && rows->noisy_count && (rows->share_count || rows->gate_count))
+		dv_outf(&cli->out, "\n");
+	if (r == 0)
+		r = gate_table(&cli->out, rows, err);
+	if (r == 0 && rows->gate_count && rows->share_count)
+		dv_outf(&cli->out, "\n");
+	if (r == 0)
+		r = share_table(&cli->out, rows, err);
+	for (size_t i = 0; r == 0 && i < bench->results.len; i++) {
+		const struct dv_result *result = &bench->results.items[i];
+
+		if (result->skipped[0])
+			dv_outf(&cli->out, "not measured: %s: %s\n", result->name, result->skipped);
+	}
+	return r;
+}
+
+static int write_out(const struct dv_bench *bench, const char *path, struct dv_error *err)
+{
+	const char *dot = strrchr(path, '.');
+	dv_autofree char *text = NULL;
+	int r;
+
+	if (dot && strcmp(dot, ".html") == 0)
+		r = dv_report_bench(bench, &text, err);
+	else
+		r = dv_api_bench_encode(bench, &text, err);
+	return r < 0 ? r : dv_file_write(path, text, strlen(text), 0644, err);
+}
+
+/* The device that is measured, and that nobody else is on it. */
+static int look(struct dv_cli *cli, struct dv_bench *bench, struct dv_error *err)
+{
+	dv_cleanup(dv_show_status_finip) struct dv_api_status status = {0};
+	dv_cleanup(dv_answer_freep) char *answer = NULL;
+	const struct dv_gpu *device = NULL;
+	time_t now = time(NULL);
+	struct tm utc;
+	int r = dv_remote_get(cli, &answer, err, "/v1/status");
+
+	if (r == 0)
+		r = dv_api_status_decode(answer, &status, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < status.gpus.len && !device; i++)
+		if (status.gpus.items[i].kind == DV_GPU_CPU)
+			device = &status.gpus.items[i];
+	if (!device)
+		return dv_error_rule(err, -ENODEV, "G05",
+				     "there is no OpenCL device to measure on");
+	for (size_t i = 0; i < status.leases.len; i++)
+		if (strcmp(status.leases.items[i].gpu_uuid, device->uuid) == 0)
+			return dv_error_fix(err,
+					    dv_error_rule(err, -EBUSY, "S01",
+							  "'%s' has a lease on the device; what is "
+							  "measured beside it would mean nothing",
+							  status.leases.items[i].name),
+					    "divvy release %s, or wait for its end",
+					    status.leases.items[i].name);
+	(void)snprintf(bench->device, sizeof(bench->device), "%.90s, %u CPUs", device->product,
+		       device->compute_units);
+	(void)dv_copy(bench->version, sizeof(bench->version), DV_VERSION);
+	if (gmtime_r(&now, &utc))
+		(void)strftime(bench->date, sizeof(bench->date), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return 0;
+}
+
+static int parse_runs(const char *text, unsigned *ret, struct dv_error *err)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (end == text || *end || n < 1 || n > DV_BENCH_RUNS_MOST)
+		return dv_error_set(err, -EINVAL, "--runs takes 1 to %d, not '%s'",
+				    DV_BENCH_RUNS_MOST, text);
+	*ret = (unsigned)n;
+	return 0;
+}
+
+static int measure(struct dv_cli *cli, const struct dv_bench_options *o, struct dv_bench *bench,
+		   struct dv_error *err)
+{
+	struct dv_bench_env env;
+	int r = look(cli, bench, err);
+
+	if (r == 0)
+		r = dv_bench_env_init(&env, divvy_socket_path(cli->client),
+				      o->quick ? QUICK_DIVIDE : 1, err);
+	if (r < 0)
+		return r;
+	r = dv_bench_run(&env, o, bench, err);
+	dv_bench_env_fini(&env);
+	return r;
+}
+
+static int run_bench(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
+{
+	const char *const *value = args->given.value;
+	struct dv_bench_options o = {.prefixes = (const char *const *)args->words,
+				     .prefix_count = (size_t)args->count,
+				     .quick = value[OPTION_QUICK],
+				     .progress = progress,
+				     .arg = cli};
+	struct dv_bench bench = {0};
+	dv_autofree char *text = NULL;
+	int r = 0;
+
+	if (value[OPTION_LIST])
+		return list_cases(cli, o.prefixes, o.prefix_count, o.quick, err);
+	if (value[OPTION_RUNS])
+		r = parse_runs(value[OPTION_RUNS], &o.runs, err);
+	if (r == 0)
+		r = measure(cli, &o, &bench, err);
+	if (r == 0 && value[OPTION_OUT])
+		r = write_out(&bench, value[OPTION_OUT], err);
+	if (r == 0 && cli->json)
+		r = dv_api_bench_encode(&bench, &text, err);
+	else if (r == 0)
+		r = print_tables(cli, &bench, err);
+	if (r == 0 && cli->json)
+		dv_outf(&cli->out, "%s\n", text);
+	dv_vec_fini(&bench.results);
+	return r;
+}
+
+const struct dv_verb dv_verb_bench = {
+	.name = "bench",
+	.args = "[CASE...]",
+	.most = 8,
+	.help = "measure on this machine: noisy neighbours, shares, overhead",
+	.text = "Runs ordinary OpenCL programs with kernels of a known length side by side, each "
+		"by "
+		"divvy run, and the same without divvy, and shows what each got. A CASE is the "
+		"beginning of a case's name: 'noisy/', 'share/70:30', 'gate/'. Without one all "
+		"cases "
+		"run, which takes some minutes; --quick takes about one.\n\n"
+		"The device must be free. A goal that is missed is marked and is no failure.",
+	.options = options,
+	.run = run_bench,
+};
