@@ -8,17 +8,22 @@
 
 enum { DESCRIPTORS_MOST = 256 };
 
-/* root's worker owns the files of the cgroups that it writes, so a step needs no capability. */
-static uint64_t needed(enum dv_worker_what what)
+#define CAPABILITY(name) (UINT64_C(1) << (name))
+
+static uint64_t needed(const struct dv_worker_request *request)
 {
-	switch (what) {
-	case DV_WORKER_HOLDERS: /* look into other users' /proc/<pid>/maps and fd */
-		return UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH;
-	case DV_WORKER_ENTER: /* move a process that has privileges of its own */
-		return UINT64_C(1) << CAP_SYS_NICE;
-	case DV_WORKER_PROBE:
+	switch (request->what) {
 	case DV_WORKER_COMMIT:
 	case DV_WORKER_UNDO:
+		/* The topmost cgroup is root's, but not for writing (mode 0555). */
+		if (request->step.lease.method == DV_METHOD_PARTITION)
+			return CAPABILITY(CAP_DAC_OVERRIDE);
+		break;
+	case DV_WORKER_HOLDERS: /* look into other users' /proc/<pid>/maps and fd */
+		return CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH);
+	case DV_WORKER_ENTER: /* move a process that has privileges of its own */
+		return CAPABILITY(CAP_SYS_NICE);
+	case DV_WORKER_PROBE:
 	case DV_WORKER_WHAT_END:
 		break;
 	}
@@ -40,7 +45,7 @@ static int keep_only(uint64_t keep)
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-int dv_worker_drop(enum dv_worker_what what, struct dv_error *err)
+int dv_worker_drop(const struct dv_worker_request *request, struct dv_error *err)
 {
 	static const struct rlimit no_core = {0, 0},
 				   few_descriptors = {DESCRIPTORS_MOST, DESCRIPTORS_MOST};
@@ -49,7 +54,7 @@ int dv_worker_drop(enum dv_worker_what what, struct dv_error *err)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return dv_error_errno(err, errno, "giving up new privileges");
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	r = keep_only(needed(what));
+	r = keep_only(needed(request));
 	if (r < 0)
 		return dv_error_errno(err, -r, "giving up capabilities");
 	if (setrlimit(RLIMIT_CORE, &no_core) < 0)

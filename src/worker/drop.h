@@ -5,6 +5,6 @@
 #include "base/error.h"
 #include "worker/message.h"
 
-/* Give up every privilege that this kind of request does not need, for good. Called once, before
+/* Give up every privilege that this (checked) request does not need, for good. Called once, before
  * the request is acted on. */
-int dv_worker_drop(enum dv_worker_what what, struct dv_error *err) DV_MUST_CHECK;
+int dv_worker_drop(const struct dv_worker_request *request, struct dv_error *err) DV_MUST_CHECK;

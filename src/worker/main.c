@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	r = receive(&request, &err);
 	if (r == 0)
-		r = dv_worker_drop(request.what, &err);
+		r = dv_worker_drop(&request, &err);
 	if (r == 0 && !asked_for())
 		r = dv_error_set(&err, -ECONNREFUSED, "divvyd hung up");
 	if (r == 0)

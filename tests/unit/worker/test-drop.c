@@ -30,9 +30,9 @@ static uint64_t mask_of(const char *status, const char *key)
 	return mask;
 }
 
-static struct left look(enum dv_worker_what what)
+static struct left look(const struct dv_worker_request *request)
 {
-	struct left left = {.r = dv_worker_drop(what, NULL), .no_new_privs = -1};
+	struct left left = {.r = dv_worker_drop(request, NULL), .no_new_privs = -1};
 	FILE *file = fopen("/proc/self/status", "re");
 	struct rlimit limit = {1, 1};
 	char status[8192] = "";
@@ -50,7 +50,7 @@ static struct left look(enum dv_worker_what what)
 	return left;
 }
 
-static struct left left_after(enum dv_worker_what what)
+static struct left left_after(const struct dv_worker_request *request)
 {
 	struct left left = {0};
 	int ends[2], status;
@@ -59,7 +59,7 @@ static struct left left_after(enum dv_worker_what what)
 	assert_int_equal(pipe(ends), 0);
 	pid = fork();
 	if (pid == 0) {
-		left = look(what);
+		left = look(request);
 		_exit(write(ends[1], &left, sizeof(left)) == (ssize_t)sizeof(left) ? 0 : 1);
 	}
 	assert_true(pid > 0);
@@ -70,9 +70,10 @@ static struct left left_after(enum dv_worker_what what)
 	return left;
 }
 
-static void check(enum dv_worker_what what, uint64_t most)
+static void check(enum dv_worker_what what, enum dv_method method, uint64_t most)
 {
-	struct left left = left_after(what);
+	struct dv_worker_request request = {.what = what, .step = {.lease = {.method = method}}};
+	struct left left = left_after(&request);
 
 	assert_int_equal(left.r, 0);
 	assert_true((left.permitted & ~most) == 0);
@@ -84,16 +85,18 @@ static void check(enum dv_worker_what what, uint64_t most)
 
 static void test_nothing_needed(void **state)
 {
-	check(DV_WORKER_PROBE, 0);
-	check(DV_WORKER_COMMIT, 0);
-	check(DV_WORKER_UNDO, 0);
+	check(DV_WORKER_PROBE, DV_METHOD_NONE, 0);
+	check(DV_WORKER_COMMIT, DV_METHOD_SLICE, 0);
+	check(DV_WORKER_UNDO, DV_METHOD_PASSTHROUGH, 0);
 }
 
 static void test_only_what_is_needed(void **state)
 {
-	check(DV_WORKER_HOLDERS, UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1)
-									 << CAP_DAC_READ_SEARCH);
-	check(DV_WORKER_ENTER, UINT64_C(1) << CAP_SYS_NICE);
+	check(DV_WORKER_HOLDERS, DV_METHOD_NONE,
+	      UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH);
+	check(DV_WORKER_ENTER, DV_METHOD_PARTITION, UINT64_C(1) << CAP_SYS_NICE);
+	check(DV_WORKER_COMMIT, DV_METHOD_PARTITION, UINT64_C(1) << CAP_DAC_OVERRIDE);
+	check(DV_WORKER_UNDO, DV_METHOD_PARTITION, UINT64_C(1) << CAP_DAC_OVERRIDE);
 }
 
 int main(void)

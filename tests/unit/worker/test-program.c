@@ -200,6 +200,71 @@ static void test_enter_without_cgroup(void **state)
 	assert_int_equal(run.answer.r, -EOPNOTSUPP);
 }
 
+/* The CPU device as probed, but cut as if it had all the CPUs that a record can hold, each of them
+ * the last real one: so the test's partition has a name that no divvyd of this machine uses. */
+static bool find_device(struct dv_gpu *ret, unsigned start)
+{
+	struct dv_worker_request *request = request_of(DV_WORKER_PROBE);
+	static struct run run;
+
+	request->cpu.enabled = true;
+	ask(request, &run);
+	assert_int_equal(run.answer.r, 0);
+	*ret = run.gpus[run.answer.gpu_count - 1];
+	ret->cpus[start] = ret->cpus[ret->cpu_count - 1];
+	ret->cpu_count = DV_CPUS_MOST;
+	return ret->cgroup[0] != '\0';
+}
+
+static int ask_for(enum dv_worker_what what, const struct dv_gpu *gpu, unsigned start, pid_t pid)
+{
+	struct dv_worker_request *request = request_of(what);
+	static struct run run;
+
+	request->gpu = *gpu;
+	request->pid = pid;
+	request->step.lease.method = DV_METHOD_PARTITION;
+	request->step.lease.uid = getuid();
+	(void)dv_copy(request->step.op, sizeof(request->step.op), "partition.create");
+	(void)snprintf(request->step.lease.node, DV_NODE_SIZE, "%s/p%u+1", gpu->uuid, start);
+	ask(request, &run);
+	if (run.answer.r < 0)
+		print_message("%s\n", run.answer.err.msg);
+	return run.answer.r;
+}
+
+/* With what the worker kept of root's privileges, on the real cgroups. */
+static void test_partition_on_this_machine(void **state)
+{
+	unsigned start = 64 + (unsigned)getpid() % (DV_CPUS_MOST - 64);
+	int hold[2], r;
+	struct dv_gpu gpu;
+	pid_t pid;
+
+	if (!find_device(&gpu, start)) {
+		print_message("no cpuset cgroups for this user here\n");
+		skip();
+	}
+	r = ask_for(DV_WORKER_COMMIT, &gpu, start, 0);
+	if (r == -EPERM)
+		skip(); /* a container's root may not */
+	assert_int_equal(r, 0);
+	assert_int_equal(pipe(hold), 0);
+	pid = fork();
+	if (pid == 0) {
+		char byte;
+
+		close(hold[1]);
+		_exit((int)read(hold[0], &byte, 1));
+	}
+	close(hold[0]);
+	assert_int_equal(ask_for(DV_WORKER_ENTER, &gpu, start, pid), 0);
+	assert_int_equal(ask_for(DV_WORKER_UNDO, &gpu, start, 0), -EBUSY);
+	close(hold[1]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(ask_for(DV_WORKER_UNDO, &gpu, start, 0), 0);
+}
+
 static void test_other_build(void **state)
 {
 	struct dv_worker_request *request = request_of(DV_WORKER_PROBE);
@@ -298,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_slice_step),
 		cmocka_unit_test(test_holders),
 		cmocka_unit_test(test_enter_without_cgroup),
+		cmocka_unit_test(test_partition_on_this_machine),
 		cmocka_unit_test(test_other_build),
 		cmocka_unit_test(test_wrong_sizes),
 		cmocka_unit_test(test_garbage),
