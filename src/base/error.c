@@ -50,6 +50,7 @@ const struct dv_error_class *dv_error_class_by_name(const char *name)
 	return NULL;
 }
 
+DV_PRINTF(4, 0)
 static int set_va(struct dv_error *err, int code, enum dv_domain domain, const char *fmt,
 		  va_list args)
 {

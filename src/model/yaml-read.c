@@ -41,6 +41,7 @@ static void tidy(char *text)
 	}
 }
 
+DV_PRINTF(5, 0)
 static int fail_va(struct dv_yaml_place place, int code, const char *rule, struct dv_error *err,
 		   const char *fmt, va_list args)
 {
