@@ -45,8 +45,8 @@ def functions(text):
             if match:
                 inside = re.sub(r"\([^()]*\)", "", match[2])
                 count = 0 if inside.strip() in ("", "void") else inside.count(",") + 1
-                if "CL_API_CALL" in header:
-                    count = 0  # a vendor's interface has the parameters it has
+                if "CL_API_CALL" in header or "enum MHD_Result" in header:
+                    count = 0  # another's interface has the parameters it has
                 depth = deepest = 0
                 case = False
                 for body in lines[start:i + 1]:

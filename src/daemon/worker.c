@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/worker.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum stage {
+	STAGE_WAITING, /* for a free place */
+	STAGE_RUNNING, /* for its answer */
+	STAGE_TOLD,    /* the caller knows; only the process is to be reaped */
+};
+
+struct job {
+	struct job *next;
+	struct dv_workers *workers;
+	enum stage stage;
+	bool ended; /* by us */
+	dv_worker_fn fn;
+	void *arg;
+	struct dv_worker_request *request; /* until it is sent */
+	pid_t pid;
+	int fd, pid_fd;
+	sd_event_source *answer, *end, *timer;
+};
+
+struct dv_workers {
+	sd_event *event;
+	struct dv_workers_config config;
+	char cache[320];  /* "POCL_CACHE_DIR=..." */
+	struct job *jobs; /* oldest first */
+	unsigned running, waiting;
+};
+
+static void start_next(struct dv_workers *workers);
+
+static void job_free(struct job *job)
+{
+	struct job **at = &job->workers->jobs;
+
+	while (*at && *at != job)
+		at = &(*at)->next;
+	if (*at)
+		*at = job->next;
+	(void)sd_event_source_disable_unref(job->answer);
+	(void)sd_event_source_disable_unref(job->end);
+	(void)sd_event_source_disable_unref(job->timer);
+	if (job->fd >= 0)
+		close(job->fd);
+	if (job->pid_fd >= 0)
+		close(job->pid_fd);
+	free(job->request);
+	free(job);
+}
+
+/* Tell the caller, once; the process may live on. */
+static void tell(struct job *job, const struct dv_worker_outcome *outcome)
+{
+	struct dv_workers *workers = job->workers;
+	bool first = job->stage != STAGE_TOLD;
+
+	if (!first)
+		return;
+	job->stage = STAGE_TOLD;
+	(void)sd_event_source_set_enabled(job->answer, SD_EVENT_OFF);
+	workers->running--;
+	job->fn(job->arg, outcome);
+	start_next(workers);
+}
+
+static void tell_failure(struct job *job, int r, bool left_behind, struct dv_error *err)
+{
+	tell(job, &(struct dv_worker_outcome){.r = r, .err = err, .left_behind = left_behind});
+}
+
+static void arm(struct job *job, unsigned ms)
+{
+	(void)sd_event_source_set_time_relative(job->timer, ms * 1000ull);
+	(void)sd_event_source_set_enabled(job->timer, SD_EVENT_ONESHOT);
+}
+
+static const char *what_of(enum dv_worker_what what)
+{
+	static const char *const names[DV_WORKER_WHAT_END] = {
+		[DV_WORKER_PROBE] = "looking for GPUs",
+		[DV_WORKER_COMMIT] = "a step",
+		[DV_WORKER_UNDO] = "undoing a step",
+		[DV_WORKER_HOLDERS] = "looking for holders",
+		[DV_WORKER_ENTER] = "entering a cgroup",
+	};
+
+	return what < DV_WORKER_WHAT_END && names[what] ? names[what] : "work";
+}
+
+static unsigned deadline_ms(const struct job *job)
+{
+	return job->request->what == DV_WORKER_PROBE ? job->workers->config.probe_ms
+						     : job->workers->config.step_ms;
+}
+
+/* Its children too: it leads a process group. */
+static void end_process(struct job *job)
+{
+	if (kill(-job->pid, SIGKILL) < 0)
+		(void)kill(job->pid, SIGKILL);
+	job->ended = true;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct job *job = arg;
+	struct dv_error err = {0};
+	int r;
+
+	if (!job->ended) {
+		end_process(job);
+		arm(job, job->workers->config.kill_ms);
+		return 0;
+	}
+	/* It hangs in the kernel, perhaps for ever. */
+	dv_log(DV_LOG_ERROR, "worker %d (%s) does not end, not even when killed: left behind",
+	       (int)job->pid, what_of(job->request->what));
+	r = dv_error_set(&err, -ETIMEDOUT,
+			 "%s took longer than %u ms, and its process %d hangs in the kernel",
+			 what_of(job->request->what), deadline_ms(job), (int)job->pid);
+	tell_failure(job, r, true, &err);
+	return 0;
+}
+
+static void say_end(const struct job *job, const siginfo_t *info, struct dv_error *err)
+{
+	if (job->ended)
+		dv_error_set(err, -ETIMEDOUT, "%s took longer than %u ms and was ended",
+			     what_of(job->request->what), deadline_ms(job));
+	else if (info->si_code == CLD_EXITED)
+		dv_error_set(err, -EPROTO, "the worker for %s ended (status %d) without an answer",
+			     what_of(job->request->what), info->si_status);
+	else
+		dv_error_set(err, -EPROTO, "the worker for %s crashed (%s)",
+			     what_of(job->request->what), strsignal(info->si_status));
+}
+
+static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct job *job = arg;
+	siginfo_t info = {0};
+	struct dv_error err = {0};
+
+	if (waitid(P_PIDFD, (id_t)job->pid_fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+		return 0;
+	/* Its answer may have come in the same moment; that is heard first (see priorities). */
+	say_end(job, &info, &err);
+	tell_failure(job, err.code, false, &err);
+	job_free(job);
+	return 0;
+}
+
+static bool readable(const struct dv_worker_answer *answer, size_t len)
+{
+	return len >= sizeof(*answer) && answer->build == dv_worker_build() && answer->r <= 0 &&
+	       answer->gpu_count <= DV_WORKER_GPUS_MOST &&
+	       answer->holder_count <= DV_WORKER_HOLDERS_MOST &&
+	       len == sizeof(*answer) + answer->gpu_count * sizeof(struct dv_gpu) +
+			       answer->holder_count * sizeof(struct dv_holder);
+}
+
+static void hear(struct job *job, const struct dv_worker_answer *answer, size_t len)
+{
+	struct dv_worker_outcome outcome = {0};
+	struct dv_error err = {0};
+
+	if (!readable(answer, len)) {
+		dv_error_set(&err, -EPROTO,
+			     "the worker's answer cannot be read: is it of this version of divvy?");
+		tell_failure(job, err.code, false, &err);
+		return;
+	}
+	outcome.r = answer->r;
+	outcome.err = &answer->err;
+	outcome.gpus = (const struct dv_gpu *)(answer + 1);
+	outcome.gpu_count = answer->gpu_count;
+	outcome.holders = (const struct dv_holder *)(outcome.gpus + answer->gpu_count);
+	outcome.holder_count = answer->holder_count;
+	outcome.holders_more = answer->holders_more;
+	outcome.holders_unreadable = answer->holders_unreadable;
+	tell(job, &outcome);
+}
+
+static int on_answer(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct job *job = arg;
+	dv_autofree struct dv_worker_answer *answer = calloc(1, DV_WORKER_MESSAGE_MOST);
+	ssize_t n;
+
+	if (!answer) {
+		struct dv_error err = {0};
+
+		dv_error_set(&err, -ENOMEM, "no memory for a worker's answer");
+		end_process(job);
+		tell_failure(job, err.code, false, &err);
+		return 0;
+	}
+	n = recv(fd, answer, DV_WORKER_MESSAGE_MOST, MSG_DONTWAIT | MSG_TRUNC);
+	if (n < 0)
+		return 0;
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	/* An empty message is the hang-up; its end says more. */
+	if (n == 0)
+		return 0;
+	/* From here on it only has to go. */
+	arm(job, job->workers->config.kill_ms);
+	hear(job, answer, (size_t)DV_MIN(n, (ssize_t)DV_WORKER_MESSAGE_MOST));
+	return 0;
+}
+
+static int spawn(struct job *job, int worker_fd)
+{
+	char *const argv[] = {(char *)"divvy-worker", NULL};
+	char *const env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C.UTF-8",
+			     job->workers->cache, NULL};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int r;
+
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	r = posix_spawn_file_actions_init(&actions);
+	if (r)
+		return r;
+	r = posix_spawnattr_init(&attr);
+	if (r) {
+		(void)posix_spawn_file_actions_destroy(&actions);
+		return r;
+	}
+	r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+						    POSIX_SPAWN_SETPGROUP);
+	r = r ? r : posix_spawnattr_setsigmask(&attr, &none);
+	r = r ? r : posix_spawnattr_setsigdefault(&attr, &all);
+	r = r ? r
+	      : posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	r = r ? r : posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+	r = r ? r : posix_spawn_file_actions_adddup2(&actions, worker_fd, DV_WORKER_FD);
+	r = r ? r : posix_spawn_file_actions_addclosefrom_np(&actions, DV_WORKER_FD + 1);
+	r = r ? r : posix_spawn_file_actions_addchdir_np(&actions, "/");
+	r = r ? r
+	      : posix_spawn(&job->pid, job->workers->config.program, &actions, &attr, argv, env);
+	(void)posix_spawnattr_destroy(&attr);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	return r;
+}
+
+static int watch(struct job *job, struct dv_error *err)
+{
+	sd_event *event = job->workers->event;
+	int r;
+
+	job->pid_fd = pidfd_open(job->pid, 0);
+	if (job->pid_fd < 0)
+		return dv_error_errno(err, errno, "watching the worker");
+	r = sd_event_add_io(event, &job->answer, job->fd, EPOLLIN, on_answer, job);
+	r = r < 0 ? r : sd_event_add_io(event, &job->end, job->pid_fd, EPOLLIN, on_end, job);
+	/* What it said counts more than that it ended. */
+	r = r < 0 ? r : sd_event_source_set_priority(job->end, SD_EVENT_PRIORITY_IDLE);
+	r = r < 0 ? r
+		  : sd_event_add_time(event, &job->timer, CLOCK_MONOTONIC, 0, 10000, on_timer, job);
+	return r < 0 ? dv_error_errno(err, -r, "watching the worker") : 0;
+}
+
+/* Start the process of a job and send it its request. */
+static int launch(struct job *job, struct dv_error *err)
+{
+	const size_t size = sizeof(*job->request);
+	const int room = (int)size + 4096;
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return dv_error_errno(err, errno, "a socket pair");
+	dv_autoclose int worker_fd = ends[1];
+
+	job->fd = ends[0];
+	(void)setsockopt(job->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (send(job->fd, job->request, size, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size)
+		return dv_error_errno(err, errno, "asking the worker");
+	r = spawn(job, worker_fd);
+	if (r)
+		return dv_error_errno(err, r, "starting %s", job->workers->config.program);
+	r = watch(job, err);
+	if (r < 0) {
+		end_process(job);
+		(void)waitpid(job->pid, NULL, 0);
+		job->pid = 0;
+		return r;
+	}
+	arm(job, deadline_ms(job));
+	return 0;
+}
+
+/* A job that waited and can't be started is told so from the loop. */
+static int on_failed_launch(sd_event_source *source, void *arg)
+{
+	struct job *job = arg;
+	struct dv_error err = {0};
+
+	dv_error_set(&err, -EIO, "the worker could not be started");
+	tell_failure(job, err.code, false, &err);
+	job_free(job);
+	return 0;
+}
+
+static int run(struct job *job, struct dv_error *err)
+{
+	int r = launch(job, err);
+
+	if (r < 0)
+		return r;
+	job->stage = STAGE_RUNNING;
+	job->workers->running++;
+	return 0;
+}
+
+static void start_next(struct dv_workers *workers)
+{
+	struct job *job = workers->jobs;
+	struct dv_error err = {0};
+
+	while (job && job->stage != STAGE_WAITING)
+		job = job->next;
+	if (!job || workers->running >= DV_WORKERS_MOST)
+		return;
+	workers->waiting--;
+	if (run(job, &err) == 0)
+		return;
+	dv_log_error(DV_LOG_ERROR, &err, "worker");
+	job->stage = STAGE_RUNNING;
+	workers->running++;
+	if (sd_event_add_defer(workers->event, &job->end, on_failed_launch, job) < 0)
+		(void)on_failed_launch(NULL, job);
+}
+
+int dv_workers_start(struct dv_workers *workers, const struct dv_worker_request *request,
+		     dv_worker_fn fn, void *arg, struct dv_error *err)
+{
+	struct job *job, **at = &workers->jobs;
+	int r = 0;
+
+	if (workers->waiting >= DV_WORKERS_WAITING_MOST)
+		return dv_error_rule(err, -EBUSY, "S19", "%u steps wait for a worker already",
+				     workers->waiting);
+	job = calloc(1, sizeof(*job));
+	if (job)
+		job->request = malloc(sizeof(*request));
+	if (!job || !job->request) {
+		free(job);
+		return dv_error_set(err, -ENOMEM, "no memory for a worker's request");
+	}
+	*job->request = *request;
+	job->request->build = dv_worker_build();
+	job->workers = workers;
+	job->fn = fn;
+	job->arg = arg;
+	job->fd = job->pid_fd = -1;
+	while (*at)
+		at = &(*at)->next;
+	*at = job;
+	if (workers->running >= DV_WORKERS_MOST)
+		workers->waiting++;
+	else
+		r = run(job, err);
+	if (r < 0)
+		job_free(job);
+	return r;
+}
+
+unsigned dv_workers_busy(const struct dv_workers *workers)
+{
+	return workers->running + workers->waiting;
+}
+
+int dv_workers_new(sd_event *event, const struct dv_workers_config *config, struct dv_workers **ret,
+		   struct dv_error *err)
+{
+	dv_cleanup(dv_workers_freep) struct dv_workers *workers = calloc(1, sizeof(*workers));
+
+	if (!workers)
+		return dv_error_set(err, -ENOMEM, "no memory for workers");
+	workers->event = event;
+	workers->config = *config;
+	if (snprintf(workers->cache, sizeof(workers->cache), "POCL_CACHE_DIR=%s",
+		     config->cache_dir) >= (int)sizeof(workers->cache))
+		return dv_error_set(err, -E2BIG, "the directory's name is too long: %s",
+				    config->cache_dir);
+	*ret = take_ptr(workers);
+	return 0;
+}
+
+void dv_workers_free(struct dv_workers *workers)
+{
+	if (!workers)
+		return;
+	while (workers->jobs) {
+		struct job *job = workers->jobs;
+
+		/* Not waited for: its parent's end reaps it. */
+		if (job->pid > 0)
+			end_process(job);
+		job_free(job);
+	}
+	free(workers);
+}
