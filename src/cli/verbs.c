@@ -15,9 +15,8 @@ const struct dv_option dv_globals[] = {
 };
 
 const struct dv_verb *const dv_verbs[] = {
-	&dv_verb_status,  &dv_verb_gpus,  &dv_verb_leases,
-	&dv_verb_release, &dv_verb_bench, &dv_verb_report,
-	&dv_verb_log,	  &dv_verb_help,  NULL,
+	&dv_verb_status, &dv_verb_gpus, &dv_verb_leases,  &dv_verb_release, &dv_verb_bench,
+	&dv_verb_report, &dv_verb_log,	&dv_verb_explain, &dv_verb_help,    NULL,
 };
 
 const struct dv_verb *dv_verb_find(const char *name)

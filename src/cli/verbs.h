@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 extern const struct dv_verb dv_verb_bench;
+extern const struct dv_verb dv_verb_explain;
 extern const struct dv_verb dv_verb_gpus;
 extern const struct dv_verb dv_verb_help;
 extern const struct dv_verb dv_verb_leases;
