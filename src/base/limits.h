@@ -18,6 +18,10 @@ enum {
 	DV_CPUS_MOST = 512,    /* that the CPU device can be made of */
 	DV_LEASES_MOST = 4096, /* of one divvyd */
 
+	DV_WAITING_MOST = 512,	 /* operations that wait for their turn, of one divvyd */
+	DV_JOURNAL_MOST = 10000, /* operations kept after their end */
+	DV_AUDIT_MOST = 1 << 20, /* entries kept */
+
 	DV_HTTP_BODY_MOST = 4 << 20,
 	DV_HTTP_ANSWER_MOST = 64 << 20, /* what a client reads */
 	DV_HTTP_CLIENTS_MOST = 256,
