@@ -11,7 +11,8 @@
 struct dv_cli {
 	struct dv_out out, err;
 	bool json;
-	const char *root;	     /* of /proc and /sys */
+	const char *root; /* of /proc and /sys */
+	unsigned patience_ms;
 	const char *socket;	     /* --socket, or NULL */
 	struct divvy_client *client; /* see dv_cli_connect; NULL until then */
 };
@@ -59,10 +60,16 @@ void dv_help(struct dv_out *out, const struct dv_verb *verb);
  * exit status. */
 int dv_failure(struct dv_cli *cli, const struct dv_error *err);
 
+/* Say on cli->err what is worth knowing and stops nothing; the same words for all. */
+void dv_warning(struct dv_cli *cli, const struct dv_error *err);
+
 /* Where the command runs; tests bring their own. */
 struct dv_cli_env {
 	FILE *out, *err;
-	const char *root; /* of /proc and /sys: "/" */
+	const char *root;     /* of /proc and /sys: "/" */
+	unsigned patience_ms; /* how long a process may take to report to divvyd: DV_PATIENCE_MS */
 };
+enum { DV_PATIENCE_MS = 2000 };
+
 /* The whole command; returns the exit status. */
 int dv_cli_main(int argc, char **argv, const struct dv_cli_env *env);

@@ -203,7 +203,7 @@ const struct dv_verb dv_verb_gpus = {
 	.name = "gpus",
 	.args = "[GPU]",
 	.most = 1,
-	.help = "GPUs: model, memory, and what each can do here; one: why not the rest",
+	.help = "GPUs: model, memory, what each can do here, and why not the rest",
 	.text = "GPU is its number, uuid, PCI address, model, or the beginning of words of its "
 		"product's name (H100-80, \"RTX 4090\").",
 	.run = run_gpus,

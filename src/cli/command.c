@@ -117,7 +117,7 @@ static int close_streams(struct dv_cli *cli, int status)
 
 int dv_cli_main(int argc, char **argv, const struct dv_cli_env *env)
 {
-	struct dv_cli cli = {.root = env->root};
+	struct dv_cli cli = {.root = env->root, .patience_ms = env->patience_ms};
 	struct dv_error error = {0};
 	int r;
 

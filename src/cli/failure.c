@@ -46,16 +46,18 @@ static void put_message(struct dv_out *out, unsigned at, const char *text)
 		dv_outf(out, "%s\n", text);
 }
 
-static void print_text(struct dv_out *out, const struct dv_error *err)
+static void print_text(struct dv_out *out, const struct dv_error *err, bool warning)
 {
+	unsigned at = warning ? 16 : 7; /* after "divvy: " */
 	char place[256] = "";
 
 	if (err->line && strncmp(err->msg, err->file, strlen(err->file)) != 0)
 		(void)snprintf(place, sizeof(place), "%s:%d:%d: ", err->file, err->line,
 			       err->column);
-	dv_out_style(out, DV_STYLE_BAD, "divvy:");
+	dv_out_style(out, warning ? DV_STYLE_WARN : DV_STYLE_BAD,
+		     warning ? "divvy: warning:" : "divvy:");
 	dv_outf(out, " %s", place);
-	put_message(out, 7 + (unsigned)strlen(place), err->msg);
+	put_message(out, at + (unsigned)strlen(place), err->msg);
 	if (err->fix[0])
 		dv_outf(out, "  fix: %s\n", err->fix);
 	if (err->rule[0])
@@ -67,6 +69,12 @@ int dv_failure(struct dv_cli *cli, const struct dv_error *err)
 	if (cli->json)
 		print_document(cli, err);
 	else
-		print_text(&cli->err, err);
+		print_text(&cli->err, err, false);
 	return dv_error_class(err->code)->exit_status;
+}
+
+void dv_warning(struct dv_cli *cli, const struct dv_error *err)
+{
+	print_text(&cli->err, err, true);
+	(void)fflush(cli->err.file);
 }

@@ -3,19 +3,20 @@
 
 #include "cli/cli.h"
 
-enum { HELP_AT = 20 }; /* where the right column begins */
+/* Where the right column begins. */
+enum { VERBS_AT = 12, OPTIONS_AT = 24 };
 
-static void put_row(struct dv_out *out, const char *left, const char *right)
+static void put_row(struct dv_out *out, unsigned column, const char *left, const char *right)
 {
 	unsigned at = 2 + dv_out_width(left);
 
 	dv_outf(out, "  %s", left);
-	if (at + 2 > HELP_AT) {
+	if (at + 1 > column) {
 		dv_outf(out, "\n");
 		at = 0;
 	}
-	dv_outf(out, "%*s", (int)(HELP_AT - at), "");
-	dv_out_wrap(out, DV_STYLE_NONE, HELP_AT, HELP_AT, right);
+	dv_outf(out, "%*s", (int)(column - at), "");
+	dv_out_wrap(out, DV_STYLE_NONE, column, column, right);
 }
 
 static void put_options(struct dv_out *out, const char *title, const struct dv_option *options)
@@ -31,7 +32,7 @@ static void put_options(struct dv_out *out, const char *title, const struct dv_o
 			letter[0] = '\0';
 		(void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, options->name,
 			       options->value ? " " : "", options->value ? options->value : "");
-		put_row(out, left, options->help);
+		put_row(out, OPTIONS_AT, left, options->help);
 	}
 }
 
@@ -71,7 +72,7 @@ void dv_help(struct dv_out *out, const struct dv_verb *verb)
 	dv_outf(out, "Usage: divvy [OPTIONS] VERB ...\n\ndivvy divides GPUs among tenants.\n\n");
 	dv_out_style(out, DV_STYLE_HEAD, "Verbs:\n");
 	for (size_t i = 0; dv_verbs[i]; i++)
-		put_row(out, dv_verbs[i]->name, dv_verbs[i]->help);
+		put_row(out, VERBS_AT, dv_verbs[i]->name, dv_verbs[i]->help);
 	put_options(out, "Options:", dv_globals);
 	dv_outf(out, "\n");
 	dv_out_wrap(out, DV_STYLE_NONE, 0, 0,

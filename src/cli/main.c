@@ -5,7 +5,7 @@
 
 int main(int argc, char **argv)
 {
-	const struct dv_cli_env env = {stdout, stderr, "/"};
+	const struct dv_cli_env env = {stdout, stderr, "/", DV_PATIENCE_MS};
 
 	/* Characters and nothing else: numbers stay as everywhere. */
 	(void)setlocale(LC_CTYPE, "");

@@ -15,8 +15,19 @@ const struct dv_option dv_globals[] = {
 };
 
 const struct dv_verb *const dv_verbs[] = {
-	&dv_verb_status, &dv_verb_gpus, &dv_verb_leases,  &dv_verb_release, &dv_verb_bench,
-	&dv_verb_report, &dv_verb_log,	&dv_verb_explain, &dv_verb_help,    NULL,
+	/* clang-format off */
+	&dv_verb_status,
+	&dv_verb_gpus,
+	&dv_verb_run,
+	&dv_verb_leases,
+	&dv_verb_release,
+	&dv_verb_bench,
+	&dv_verb_report,
+	&dv_verb_log,
+	&dv_verb_explain,
+	&dv_verb_help,
+	NULL,
+	/* clang-format on */
 };
 
 const struct dv_verb *dv_verb_find(const char *name)

@@ -12,4 +12,5 @@ extern const struct dv_verb dv_verb_leases;
 extern const struct dv_verb dv_verb_log;
 extern const struct dv_verb dv_verb_release;
 extern const struct dv_verb dv_verb_report;
+extern const struct dv_verb dv_verb_run;
 extern const struct dv_verb dv_verb_status;

@@ -20,6 +20,7 @@ struct divvy_client {
 static struct divvy_client the_client;
 static const struct fake_answer *script;
 static size_t script_len;
+static char *(*server)(const char *verb, const char *path);
 static char asked[8192];
 static const char *fake_root = "/";
 
@@ -33,6 +34,11 @@ void fake_divvyd(const struct fake_answer *answers, size_t count)
 	script = answers;
 	script_len = count;
 	asked[0] = '\0';
+}
+
+void fake_divvyd_serve(char *(*serve)(const char *verb, const char *path))
+{
+	server = serve;
 }
 
 const char *fake_divvyd_asked(void)
@@ -71,6 +77,14 @@ int divvy_call(struct divvy_client *client, const char *verb, const char *path, 
 
 	(void)snprintf(asked + len, sizeof(asked) - len, "%s %s%s%s\n", verb, path, body ? " " : "",
 		       body ? body : "");
+	if (server) {
+		char *document = server(verb, path);
+
+		if (document) {
+			*ret_answer = document;
+			return 0;
+		}
+	}
 	for (size_t i = 0; i < script_len; i++) {
 		if (strcmp(script[i].verb, verb) != 0 || strcmp(script[i].path, path) != 0)
 			continue;
@@ -99,7 +113,8 @@ void fake_run(struct fake_run *ret, const char *const *words)
 	assert_non_null(err);
 	for (; *words; words++)
 		argv[argc++] = (char *)*words;
-	ret->status = dv_cli_main(argc, argv, &(struct dv_cli_env){out, err, fake_root});
+	ret->status = dv_cli_main(argc, argv,
+				  &(struct dv_cli_env){out, err, fake_root, FAKE_PATIENCE_MS});
 	assert_int_equal(fclose(out), 0);
 	assert_int_equal(fclose(err), 0);
 }
@@ -280,4 +295,29 @@ const char *fake_log(void)
 const char *divvy_socket_path(const struct divvy_client *client)
 {
 	return "/nowhere/divvyd.sock";
+}
+
+struct dv_api_grant fake_grant(const char *name)
+{
+	struct dv_api_grant grant = {.lease = slice(name, 2 * DV_GIB, 25000)};
+
+	grant.lease.ephemeral = true;
+	grant.lease.pid_count = 0;
+	return grant;
+}
+
+char *fake_grant_text(const struct dv_api_grant *grant)
+{
+	char *text = NULL;
+
+	assert_int_equal(dv_api_grant_encode(grant, &text, NULL), 0);
+	return text;
+}
+
+char *fake_lease_text(const struct dv_lease *lease)
+{
+	char *text = NULL;
+
+	assert_int_equal(dv_api_leases_encode(lease, 1, &text, NULL), 0);
+	return text;
 }

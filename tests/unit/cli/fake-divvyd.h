@@ -17,10 +17,15 @@ struct fake_answer {
 /* Answers are found by verb and path; the last one stays for further requests. What was asked is
  * kept as lines "VERB PATH BODY". NULL: nothing can be reached. */
 void fake_divvyd(const struct fake_answer *answers, size_t count);
+/* Asked first, if not NULL: a document (the fake frees it), or NULL for what the script says. */
+void fake_divvyd_serve(char *(*serve)(const char *verb, const char *path));
 const char *fake_divvyd_asked(void);
 
 /* Where the command finds /proc and /sys; "/" until told. */
 void fake_set_root(const char *root);
+
+/* Shorter than in the product, for tests to be short. */
+enum { FAKE_PATIENCE_MS = 200 };
 
 /* A whole command: what was printed. */
 struct fake_run {
@@ -39,3 +44,9 @@ const char *fake_status_free(void);
 const char *fake_leases(void);
 const char *fake_gpus(void);
 const char *fake_log(void);
+/* What POST /v1/leases answers, and GET /v1/leases/NAME: a slice called NAME. */
+struct dv_api_grant;
+struct dv_lease;
+struct dv_api_grant fake_grant(const char *name);
+char *fake_grant_text(const struct dv_api_grant *grant);
+char *fake_lease_text(const struct dv_lease *lease);

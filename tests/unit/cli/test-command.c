@@ -94,7 +94,7 @@ static void test_full_disk(void **state)
 	assert_non_null(err);
 	if (!full)
 		skip();
-	assert_int_equal(dv_cli_main(2, argv, &(struct dv_cli_env){full, err, "/"}), 1);
+	assert_int_equal(dv_cli_main(2, argv, &(struct dv_cli_env){full, err, "/", 100}), 1);
 	assert_int_equal(fclose(err), 0);
 	(void)fclose(full);
 	assert_non_null(strstr(text, "No space left on device"));

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "cli/remote.h"
+#include "cli/run_lease.h"
+#include "cli/run_probe.h"
+#include "cli/run_wait.h"
+#include "cli/verbs.h"
+#include "model/units.h"
+
+enum { OPT_MEMORY, OPT_COMPUTE, OPT_POLICY, OPT_GPU, OPT_NAME, OPT_METHOD, OPT_UNENFORCED };
+
+static const struct dv_option options[] = {
+	[OPT_MEMORY] = {"memory", 'm', "SIZE", "memory limit: 8GiB; what is left, if not given"},
+	[OPT_COMPUTE] = {"compute", 'c', "PCT",
+			 "share of the time: 25%; an even part of what is "
+			 "left, if not given"},
+	[OPT_POLICY] = {"policy", 0, "POLICY", "best-effort, equal-share, fixed-share or latency"},
+	[OPT_GPU] = {"gpu", 0, "GPU", "on this GPU; any, if not given"},
+	[OPT_NAME] = {"name", 0, "NAME",
+		      "in the lease NAME if there is one, else it gets that name"},
+	[OPT_METHOD] = {"method", 0, "METHOD", "slice (if not given), partition or passthrough"},
+	[OPT_UNENFORCED] = {"unenforced", 0, "WHAT",
+			    "a process that goes round the gate: stop (if not given) or warn"},
+	{NULL},
+};
+
+struct asked {
+	struct dv_lease_request request;
+	bool limits; /* something was asked of the lease but its name */
+	bool warn_only;
+};
+
+static int at_option(struct dv_error *err, int r, int option)
+{
+	return r < 0 ? dv_error_prefix(err, r, "--%s", options[option].name) : 0;
+}
+
+static int parse_method(const char *text, enum dv_method *ret, struct dv_error *err)
+{
+	enum dv_method method;
+	int r = dv_method_parse(text, &method, err);
+
+	if (r < 0)
+		return r;
+	if (method != DV_METHOD_SLICE && method != DV_METHOD_PARTITION &&
+	    method != DV_METHOD_PASSTHROUGH)
+		return dv_error_set(err, -EINVAL,
+				    "a command can have a slice, a partition or a whole device "
+				    "(passthrough), not '%s'",
+				    text);
+	*ret = method;
+	return 0;
+}
+
+static int parse_unenforced(const char *text, bool *ret_warn_only, struct dv_error *err)
+{
+	if (strcmp(text, "stop") != 0 && strcmp(text, "warn") != 0)
+		return dv_error_set(err, -EINVAL, "'%s' is neither stop nor warn", text);
+	*ret_warn_only = strcmp(text, "warn") == 0;
+	return 0;
+}
+
+static int parse_text(const char *text, char *buf, size_t size, struct dv_error *err)
+{
+	return dv_copy(buf, size, text) ? 0
+					: dv_error_set(err, -EINVAL, "at most %zu bytes", size - 1);
+}
+
+static int parse_options(const char *const *value, struct asked *asked, struct dv_error *err)
+{
+	struct dv_lease_request *request = &asked->request;
+	int r = 0;
+
+	if (value[OPT_MEMORY])
+		r = at_option(err, dv_size_parse(value[OPT_MEMORY], &request->memory_bytes, err),
+			      OPT_MEMORY);
+	if (r == 0 && value[OPT_COMPUTE])
+		r = at_option(err, dv_share_parse(value[OPT_COMPUTE], &request->compute_mpct, err),
+			      OPT_COMPUTE);
+	if (r == 0 && value[OPT_POLICY])
+		r = at_option(err, dv_policy_parse(value[OPT_POLICY], &request->policy, err),
+			      OPT_POLICY);
+	if (r == 0 && value[OPT_METHOD])
+		r = at_option(err, parse_method(value[OPT_METHOD], &request->method, err),
+			      OPT_METHOD);
+	if (r == 0 && value[OPT_GPU])
+		r = at_option(err,
+			      parse_text(value[OPT_GPU], request->gpu, sizeof(request->gpu), err),
+			      OPT_GPU);
+	if (r == 0 && value[OPT_UNENFORCED])
+		r = at_option(err, parse_unenforced(value[OPT_UNENFORCED], &asked->warn_only, err),
+			      OPT_UNENFORCED);
+	if (r == 0 && value[OPT_NAME]) {
+		r = dv_remote_check_name(value[OPT_NAME], err);
+		(void)dv_copy(request->name, sizeof(request->name), value[OPT_NAME]);
+	}
+	asked->limits = value[OPT_MEMORY] || value[OPT_COMPUTE] || value[OPT_POLICY] ||
+			value[OPT_METHOD] || value[OPT_GPU];
+	request->ephemeral = true;
+	return r;
+}
+
+/* Make a lease of our own. */
+static int take_new(struct dv_cli *cli, const struct asked *asked, struct dv_api_grant *ret,
+		    struct dv_error *err)
+{
+	dv_cleanup(dv_answer_freep) char *answer = NULL;
+	dv_autofree char *body = NULL;
+	int r = dv_api_request_encode(&asked->request, &body, err);
+
+	if (r == 0)
+		r = dv_remote_call(cli, "POST", "/v1/leases", body, &answer, err);
+	return r < 0 ? r : dv_api_grant_decode(answer, ret, err);
+}
+
+/* Use the lease of that name: 1, or 0 when there is none. */
+static int take_old(struct dv_cli *cli, const struct asked *asked, struct dv_api_grant *ret,
+		    struct dv_error *err)
+{
+	dv_cleanup(dv_answer_freep) char *answer = NULL;
+	struct dv_error here = {0};
+	int r = dv_remote_get(cli, &answer, &here, "/v1/leases/%s/attach", asked->request.name);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0) {
+		if (err)
+			*err = here;
+		return r;
+	}
+	r = dv_api_grant_decode(answer, ret, err);
+	if (r < 0)
+		return r;
+	if (asked->limits) {
+		r = dv_error_set(err, -EINVAL,
+				 "the lease '%s' is there already, with its own limits",
+				 asked->request.name);
+		return dv_error_fix(err, r,
+				    "leave --memory, --compute, --policy, --method and --gpu out, "
+				    "or choose another name");
+	}
+	return 1;
+}
+
+static bool any_alive(const struct dv_lease *lease)
+{
+	for (unsigned i = 0; i < lease->pid_count && i < DV_LEASE_PIDS_MOST; i++)
+		if (kill(lease->pids[i], 0) == 0 || errno != ESRCH)
+			return true;
+	return lease->pid_count > DV_LEASE_PIDS_MOST;
+}
+
+/* Is nobody but us in it? A second command that shares an ephemeral lease keeps it. */
+static bool is_last(struct dv_cli *cli, const char *name)
+{
+	const struct timespec step = {.tv_nsec = 10 * (long)DV_NS_PER_MS};
+	struct dv_lease lease;
+
+	/* divvyd may need a moment to see that a process has ended. */
+	for (int i = 0; i < 50; i++) {
+		if (dv_run_lease(cli, name, &lease, NULL) < 0 || !lease.pid_count)
+			return true;
+		if (any_alive(&lease))
+			return false;
+		(void)nanosleep(&step, NULL);
+	}
+	return true;
+}
+
+static void give_back(struct dv_cli *cli, const char *name)
+{
+	dv_cleanup(dv_answer_freep) char *answer = NULL;
+	struct dv_error err = {0};
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "/v1/leases/%s", name);
+	/* Gone is gone; divvyd takes it back by itself, too, when it sees that we ended. */
+	if (is_last(cli, name) && dv_remote_call(cli, "DELETE", path, NULL, &answer, &err) < 0 &&
+	    err.code != -ENOENT)
+		dv_outf(&cli->err, "divvy: the lease '%s' could not be given back: %s\n", name,
+			err.msg);
+}
+
+static const char *layer_of(const struct dv_api_grant *grant)
+{
+	for (unsigned i = 0; i < grant->env_count; i++)
+		if (strncmp(grant->env[i], "OPENCL_LAYERS=", 14) == 0)
+			return grant->env[i] + 14;
+	return "";
+}
+
+/* Start the command in the lease and wait for it. */
+static int run_command(struct dv_cli *cli, const struct dv_api_grant *grant, struct dv_wait *wait,
+		       const struct dv_child_spec *spec, struct dv_error *err)
+{
+	struct dv_child child;
+	int status = 0, r = dv_child_start(spec, &child, err);
+
+	if (r < 0)
+		return r;
+	r = dv_run_enter(cli, grant, child.pid, err);
+	if (r == 0)
+		r = dv_child_go(&child, spec->command[0], &status, err);
+	if (r < 0) {
+		dv_child_end(&child);
+		if (!status)
+			return r;
+		/* As a shell has it: 127 not found, 126 not to be run. */
+		(void)dv_failure(cli, err);
+		return status;
+	}
+	r = dv_wait_run(wait, child.pid, &status, err);
+	return r < 0 ? r : status;
+}
+
+/* See that the layer works, then run the command. */
+static int run_waiting(struct dv_wait *wait, const struct dv_api_grant *grant, char **command,
+		       struct dv_error *err)
+{
+	struct dv_child_spec spec = {.grant = grant, .command = command, .mask = &wait->mask};
+	struct dv_probe probe = {.same_pids = true};
+	struct dv_error here = {0};
+	int signo, r = 0;
+
+	if (grant->gated)
+		r = dv_probe_layer(wait->cli, grant, &wait->mask, &probe, &here);
+	signo = dv_wait_pending(wait);
+	if (signo)
+		return 128 + signo;
+	if (r < 0) {
+		if (err)
+			*err = here;
+		return r;
+	}
+	wait->watch->same_pids = probe.same_pids;
+	wait->look = grant->gated;
+	return run_command(wait->cli, grant, wait, &spec, err);
+}
+
+static int run_granted(struct dv_cli *cli, const struct asked *asked,
+		       const struct dv_api_grant *grant, char **command, struct dv_error *err)
+{
+	struct dv_root root = {.fd = -1};
+	struct dv_watch watch;
+	struct dv_wait wait = {.cli = cli,
+			       .lease = grant->lease.name,
+			       .watch = &watch,
+			       .warn_only = asked->warn_only,
+			       .signal_fd = -1};
+	int r = dv_root_open(cli->root, &root, err);
+
+	if (r < 0)
+		return r;
+	dv_watch_init(&watch, &root, getpid(), layer_of(grant), cli->patience_ms);
+	r = dv_wait_init(&wait, err);
+	if (r == 0)
+		r = run_waiting(&wait, grant, command, err);
+	dv_wait_fini(&wait);
+	dv_watch_fini(&watch);
+	dv_root_fini(&root);
+	return r;
+}
+
+static int run_run(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
+{
+	struct dv_api_grant grant;
+	struct asked asked = {0};
+	bool own = true;
+	int r = parse_options(args->given.value, &asked, err);
+
+	if (r < 0)
+		return r;
+	r = asked.request.name[0] ? take_old(cli, &asked, &grant, err) : 0;
+	if (r < 0)
+		return r;
+	if (r == 0)
+		r = take_new(cli, &asked, &grant, err);
+	else
+		own = grant.lease.ephemeral;
+	if (r < 0)
+		return r;
+	r = run_granted(cli, &asked, &grant, args->words, err);
+	if (own)
+		give_back(cli, grant.lease.name);
+	return r;
+}
+
+const struct dv_verb dv_verb_run = {
+	.name = "run",
+	.args = "[--] COMMAND [ARGUMENT...]",
+	.least = 1,
+	.most = -1,
+	.help = "one command in a slice, a partition or on a whole device",
+	.text = "The command runs as it is; its limits are held by divvyd and, in its processes, "
+		"by "
+		"a layer of OpenCL. Before it starts, a probe makes sure that the layer reports to "
+		"divvyd, else nothing is started (rule G03). While it runs, its processes are "
+		"looked "
+		"at: one that uses OpenCL without the layer stops the tenant (rule G04, status 3), "
+		"or "
+		"with --unenforced warn is only named.\n\n"
+		"The status is the command's own, 128+n when signal n ended it, 127 when it was "
+		"not "
+		"found, 126 when it could not be run. Signals are handed on. The lease ends with "
+		"the "
+		"last process of the command, background ones included; one that was there before "
+		"(--name) stays.",
+	.options = options,
+	.run = run_run,
+};

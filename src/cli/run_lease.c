@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/run_lease.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/remote.h"
+
+int dv_run_lease(struct dv_cli *cli, const char *name, struct dv_lease *ret, struct dv_error *err)
+{
+	dv_cleanup(dv_answer_freep) char *answer = NULL;
+	struct dv_leases leases = {0};
+	int r = dv_remote_get(cli, &answer, err, "/v1/leases/%s", name);
+
+	if (r == 0)
+		r = dv_api_leases_decode(answer, &leases, err);
+	if (r < 0)
+		return r;
+	if (leases.len == 1)
+		*ret = leases.items[0];
+	else
+		r = dv_error_set(err, -EPROTO, "divvyd answered %zu leases, not one", leases.len);
+	dv_vec_fini(&leases);
+	return r;
+}
+
+bool dv_run_lease_has(const struct dv_lease *lease, pid_t pid)
+{
+	for (unsigned i = 0; i < lease->pid_count && i < DV_LEASE_PIDS_MOST; i++)
+		if (lease->pids[i] == pid)
+			return true;
+	return lease->pid_count > DV_LEASE_PIDS_MOST;
+}
+
+static int post_pid(struct dv_cli *cli, const char *name, const char *what, pid_t pid,
+		    struct dv_error *err)
+{
+	dv_cleanup(dv_answer_freep) char *answer = NULL;
+	char path[128], body[32];
+
+	(void)snprintf(path, sizeof(path), "/v1/leases/%s/%s", name, what);
+	(void)snprintf(body, sizeof(body), "{\"pid\": %d}", (int)pid);
+	return dv_remote_call(cli, "POST", path, body, &answer, err);
+}
+
+int dv_run_enter(struct dv_cli *cli, const struct dv_api_grant *grant, pid_t pid,
+		 struct dv_error *err)
+{
+	return grant->cgroup[0] ? post_pid(cli, grant->lease.name, "enter", pid, err) : 0;
+}
+
+int dv_run_unenforced(struct dv_cli *cli, const char *name, pid_t pid, struct dv_error *err)
+{
+	return post_pid(cli, name, "unenforced", pid, err);
+}
