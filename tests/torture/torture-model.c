@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "base/str.h"
+#include "model/fleet.h"
+#include "model/tree.h"
+#include "model/units.h"
+#include "model/yaml.h"
+#include "torture.h"
+
+static const char small[] = "version: 1\n"
+			    "name: lab\n"
+			    "defaults: {isolation: memory}\n"
+			    "gpus:\n"
+			    "  - match: {model: h100-80-sxm}\n"
+			    "    methods: [mig, slice]\n"
+			    "tenants:\n"
+			    "  - {name: a, count: 3, needs: {memory: 8GiB, compute: 20%}}\n"
+			    "  - {name: b, kind: vm, gpus: 1}\n";
+
+static char *large;
+
+static int set_up(void **state)
+{
+	struct dv_buf buf = {0};
+
+	/* Enough for vectors to grow, blocks to follow one another and qsort to want memory. */
+	dv_buf_add(&buf, "version: 1\nname: lab\ntenants:\n");
+	for (unsigned i = 0; i < 15; i++)
+		dv_buf_addf(&buf, "  - name: tenant-with-quite-a-long-name-%u\n    count: 10\n", i);
+	return dv_buf_take(&buf, &large);
+}
+
+static int tear_down(void **state)
+{
+	free(large);
+	return 0;
+}
+
+/* -ENOMEM must be said in the record too; a wrong answer is any other. */
+static int judge(int r, const struct dv_error *err, bool untouched)
+{
+	if (r != -ENOMEM)
+		return r;
+	return err->code == -ENOMEM && err->msg[0] && untouched ? -ENOMEM : -EPROTO;
+}
+
+static int parse_yaml(void *arg)
+{
+	struct dv_yaml *untouched = (struct dv_yaml *)&large, *doc = untouched;
+	struct dv_error err = {0};
+	const char *text = arg;
+	int r = dv_yaml_parse(text, strlen(text), DV_FILE_MOST, "x", &doc, &err);
+
+	if (r < 0)
+		return judge(r, &err, doc == untouched);
+	r = dv_yaml_get(dv_yaml_root(doc), "name") ? 0 : -EPROTO;
+	dv_yaml_free(doc);
+	return r;
+}
+
+static int parse_fleet(void *arg)
+{
+	struct dv_fleet fleet = {.name = "untouched"};
+	struct dv_error err = {0};
+	const char *text = arg;
+	int r = dv_fleet_parse(text, strlen(text), "x", &fleet, &err);
+
+	if (r < 0)
+		return judge(r, &err,
+			     strcmp(fleet.name, "untouched") == 0 && !fleet.tenants.items &&
+				     !fleet.gpu_rules.items);
+	r = fleet.tenants.len == (text == large ? 150 : 4) ? 0 : -EPROTO;
+	dv_fleet_fini(&fleet);
+	return r;
+}
+
+/* A faulty file stays one when memory runs out; whichever comes first is told. */
+static int refuse_fleet(void *arg)
+{
+	struct dv_fleet fleet = {.name = "untouched"};
+	struct dv_error err = {0};
+	const char *text = arg;
+	int r = dv_fleet_parse(text, strlen(text), "x", &fleet, &err);
+
+	if (r == 0)
+		dv_fleet_fini(&fleet);
+	if (strcmp(fleet.name, "untouched") != 0 || fleet.tenants.items)
+		return -EPROTO;
+	return r == -EBADMSG ? 0 : judge(r, &err, true);
+}
+
+static int print_fleet(void *arg)
+{
+	const struct dv_fleet *fleet = arg;
+	struct dv_error err = {0};
+	char *text = large;
+	int r = dv_fleet_print(fleet, &text, &err);
+
+	if (r < 0)
+		return judge(r, &err, text == large);
+	r = strncmp(text, "version: 1\nname: lab\n", 21) == 0 ? 0 : -EPROTO;
+	free(text);
+	return r;
+}
+
+static int check_tree(void *arg)
+{
+	struct dv_error err = {0};
+
+	return judge(dv_tree_check(NULL, 0, arg, &err), &err, true);
+}
+
+static void test_yaml(void **state)
+{
+	char text[4096] = "name: x\n";
+	size_t at = strlen(text);
+
+	/* So many keys that qsort wants memory. */
+	for (unsigned i = 0; i < 150; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "key%u: 1\n", i);
+	assert_true(torture_run("yaml", parse_yaml, (void *)small) > 2);
+	assert_true(torture_run("large yaml", parse_yaml, text) > 3);
+}
+
+static void test_fleet(void **state)
+{
+	assert_true(torture_run("fleet", parse_fleet, (void *)small) > 4);
+	assert_true(torture_run("large fleet", parse_fleet, large) > 8);
+}
+
+static void test_fleet_refused(void **state)
+{
+	static const char *const faulty[] = {
+		"version: 1\nname: x\ntenants:\n  - {name: a}\n  - {name: a}\n",
+		"version: 1\nname: x\ntenants:\n  - {name: a, nme: b}\n",
+		"version: 1\nname: x\nname: y\n",
+		"version: 1\nname: {x\n",
+		"a: &x [b, c]\n",
+		"a: !x {b: c}\n",
+		"%TAG !e! tag:x,2000:\n---\na: 1\n",
+		"? [a, b]\n: c\n",
+		"a: \"\\x07\"\n",
+		"- - - - - - - - - - - - - - - - - - - - a\n",
+	};
+
+	for (size_t i = 0; i < DV_ARRAY_LEN(faulty); i++)
+		assert_true(torture_run(faulty[i], refuse_fleet, (void *)faulty[i]) > 0);
+}
+
+static void test_print(void **state)
+{
+	struct dv_fleet fleet;
+
+	assert_int_equal(dv_fleet_parse(large, strlen(large), "x", &fleet, NULL), 0);
+	assert_true(torture_run("print", print_fleet, &fleet) > 3);
+	dv_fleet_fini(&fleet);
+}
+
+static void test_tree(void **state)
+{
+	struct dv_lease lease = {.gpu_uuid = "CPU-1",
+				 .node = "CPU-1/s1",
+				 .method = DV_METHOD_SLICE,
+				 .memory_bytes = DV_GIB,
+				 .compute_mpct = 1};
+	struct dv_leases leases = {.items = &lease, .len = 1};
+
+	assert_int_equal(torture_run("tree", check_tree, &leases), 1);
+}
+
+/* The tools themselves: an operation that forgets its memory, or hides a failure, is caught. */
+#ifndef TORTURE_WRAP
+/* Volatile, else the compiler sees that nobody needs the memory. */
+static void *volatile kept;
+
+static int leak(void *arg)
+{
+	void *p = malloc(10);
+
+	if (!p)
+		return -ENOMEM;
+	kept = p;
+	return 0;
+}
+#endif
+
+static int misreport(void *arg)
+{
+	void *volatile p = malloc(10);
+	bool failed = !p;
+
+	free(p);
+	return failed ? -EIO : 0;
+}
+
+static void test_torture_catches(void **state)
+{
+	assert_int_equal(torture_run("misreport (caught as it should be)", misreport, NULL), -1);
+	assert_int_equal(
+		torture_run("never right (caught as it should be)", refuse_fleet, (void *)small),
+		-1);
+#ifndef TORTURE_WRAP
+	/* With a sanitizer it is the sanitizer that catches it, at the end of the program. */
+	assert_int_equal(torture_run("leak (caught as it should be)", leak, NULL), -1);
+#endif
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_yaml),	      cmocka_unit_test(test_fleet),
+		cmocka_unit_test(test_fleet_refused), cmocka_unit_test(test_print),
+		cmocka_unit_test(test_tree),	      cmocka_unit_test(test_torture_catches),
+	};
+
+	return cmocka_run_group_tests_name("torture/model", tests, set_up, tear_down);
+}
