@@ -27,6 +27,8 @@ json_t *dv_api_gpu_put(const struct dv_gpu *gpu)
 	dv_api_put_opt(&out, "address", gpu->address);
 	dv_api_put_memory(&out, "memory", gpu->memory_bytes);
 	dv_api_put_int(&out, "compute_units", gpu->compute_units);
+	if (gpu->memory_slices)
+		dv_api_put_int(&out, "memory_slices", gpu->memory_slices);
 	if (gpu->numa_node >= 0)
 		dv_api_put_int(&out, "numa_node", gpu->numa_node);
 	else
@@ -128,6 +130,7 @@ int dv_api_gpu_get(const struct dv_api_in *from, const json_t *value, struct dv_
 	r = r < 0 ? r : dv_api_get_word(&in, "division", dv_division_parse, &gpu.division);
 	r = r < 0 ? r : dv_api_get_memory(&in, "memory", &gpu.memory_bytes);
 	r = r < 0 ? r : dv_api_get_unsigned(&in, "compute_units", UINT32_MAX, &gpu.compute_units);
+	r = r < 0 ? r : dv_api_get_unsigned(&in, "memory_slices", UINT32_MAX, &gpu.memory_slices);
 	r = r < 0 ? r : dv_api_get_int(&in, "numa_node", 0, INT32_MAX, &numa);
 	r = r < 0 ? r : methods_get(&in, &gpu);
 	if (r < 0)

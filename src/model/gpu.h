@@ -36,6 +36,7 @@ struct dv_gpu {
 	char address[16];	   /* PCI address, or "" */
 	uint64_t
 		memory_bytes; /* what divvy divides: of the CPU device, divvy's configured number */
+	uint32_t memory_slices; /* width of its grid of partitions; 0: none, or not known */
 	uint32_t compute_units; /* SMs; of the CPU device, CPUs */
 	int numa_node;		/* -1: unknown */
 	enum dv_division division;

@@ -7,9 +7,6 @@
 
 #include "model/units.h"
 
-/* No GPU has more memory slices than this; those that have fewer are the catalogue's to tell. */
-enum { MIG_SLICES_MOST = 8 };
-
 /* What of a lease decides who owns what. */
 struct holding {
 	struct dv_node node;
@@ -240,10 +237,10 @@ enum dv_division dv_tree_division(const char *gpu_uuid, const struct dv_leases *
 	return DV_DIVISION_NONE;
 }
 
-/* How many units the GPU's partitions are counted in. */
+/* How many units the GPU's partitions are counted in; 0: not known, so nothing fits. */
 static uint32_t partition_units(const struct dv_gpu *gpu)
 {
-	return gpu->kind == DV_GPU_CPU ? gpu->compute_units : MIG_SLICES_MOST;
+	return gpu->kind == DV_GPU_CPU ? gpu->compute_units : gpu->memory_slices;
 }
 
 /* The memory of the node's parent: the GPU's, or the partition's part of it. */
@@ -276,7 +273,7 @@ static int check_bounds(const struct dv_gpu *gpu, const struct holding *h, struc
 	r = dv_error_rule(err, -ENOSPC, "S04", "%s ends at %" PRIu64 ", but %s has %" PRIu32 " %s",
 			  h->lease->node, (uint64_t)h->node.start + h->node.size,
 			  gpu->product[0] ? gpu->product : gpu->uuid, units,
-			  gpu->kind == DV_GPU_CPU ? "CPUs" : "memory slices at most");
+			  gpu->kind == DV_GPU_CPU ? "CPUs" : "memory slices");
 	return dv_error_fix(err, r, "ask for a smaller partition, or one that starts lower");
 }
 

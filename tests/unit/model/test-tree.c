@@ -25,6 +25,7 @@ static const struct dv_gpu gpu = {
 	.id = "1",
 	.uuid = "GPU-1",
 	.kind = DV_GPU_NVIDIA,
+	.memory_slices = 8,
 	.memory_bytes = 80 * DV_GIB,
 	.compute_units = 132,
 };
