@@ -392,11 +392,12 @@ void dv_shim_release(uint64_t bytes)
 	dv_shim_uncount(&counters->held_bytes, bytes);
 }
 
-bool dv_shim_tell(enum dv_msg_type type, uint64_t a, uint64_t b, uint64_t c)
+bool dv_shim_tell(enum dv_msg_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t serial)
 {
 	struct dv_msg msg = {.magic = DV_WIRE_MAGIC,
 			     .version = DV_WIRE_VERSION,
 			     .type = (uint16_t)type,
+			     .serial = serial,
 			     .a = a,
 			     .b = b,
 			     .c = c};

@@ -46,7 +46,7 @@ int dv_shim_reserve(uint64_t bytes) DV_MUST_CHECK;
 void dv_shim_release(uint64_t bytes);
 
 /* Say something to divvyd that is not answered. False: it could not be sent now. */
-bool dv_shim_tell(enum dv_msg_type type, uint64_t a, uint64_t b, uint64_t c);
+bool dv_shim_tell(enum dv_msg_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t serial);
 
 /* An object's whole charge, once it exists (counted as an allocation), until it is no more. It
  * travels through a `void *` of the device's library, such as the argument of a destructor: how

@@ -144,7 +144,7 @@ void dv_shim_grant_read(const struct dv_grant *page, struct dv_grant *ret)
 		got = (struct dv_grant){.magic = LOAD(magic),
 					.version = LOAD(version),
 					.epoch = epoch,
-					.flags = LOAD(flags),
+					.flags = dv_shim_grant_flags(page),
 					.until_ns = LOAD(until_ns),
 					.inflight_ns = LOAD(inflight_ns),
 					.linger_ns = LOAD(linger_ns),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/opencl/layer.h"
 
+#include "shim/core/gate.h"
+
 #include <string.h>
 
 cl_icd_dispatch dv_ocl_target;
@@ -17,9 +19,38 @@ void *dv_ocl_refuse(cl_int error, cl_int *ret_error)
 	return NULL;
 }
 
+/* Is it on the device, or about to be? */
+static bool running(void *command)
+{
+	cl_int status;
+
+	return dv_ocl_target.clGetEventInfo(command, CL_EVENT_COMMAND_EXECUTION_STATUS,
+					    sizeof(status), &status, NULL) != CL_SUCCESS ||
+	       status == CL_RUNNING || status == CL_SUBMITTED;
+}
+
+static void release(void *command)
+{
+	dv_ocl_target.clReleaseEvent(command);
+}
+
+static const struct dv_shim_gate_ops gate_ops = {.open = dv_ocl_event_open,
+						 .mark = dv_ocl_queues_mark,
+						 .flush = dv_ocl_queues_flush,
+						 .running = running,
+						 .release = release};
+
+static void init_all(void)
+{
+	dv_ocl_svm_init();
+	dv_ocl_queues_init();
+	dv_ocl_events_init();
+}
+
 static void forked(void)
 {
-	dv_ocl_svm_forked();
+	dv_shim_gate_forked();
+	init_all();
 }
 
 static void build(void)
@@ -32,8 +63,13 @@ static void build(void)
 	dv_ocl_take_imports(&table);
 	dv_ocl_take_extensions(&table);
 	dv_ocl_take_launches(&table);
-	dv_shim_init(DV_LAYER_OPENCL);
+	dv_ocl_take_queues(&table);
+	dv_ocl_take_events(&table);
+	init_all();
+	dv_shim_gate_init(&gate_ops);
 	dv_shim_on_fork(forked);
+	dv_shim_on_change(dv_shim_gate_changed);
+	dv_shim_init(DV_LAYER_OPENCL);
 }
 
 /* Names that a driver may answer to through its extension lookup though they stand in the table. */
@@ -51,6 +87,13 @@ static const struct {
 	NAME(clCreateContextFromType),
 	NAME(clCreateCommandQueue),
 	NAME(clCreateCommandQueueWithProperties),
+	NAME(clRetainCommandQueue),
+	NAME(clReleaseCommandQueue),
+	NAME(clCreateUserEvent),
+	NAME(clSetUserEventStatus),
+	NAME(clRetainEvent),
+	NAME(clReleaseEvent),
+	NAME(clGetEventInfo),
 	NAME(clCreateBuffer),
 	NAME(clCreateBufferWithProperties),
 	NAME(clCreateImage),

@@ -20,6 +20,8 @@ void dv_ocl_take_info(cl_icd_dispatch *table);
 void dv_ocl_take_imports(cl_icd_dispatch *table);
 void dv_ocl_take_extensions(cl_icd_dispatch *table);
 void dv_ocl_take_launches(cl_icd_dispatch *table);
+void dv_ocl_take_queues(cl_icd_dispatch *table);
+void dv_ocl_take_events(cl_icd_dispatch *table);
 
 /* The entry that a program may have for one of the table's own names; NULL: not such a name. */
 void *dv_ocl_table_entry(const char *name);
@@ -34,7 +36,15 @@ cl_mem dv_ocl_settle(cl_mem mem, uint64_t bytes, cl_int *ret_error);
 bool dv_ocl_reserve(uint64_t bytes, cl_int *ret_error);
 /* Charged already, as a part of a shared allocation? */
 bool dv_ocl_svm_holds(const void *address);
-void dv_ocl_svm_forked(void);
+/* What a file keeps, afresh: at the start, and in the child of a fork. */
+void dv_ocl_svm_init(void);
+void dv_ocl_queues_init(void);
+void dv_ocl_events_init(void);
+
+/* What the gate asks for: see struct dv_shim_gate_ops. */
+void dv_ocl_queues_mark(void);
+void dv_ocl_queues_flush(void);
+void dv_ocl_event_open(void *token);
 
 /* Is this extension's name kept from programs? `size` characters. */
 bool dv_ocl_hidden_extension(const char *name, size_t size);

@@ -4,7 +4,7 @@
 
 #include "shim/core/map.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock;
 static struct dv_shim_map map;
 
 /* Pointers that a queued command will free. */
@@ -13,9 +13,9 @@ struct pending_free {
 	struct dv_shim_map_entry entries[];
 };
 
-/* The parent's allocations are charged to the parent, and the map may be in the midst of a change.
- */
-void dv_ocl_svm_forked(void)
+/* In the child of a fork: the parent's allocations are charged to the parent, and the map may be in
+ * the midst of a change. */
+void dv_ocl_svm_init(void)
 {
 	pthread_mutex_init(&lock, NULL);
 	map = (struct dv_shim_map){0};

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/core/inside.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "shim/core/keep.h"
+#include "shim/core/link.h"
+
+enum {
+	TICKETS_AT_ONCE = 64,
+	SETTLE_MOST_MS =
+		20, /* a thread between its look and its queue: it may have been preempted */
+};
+
+struct dv_shim_gate_hot dv_shim_gate_hot;
+struct dv_shim_gate dv_shim_gate = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct dv_shim_gate *const gate = &dv_shim_gate;
+
+static void list_init(struct dv_shim_list *list)
+{
+	list->head.next = list->head.prev = &list->head;
+	list->count = 0;
+}
+
+void dv_shim_list_add(struct dv_shim_list *list, struct dv_shim_ticket *ticket)
+{
+	ticket->prev = list->head.prev;
+	ticket->next = &list->head;
+	ticket->prev->next = ticket;
+	list->head.prev = ticket;
+	list->count++;
+}
+
+void dv_shim_list_remove(struct dv_shim_list *list, struct dv_shim_ticket *ticket)
+{
+	ticket->prev->next = ticket->next;
+	ticket->next->prev = ticket->prev;
+	list->count--;
+}
+
+struct dv_shim_ticket *dv_shim_list_first(struct dv_shim_list *list)
+{
+	return list->count ? list->head.next : NULL;
+}
+
+static void reset(void)
+{
+	pthread_mutexattr_t recursive;
+
+	pthread_mutex_init(&gate->lock, NULL);
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&gate->order, &recursive);
+	pthread_mutexattr_destroy(&recursive);
+	list_init(&gate->queued);
+	list_init(&gate->open);
+	list_init(&gate->parked);
+}
+
+void dv_shim_gate_init(const struct dv_shim_gate_ops *ops)
+{
+	gate->ops = ops;
+	reset();
+}
+
+/* What the parent had queued and open is the parent's; its tickets are lost to the child. */
+void dv_shim_gate_forked(void)
+{
+	const struct dv_shim_gate_ops *ops = gate->ops;
+
+	memset(&dv_shim_gate_hot, 0, sizeof(dv_shim_gate_hot));
+	memset(gate, 0, sizeof(*gate));
+	dv_shim_gate_init(ops);
+}
+
+/* With the lock. */
+static void start_thread(void)
+{
+	if (gate->threaded)
+		return;
+	gate->threaded = true;
+	gate->thread_fails = dv_shim_thread(dv_shim_gate_run, NULL) < 0;
+}
+
+void dv_shim_gate_changed(void)
+{
+	uint32_t flags = dv_shim_grant_flags(dv_shim_pages.grant);
+
+	if (flags & DV_GRANT_GATED) {
+		pthread_mutex_lock(&gate->lock);
+		start_thread();
+		pthread_mutex_unlock(&gate->lock);
+	}
+	dv_shim_gate_ring();
+}
+
+static struct dv_shim_ticket *new_ticket(uint64_t key)
+{
+	struct dv_shim_ticket *ticket;
+
+	if (!gate->spare) {
+		ticket = calloc(TICKETS_AT_ONCE, sizeof(*ticket));
+		for (int i = 0; ticket && i < TICKETS_AT_ONCE; i++)
+			dv_shim_gate_spare(&ticket[i]);
+	}
+	ticket = gate->spare;
+	if (!ticket)
+		return NULL;
+	gate->spare = ticket->next;
+	*ticket = (struct dv_shim_ticket){.state = DV_SHIM_TICKET_MADE, .key = key};
+	return ticket;
+}
+
+void dv_shim_gate_spare(struct dv_shim_ticket *ticket)
+{
+	ticket->next = gate->spare;
+	gate->spare = ticket;
+}
+
+static uint64_t *cost_of(uint64_t key)
+{
+	size_t i = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 55) % DV_SHIM_COSTS;
+
+	if (gate->costs[i].key != key) {
+		gate->costs[i].key = key;
+		gate->costs[i].ns = 0;
+	}
+	return &gate->costs[i].ns;
+}
+
+bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns)
+{
+	if (!(grant->flags & DV_GRANT_GATED))
+		return true;
+	if (!(grant->flags & DV_GRANT_HELD) ||
+	    (gate->gave_back && gate->gave_back_epoch == grant->epoch))
+		return false;
+	return grant->flags & DV_GRANT_ENDLESS || now_ns < grant->until_ns;
+}
+
+/* One command is always let go: an estimate may be wrong. */
+bool dv_shim_gate_room(const struct dv_grant *grant, uint64_t estimate_ns)
+{
+	return !grant->inflight_ns || !gate->open.count ||
+	       gate->estimate_ns + estimate_ns <= grant->inflight_ns;
+}
+
+static void show_open(void)
+{
+	__atomic_store_n(&dv_shim_pages.counters->inflight, gate->open.count, __ATOMIC_RELAXED);
+}
+
+static void add_open(struct dv_shim_ticket *ticket, uint64_t now_ns)
+{
+	if (!gate->open.count)
+		gate->busy_from_ns = now_ns;
+	ticket->state = DV_SHIM_TICKET_OPEN;
+	ticket->since_ns = now_ns;
+	gate->estimate_ns += ticket->estimate_ns;
+	dv_shim_list_add(&gate->open, ticket);
+	show_open();
+}
+
+static void remove_open(struct dv_shim_ticket *ticket, uint64_t now_ns)
+{
+	dv_shim_list_remove(&gate->open, ticket);
+	gate->estimate_ns -= ticket->estimate_ns;
+	if (!gate->open.count) {
+		gate->busy_ns += now_ns - gate->busy_from_ns;
+		dv_shim_count(&dv_shim_pages.counters->busy_ns, now_ns - gate->busy_from_ns);
+	}
+	show_open();
+}
+
+void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns)
+{
+	struct dv_counters *counters = dv_shim_pages.counters;
+	uint64_t waited_ns = now_ns - ticket->since_ns;
+	uint64_t us = waited_ns / 1000;
+	int bucket = us ? 63 - __builtin_clzll(us) : 0;
+
+	dv_shim_list_remove(&gate->queued, ticket);
+	if (ticket->setting) {
+		dv_shim_gate_spare(ticket);
+		dv_shim_gate_unpark(now_ns);
+		return;
+	}
+	dv_shim_count(&counters->wait_ns, waited_ns);
+	dv_shim_count(&counters->wait_hist[DV_MIN(bucket, 31)], 1);
+	if (ticket->blind) {
+		__atomic_store_n(&dv_shim_gate_hot.untracked, 1, __ATOMIC_RELAXED);
+		dv_shim_gate_spare(ticket);
+		return;
+	}
+	add_open(ticket, now_ns);
+}
+
+void dv_shim_gate_park(struct dv_shim_ticket *ticket, uint64_t now_ns)
+{
+	remove_open(ticket, now_ns);
+	ticket->state = DV_SHIM_TICKET_PARKED;
+	dv_shim_list_add(&gate->parked, ticket);
+}
+
+void dv_shim_gate_unpark(uint64_t now_ns)
+{
+	struct dv_shim_ticket *ticket;
+
+	while ((ticket = dv_shim_list_first(&gate->parked))) {
+		dv_shim_list_remove(&gate->parked, ticket);
+		add_open(ticket, now_ns);
+	}
+}
+
+void dv_shim_gate_mark(void)
+{
+	if (!__atomic_load_n(&dv_shim_gate_hot.untracked, __ATOMIC_ACQUIRE))
+		return;
+	/* One marker more until all are placed: else the device would seem free in between. */
+	dv_shim_gate_marking();
+	if (__atomic_exchange_n(&dv_shim_gate_hot.untracked, 0, __ATOMIC_ACQ_REL))
+		gate->ops->mark();
+	dv_shim_gate_marked();
+}
+
+/* With `order`: put markers behind the work that nobody tracks, before anything is held back behind
+ * it: a marker behind a held-back command would be reached only with the next grant. */
+static void settle(void)
+{
+	uint64_t end_ns = dv_shim_now_ns() + SETTLE_MOST_MS * UINT64_C(1000000);
+
+	while (__atomic_load_n(&dv_shim_gate_hot.entering, __ATOMIC_SEQ_CST) &&
+	       dv_shim_now_ns() < end_ns)
+		sched_yield();
+	dv_shim_gate_mark();
+}
+
+bool dv_shim_gate_want(uint32_t epoch)
+{
+	if (!gate->wants)
+		gate->wants = dv_shim_tell(DV_MSG_WANT, epoch, 0, 0, 0);
+	return gate->wants;
+}
+
+/* With both locks. */
+static enum dv_shim_verdict decide(struct dv_shim_ticket *ticket)
+{
+	uint64_t now_ns = dv_shim_now_ns();
+	struct dv_grant grant;
+	bool holds;
+
+	dv_shim_grant_read(dv_shim_pages.grant, &grant);
+	holds = dv_shim_gate_holds(&grant, now_ns);
+	ticket->estimate_ns = *cost_of(ticket->key);
+	if (!ticket->estimate_ns) /* not seen yet: alone, until it is known */
+		ticket->estimate_ns = grant.inflight_ns;
+	if (holds && !gate->queued.count && dv_shim_gate_room(&grant, ticket->estimate_ns)) {
+		add_open(ticket, now_ns);
+		return DV_SHIM_GO;
+	}
+	ticket->since_ns = now_ns;
+	if (!holds)
+		(void)dv_shim_gate_want(grant.epoch);
+	return DV_SHIM_WAIT;
+}
+
+static enum dv_shim_verdict ask(uint64_t key, struct dv_shim_ticket **ret_ticket)
+{
+	enum dv_shim_verdict verdict = DV_SHIM_PASS;
+	struct dv_shim_ticket *ticket = NULL;
+
+	pthread_mutex_lock(&gate->order);
+	settle();
+	pthread_mutex_lock(&gate->lock);
+	start_thread();
+	if (!gate->thread_fails)
+		ticket = new_ticket(key);
+	if (ticket)
+		verdict = decide(ticket);
+	pthread_mutex_unlock(&gate->lock);
+	if (ticket)
+		*ret_ticket = ticket;
+	else
+		pthread_mutex_unlock(&gate->order);
+	return verdict;
+}
+
+enum dv_shim_verdict dv_shim_gate_enter(uint64_t key, struct dv_shim_ticket **ret_ticket)
+{
+	struct dv_counters *counters = dv_shim_pages.counters;
+	enum dv_shim_verdict verdict = DV_SHIM_PASS;
+	enum dv_shim_state state = dv_shim_attach();
+
+	if (state == DV_SHIM_FAILED || state == DV_SHIM_REFUSED) {
+		dv_shim_count(&counters->refused_calls, 1);
+		return DV_SHIM_DENY;
+	}
+	if (state == DV_SHIM_ATTACHED) {
+		if (!(dv_shim_grant_flags(dv_shim_pages.grant) & DV_GRANT_GATED))
+			return DV_SHIM_PASS;
+		verdict = ask(key, ret_ticket);
+	}
+	if (verdict == DV_SHIM_WAIT)
+		dv_shim_count(&counters->gated, 1);
+	if (verdict == DV_SHIM_PASS) {
+		dv_shim_count(&counters->passed_ungated, 1);
+		__atomic_store_n(&dv_shim_gate_hot.untracked, 1, __ATOMIC_RELAXED);
+	}
+	return verdict;
+}
+
+void dv_shim_gate_leave(void)
+{
+	pthread_mutex_unlock(&gate->order);
+}
+
+/* With the lock. Returns whether the gate's thread has to be told: it is, by the grant, unless that
+ * came before this (since the verdict), or never will, or the wish for it could not be sent. */
+static bool add_queued(struct dv_shim_ticket *ticket, void *token)
+{
+	struct dv_grant grant;
+	bool first = !gate->queued.count;
+
+	ticket->token = token;
+	ticket->state = DV_SHIM_TICKET_QUEUED;
+	dv_shim_list_add(&gate->queued, ticket);
+	if (!first)
+		return false;
+	dv_shim_grant_read(dv_shim_pages.grant, &grant);
+	return dv_shim_state() != DV_SHIM_ATTACHED ||
+	       dv_shim_gate_holds(&grant, dv_shim_now_ns()) || !dv_shim_gate_want(grant.epoch);
+}
+
+void dv_shim_gate_queue(struct dv_shim_ticket *ticket, void *token)
+{
+	bool ring;
+
+	pthread_mutex_lock(&gate->lock);
+	ring = add_queued(ticket, token);
+	pthread_mutex_unlock(&gate->lock);
+	if (ring)
+		dv_shim_gate_ring();
+}
+
+void dv_shim_gate_follow(struct dv_shim_ticket *ticket, void *command)
+{
+	pthread_mutex_lock(&gate->lock);
+	ticket->command = command;
+	pthread_mutex_unlock(&gate->lock);
+}
+
+static void learn(const struct dv_shim_ticket *ticket, uint64_t now_ns)
+{
+	uint64_t from_ns = DV_MAX(ticket->since_ns, gate->last_done_ns);
+	uint64_t took_ns = DV_MAX(now_ns - DV_MIN(from_ns, now_ns), UINT64_C(1));
+	uint64_t *known_ns = cost_of(ticket->key);
+
+	if (!*known_ns)
+		*known_ns = took_ns;
+	else
+		*known_ns = DV_MAX((*known_ns * 3 + took_ns) / 4, UINT64_C(1));
+}
+
+/* With the lock: out of whatever list it is in. Returns the token that nobody will open. */
+static void *take_out(struct dv_shim_ticket *ticket, uint64_t now_ns)
+{
+	switch (ticket->state) {
+	case DV_SHIM_TICKET_MADE:
+		break;
+	case DV_SHIM_TICKET_QUEUED:
+		dv_shim_list_remove(&gate->queued, ticket);
+		return ticket->token;
+	case DV_SHIM_TICKET_OPEN:
+		remove_open(ticket, now_ns);
+		break;
+	case DV_SHIM_TICKET_PARKED:
+		dv_shim_list_remove(&gate->parked, ticket);
+		break;
+	}
+	return NULL;
+}
+
+void dv_shim_gate_done(struct dv_shim_ticket *ticket)
+{
+	void *token, *command;
+	bool ring;
+	DV_SHIM_KEEP;
+
+	pthread_mutex_lock(&gate->lock);
+	uint64_t now_ns = dv_shim_now_ns();
+
+	if (ticket->state == DV_SHIM_TICKET_OPEN)
+		learn(ticket, now_ns);
+	token = take_out(ticket, now_ns);
+	gate->last_done_ns = now_ns;
+	command = ticket->command;
+	ring = gate->ring_when_done;
+	dv_shim_gate_spare(ticket);
+	pthread_mutex_unlock(&gate->lock);
+	if (ring)
+		dv_shim_gate_ring();
+	if (command)
+		gate->ops->release(command);
+	if (token) /* it failed before its turn */
+		gate->ops->open(token);
+}
+
+void dv_shim_gate_cancel(struct dv_shim_ticket *ticket, bool untracked)
+{
+	void *command = NULL;
+
+	pthread_mutex_lock(&gate->lock);
+	if (untracked && ticket->state == DV_SHIM_TICKET_QUEUED) {
+		ticket->blind = true;
+		command = ticket->command;
+	} else {
+		(void)take_out(ticket, dv_shim_now_ns());
+		command = ticket->command;
+		dv_shim_gate_spare(ticket);
+	}
+	pthread_mutex_unlock(&gate->lock);
+	if (untracked)
+		__atomic_store_n(&dv_shim_gate_hot.untracked, 1, __ATOMIC_RELAXED);
+	if (command)
+		gate->ops->release(command);
+}
+
+void dv_shim_gate_marking(void)
+{
+	pthread_mutex_lock(&gate->lock);
+	gate->markers++;
+	pthread_mutex_unlock(&gate->lock);
+}
+
+void dv_shim_gate_marked(void)
+{
+	bool ring;
+	DV_SHIM_KEEP;
+
+	pthread_mutex_lock(&gate->lock);
+	gate->markers--;
+	gate->last_done_ns = dv_shim_now_ns();
+	ring = !gate->markers && gate->ring_when_done;
+	pthread_mutex_unlock(&gate->lock);
+	if (ring)
+		dv_shim_gate_ring();
+}
+
+void dv_shim_gate_own_event(void)
+{
+	DV_SHIM_KEEP;
+
+	/* Close the free way first; then what is on it already can't be waiting for this event. */
+	__atomic_fetch_add(&dv_shim_gate_hot.own_events, 1, __ATOMIC_SEQ_CST);
+	if (!(dv_shim_grant_flags(dv_shim_pages.grant) & DV_GRANT_GATED))
+		return;
+	pthread_mutex_lock(&gate->order);
+	settle();
+	pthread_mutex_unlock(&gate->order);
+}
+
+void dv_shim_gate_own_event_gone(void)
+{
+	__atomic_fetch_sub(&dv_shim_gate_hot.own_events, 1, __ATOMIC_SEQ_CST);
+}
+
+bool dv_shim_gate_may_set(void *token)
+{
+	struct dv_shim_ticket *ticket = NULL;
+	uint64_t now_ns;
+	struct dv_grant grant;
+	bool ring = false;
+	DV_SHIM_KEEP;
+
+	if (dv_shim_state() != DV_SHIM_ATTACHED)
+		return true;
+	pthread_mutex_lock(&gate->lock);
+	now_ns = dv_shim_now_ns();
+	dv_shim_grant_read(dv_shim_pages.grant, &grant);
+	if (gate->threaded && !gate->thread_fails && !dv_shim_gate_holds(&grant, now_ns))
+		ticket = new_ticket(0);
+	if (ticket) {
+		ticket->setting = true;
+		ticket->since_ns = now_ns;
+		ring = add_queued(ticket, token);
+	} else {
+		/* It may set free what was parked. */
+		dv_shim_gate_unpark(now_ns);
+	}
+	pthread_mutex_unlock(&gate->lock);
+	if (ring)
+		dv_shim_gate_ring();
+	return !ticket;
+}

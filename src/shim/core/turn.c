@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gate's thread: opens what was held back while the grant is held, says when nothing of this
+ * process is on the device any more, and hands back what is not used. It sleeps on two futexes, the
+ * grant's epoch and the gate's own bell. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "shim/core/inside.h"
+#include "shim/core/link.h"
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+#define MS UINT64_C(1000000)
+
+enum {
+	BATCH = 16,	       /* held-back commands opened at once */
+	POLLS_MOST = 4096,     /* commands asked whether they run */
+	RETRY_NS = 50000,      /* somebody is between the look and the queue */
+	STALL_NS = 2000000,    /* no command ended for so long: something waits for something */
+	LOOK_NS = 100000,      /* while work is on the device: whether it has become idle */
+	BLIND_BUSY_NS = 200000 /* without futex_waitv: how often the grant is looked at */
+};
+
+static struct dv_shim_gate *const gate = &dv_shim_gate;
+
+/* As linux/futex.h has it since 5.16. */
+struct wait_on {
+	uint64_t value, address;
+	uint32_t flags, reserved;
+};
+
+struct turn {
+	struct dv_grant grant;
+	enum dv_shim_state state;
+	uint64_t now_ns;
+	uint64_t wake_ns; /* look again then */
+	bool holds;
+	bool mark, flush; /* to be done without the lock */
+};
+
+void dv_shim_gate_ring(void)
+{
+	__atomic_fetch_add(&gate->bell, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &gate->bell, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
+}
+
+static void sleep_until(uint32_t epoch, uint32_t bell, uint64_t wake_ns)
+{
+	struct timespec until = {(time_t)(wake_ns / 1000000000), (long)(wake_ns % 1000000000)};
+	struct wait_on on[2] = {{epoch, (uintptr_t)&dv_shim_pages.grant->epoch, 2 /* 32 bits */, 0},
+				{bell, (uintptr_t)&gate->bell, 2 | FUTEX_PRIVATE_FLAG, 0}};
+	struct timespec *limit = wake_ns == UINT64_MAX ? NULL : &until;
+
+	if (syscall(SYS_futex_waitv, on, 2, 0, limit, CLOCK_MONOTONIC) >= 0 || errno != ENOSYS)
+		return;
+	/* An old kernel, or one that hides the call: look at the grant now and then. */
+	wake_ns = DV_MIN(wake_ns, dv_shim_now_ns() + BLIND_BUSY_NS);
+	until = (struct timespec){(time_t)(wake_ns / 1000000000), (long)(wake_ns % 1000000000)};
+	syscall(SYS_futex, &gate->bell, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, bell, &until, NULL,
+		FUTEX_BITSET_MATCH_ANY);
+}
+
+static void wake_by(struct turn *turn, uint64_t at_ns)
+{
+	turn->wake_ns = DV_MIN(turn->wake_ns, at_ns);
+}
+
+/* With the lock: what the page says, and what that changes. */
+static void observe(struct turn *turn)
+{
+	bool held;
+
+	turn->state = dv_shim_state();
+	turn->now_ns = dv_shim_now_ns();
+	turn->wake_ns = UINT64_MAX;
+	dv_shim_grant_read(dv_shim_pages.grant, &turn->grant);
+	if (gate->attachments != dv_shim_attachments()) {
+		/* A new divvyd knows nothing of what was said to the last one. */
+		gate->attachments = dv_shim_attachments();
+		gate->epoch = 0;
+		gate->was_held = gate->drain_due = gate->wants = gate->gave_back = false;
+	}
+	held = turn->grant.flags & DV_GRANT_HELD;
+	if (turn->grant.epoch != gate->epoch) {
+		gate->epoch = turn->grant.epoch;
+		if (gate->was_held && !held) {
+			gate->drain_due = true;
+			gate->flushed = false;
+		}
+		if (held) {
+			gate->wants = gate->drain_due = false;
+			gate->held_from_ns = turn->now_ns;
+		}
+		gate->was_held = held;
+	}
+	turn->holds = turn->state == DV_SHIM_ATTACHED &&
+		      dv_shim_gate_holds(&turn->grant, turn->now_ns);
+}
+
+/* With the lock: is it time to let the next one go though the device seems to be full? */
+static bool stalled(const struct turn *turn)
+{
+	uint64_t since_ns = gate->last_done_ns;
+
+	if (gate->open.count)
+		since_ns = DV_MAX(since_ns, gate->open.head.prev->since_ns);
+	return turn->now_ns >= since_ns + DV_MAX(turn->grant.inflight_ns, (uint64_t)STALL_NS);
+}
+
+/* With the lock: take the next commands that may go. */
+static size_t take_next(struct turn *turn, void *tokens[BATCH])
+{
+	struct dv_shim_ticket *ticket;
+	size_t count = 0;
+
+	while (count < BATCH && (ticket = dv_shim_list_first(&gate->queued))) {
+		if (turn->state != DV_SHIM_ATTACHED) {
+			/* Nobody will grant: what was accepted must not hang. */
+			if (!ticket->setting)
+				dv_shim_count(&dv_shim_pages.counters->passed_ungated, 1);
+		} else if (!turn->holds) {
+			break;
+		} else if (!ticket->setting &&
+			   !dv_shim_gate_room(&turn->grant, ticket->estimate_ns) &&
+			   !stalled(turn)) {
+			/* An estimate may be wrong, or the work on the device waits for this
+			 * one: see again whether anything ended. */
+			wake_by(turn, turn->now_ns + STALL_NS);
+			break;
+		}
+		tokens[count++] = ticket->token;
+		dv_shim_gate_let_go(ticket, turn->now_ns);
+	}
+	return count;
+}
+
+/* With the lock. What is open while the program keeps events of its own may wait for these: it is
+ * not on the device, and the program will set it free by a call that is held back. */
+static void park_waiting(struct turn *turn)
+{
+	struct dv_shim_ticket *ticket, *next;
+
+	if (!__atomic_load_n(&dv_shim_gate_hot.own_events, __ATOMIC_SEQ_CST))
+		return;
+	wake_by(turn, turn->now_ns + STALL_NS);
+	if (gate->open.count > POLLS_MOST || !stalled(turn))
+		return;
+	for (ticket = gate->open.head.next; ticket != &gate->open.head; ticket = ticket->next)
+		if (!ticket->command || gate->ops->running(ticket->command))
+			return;
+	for (ticket = gate->open.head.next; ticket != &gate->open.head; ticket = next) {
+		next = ticket->next;
+		dv_shim_gate_park(ticket, turn->now_ns);
+	}
+}
+
+/* Without the lock: markers behind what went the free way. False: not now. */
+static bool mark(void)
+{
+	if (pthread_mutex_trylock(&gate->order) != 0)
+		return false;
+	dv_shim_gate_mark();
+	pthread_mutex_unlock(&gate->order);
+	return true;
+}
+
+/* With the lock. False: it could not be said now. */
+static bool say_drained(const struct turn *turn)
+{
+	bool more = gate->queued.count;
+	uint64_t ended_ns = DV_MAX(gate->last_done_ns, gate->held_from_ns);
+
+	if (!dv_shim_tell(DV_MSG_DRAINED, turn->grant.epoch, gate->busy_ns, more, ended_ns))
+		return false;
+	gate->busy_ns = 0;
+	gate->drain_due = false;
+	gate->wants = more;
+	gate->gave_back = true;
+	gate->gave_back_epoch = turn->grant.epoch;
+	return true;
+}
+
+/* With the lock: has all that was put on the device ended? If not, it is seen to that we look
+ * again.
+ */
+static bool is_drained(struct turn *turn)
+{
+	if (__atomic_load_n(&dv_shim_gate_hot.entering, __ATOMIC_SEQ_CST)) {
+		wake_by(turn, turn->now_ns + RETRY_NS);
+		return false;
+	}
+	if (__atomic_load_n(&dv_shim_gate_hot.untracked, __ATOMIC_ACQUIRE)) {
+		turn->mark = true;
+		return false;
+	}
+	if (gate->open.count)
+		park_waiting(turn);
+	if (!gate->open.count && !gate->markers)
+		return true;
+	gate->ring_when_done = true;
+	turn->flush = !gate->flushed;
+	gate->flushed = true;
+	return false;
+}
+
+/* With the lock: say it when the device is free of us, after a revocation or the end of our time,
+ * and hand back what is not used. */
+static void hand_back(struct turn *turn)
+{
+	const struct dv_grant *grant = &turn->grant;
+	bool timed = (grant->flags & (DV_GRANT_GATED | DV_GRANT_HELD | DV_GRANT_ENDLESS)) ==
+		     (DV_GRANT_GATED | DV_GRANT_HELD);
+	bool gave_back = gate->gave_back && gate->gave_back_epoch == grant->epoch;
+	bool over = timed && !gave_back && turn->now_ns >= grant->until_ns;
+	uint64_t idle_ns;
+
+	gate->ring_when_done = gate->queued.count && turn->holds;
+	if (turn->state != DV_SHIM_ATTACHED)
+		return;
+	if (gate->drain_due || over) {
+		if (is_drained(turn) && !say_drained(turn))
+			wake_by(turn, turn->now_ns + MS);
+		return;
+	}
+	if (gate->queued.count && !turn->holds && !dv_shim_gate_want(grant->epoch))
+		wake_by(turn, turn->now_ns + MS);
+	if (!timed || !turn->holds)
+		return;
+	gate->flushed = false;
+	wake_by(turn, grant->until_ns);
+	if (gate->open.count || gate->queued.count) {
+		wake_by(turn, turn->now_ns + DV_MAX(DV_MAX(grant->linger_ns, (uint64_t)LOOK_NS),
+						    gate->estimate_ns / 2));
+		return;
+	}
+	idle_ns = DV_MAX(gate->last_done_ns, gate->held_from_ns) + grant->linger_ns;
+	if (turn->now_ns < idle_ns)
+		wake_by(turn, idle_ns);
+	else if (is_drained(turn) && !say_drained(turn))
+		wake_by(turn, turn->now_ns + MS);
+}
+
+void *dv_shim_gate_run(void *arg DV_UNUSED)
+{
+	for (;;) {
+		uint32_t bell = __atomic_load_n(&gate->bell, __ATOMIC_SEQ_CST);
+		struct turn turn = {0};
+		void *tokens[BATCH];
+		size_t count;
+
+		pthread_mutex_lock(&gate->lock);
+		observe(&turn);
+		count = take_next(&turn, tokens);
+		if (!count)
+			hand_back(&turn);
+		pthread_mutex_unlock(&gate->lock);
+		for (size_t i = 0; i < count; i++)
+			gate->ops->open(tokens[i]);
+		if (turn.flush)
+			gate->ops->flush();
+		if (count || (turn.mark && mark()))
+			continue;
+		if (turn.mark)
+			wake_by(&turn, turn.now_ns + RETRY_NS);
+		sleep_until(turn.grant.epoch, bell, turn.wake_ns);
+	}
+}
