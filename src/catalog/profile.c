@@ -31,7 +31,7 @@ uint32_t dv_cat_profile_memory(const struct dv_cat_profile *profile, bool *ret_d
 	if (gb == 0)
 		return DV_CAT_UNKNOWN;
 	*ret_derived = true;
-	return gb * 1024 / 10 * 9;
+	return gb * 1024 * 9 / 10;
 }
 
 bool dv_cat_profile_fits(const struct dv_cat_profile *profile, uint32_t start)

@@ -24,6 +24,7 @@ const struct dv_verb *const dv_verbs[] = {
 	&dv_verb_bench,
 	&dv_verb_report,
 	&dv_verb_log,
+	&dv_verb_profiles,
 	&dv_verb_explain,
 	&dv_verb_help,
 	NULL,

@@ -10,6 +10,7 @@ extern const struct dv_verb dv_verb_gpus;
 extern const struct dv_verb dv_verb_help;
 extern const struct dv_verb dv_verb_leases;
 extern const struct dv_verb dv_verb_log;
+extern const struct dv_verb dv_verb_profiles;
 extern const struct dv_verb dv_verb_release;
 extern const struct dv_verb dv_verb_report;
 extern const struct dv_verb dv_verb_run;

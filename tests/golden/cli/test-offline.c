@@ -47,11 +47,80 @@ static void test_explain(void **state)
 	finish("explain.txt", &page);
 }
 
+static void test_profiles(void **state)
+{
+	const struct fake_answer answers[] = {{"GET", "/v1/gpus", fake_gpus(), {0}}};
+	struct dv_buf page = {0};
+
+	fake_divvyd(NULL, 0);
+	ADD_RUN(&page, "profiles", "H100");
+	ADD_RUN(&page, "profiles", "b200");
+	ADD_RUN(&page, "profiles", "RTX PRO 5000");
+	ADD_RUN(&page, "profiles", "thor");
+	ADD_RUN(&page, "profiles", "a100-64");
+	ADD_RUN(&page, "profiles", "RTX 4090");
+	ADD_RUN(&page, "profiles", "rtx3060");
+	ADD_RUN(&page, "profiles", "v100");
+	ADD_RUN(&page, "profiles", "l40s-1q");
+	ADD_RUN(&page, "profiles", "h20-96", "--json");
+	ADD_RUN(&page, "profiles", "L40S-4C", "--json");
+	ADD_RUN(&page, "profiles", "H900");
+	ADD_RUN(&page, "profiles", "RTX PRO");
+	ADD_RUN(&page, "profiles", "0");
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	ADD_RUN(&page, "profiles", "0");
+	ADD_RUN(&page, "profiles", "7");
+	finish("profiles.txt", &page);
+}
+
+/* A GPU of the machine is what divvyd says it is. */
+static void test_profiles_of_the_machine(void **state)
+{
+	const struct fake_answer answers[] = {{"GET", "/v1/gpus", fake_gpus(), {0}}};
+	struct fake_run run;
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	FAKE_RUN(&run, "profiles", "0000:65:00.0");
+	assert_int_equal(run.status, 0);
+	assert_ptr_equal(strstr(run.out, "h100-80-sxm  NVIDIA H100 80GB HBM3\n"), run.out);
+	assert_string_equal(fake_divvyd_asked(), "GET /v1/gpus\n");
+	fake_run_fini(&run);
+	/* A name is looked up in the catalogue alone. */
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	FAKE_RUN(&run, "profiles", "H100", "--json");
+	assert_int_equal(run.status, 0);
+	assert_string_equal(fake_divvyd_asked(), "");
+	fake_run_fini(&run);
+}
+
+static void test_profiles_list_and_sources(void **state)
+{
+	struct fake_run run;
+
+	FAKE_RUN(&run, "profiles");
+	assert_int_equal(run.status, 0);
+	check_columns(run.out);
+	assert_non_null(strstr(run.out, "\nrtx4090  "));
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "profiles", "--json");
+	assert_ptr_equal(strstr(run.out, "{\"schema\": \"divvy/models/1\", \"models\": [{"),
+			 run.out);
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "profiles", "A30", "--sources");
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(run.out, "\nSources\n"));
+	assert_non_null(strstr(run.out, "    https://docs.nvidia.com/datacenter/tesla/"));
+	fake_run_fini(&run);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list_of_topics),
 		cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_profiles),
+		cmocka_unit_test(test_profiles_of_the_machine),
+		cmocka_unit_test(test_profiles_list_and_sources),
 	};
 
 	if (argc < 2 || !setlocale(LC_CTYPE, "C.UTF-8"))

@@ -240,7 +240,7 @@ static void test_derived_memory(void **state)
 	}
 	gpu = dv_catalog_by_id(*state, "b200-180");
 	assert_int_equal(dv_cat_profile_memory(&gpu->mig.profiles.items[6], &derived),
-			 180 * 1024 / 10 * 9);
+			 180 * 1024 * 9 / 10);
 	assert_true(derived);
 }
 
