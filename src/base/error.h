@@ -70,3 +70,18 @@ int dv_error_at(struct dv_error *err, int code, const char *file, int line, int 
 
 /* Forget what was set. */
 void dv_error_clear(struct dv_error *err);
+
+#if defined(__clang_analyzer__) && !defined(DV_ERROR_IMPLEMENTATION)
+/* The analyzer does not look into error.c: what goes in as the code comes out, and is negative. */
+static inline int dv_error_analyzed(int code)
+{
+	if (code >= 0)
+		__builtin_unreachable();
+	return code;
+}
+void dv_error_used(const void *first, ...);
+#define dv_error_set(err, code, ...) (dv_error_used(err, __VA_ARGS__), dv_error_analyzed(code))
+#define dv_error_rule(err, code, ...) (dv_error_used(err, __VA_ARGS__), dv_error_analyzed(code))
+#define dv_error_prefix(err, code, ...) (dv_error_used(err, __VA_ARGS__), dv_error_analyzed(code))
+#define dv_error_fix(err, code, ...) (dv_error_used(err, __VA_ARGS__), dv_error_analyzed(code))
+#endif

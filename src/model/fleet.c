@@ -234,15 +234,17 @@ static int read_root(const struct dv_yaml *doc, struct dv_fleet *fleet, struct d
 
 	if (r == 0)
 		r = check_version(doc, root, err);
+	if (r < 0)
+		return r;
 	name = dv_yaml_get(root, "name");
+	if (!name)
+		return dv_yaml_fail(doc, root, "F10", err,
+				    "a fleet needs a name, as in 'name: lab'");
 	tenants = dv_yaml_get(root, "tenants");
-	if (r == 0 && !name)
-		r = dv_yaml_fail(doc, root, "F10", err, "a fleet needs a name, as in 'name: lab'");
-	if (r == 0 && !tenants)
-		r = dv_yaml_fail(doc, root, "F10", err,
-				 "a fleet needs tenants ('tenants: []' for none)");
-	if (r == 0)
-		r = dv_fleet_read_name(doc, name, fleet->name, sizeof(fleet->name), err);
+	if (!tenants)
+		return dv_yaml_fail(doc, root, "F10", err,
+				    "a fleet needs tenants ('tenants: []' for none)");
+	r = dv_fleet_read_name(doc, name, fleet->name, sizeof(fleet->name), err);
 	if (r == 0 && (node = dv_yaml_get(root, "defaults")))
 		r = dv_fleet_read_defaults(doc, node, &defaults, err);
 	if (r == 0 && (node = dv_yaml_get(root, "gpus")))

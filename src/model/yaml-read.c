@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define DV_YAML_IMPLEMENTATION
 #include "model/yaml.h"
 
 #include <stdarg.h>

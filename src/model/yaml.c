@@ -215,7 +215,7 @@ static int on_close(struct builder *b, struct dv_error *err)
 {
 	const struct dv_yaml_node *node = b->levels[--b->depth].node;
 
-	return node->type == DV_YAML_MAP ? refuse_doubled(b, node, err) : 0;
+	return node && node->type == DV_YAML_MAP ? refuse_doubled(b, node, err) : 0;
 }
 
 static int on_document(struct builder *b, const yaml_event_t *event, struct dv_error *err)
