@@ -178,11 +178,9 @@ static int add_root(struct dv_catalog *c, const struct dv_cat_file *file)
 {
 	const struct dv_yaml_node *root = dv_yaml_root(file->doc);
 
-	if (!root || root->type != DV_YAML_MAP)
-		return dv_error_at(
-			file->err,
-			dv_error_set(file->err, -EBADMSG, "a file of the catalogue must be a map"),
-			dv_yaml_file(file->doc), 1, 1);
+	if (root->type != DV_YAML_MAP)
+		return dv_yaml_fail(file->doc, root, "F06", file->err,
+				    "a file of the catalogue must be a map");
 	for (size_t i = 0; i < DV_ARRAY_LEN(kinds); i++)
 		if (dv_yaml_get(root, kinds[i].key))
 			return kinds[i].add(c, file, root);

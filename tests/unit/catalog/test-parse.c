@@ -28,8 +28,8 @@ static void test_wrong_files(void **state)
 		int line;
 		const char *says;
 	} wrong[] = {
-		{"", "", 0, ""},
-		{"- a\n", "", 1, "must be a map"},
+		{"", "F01", 0, ""},
+		{"- a\n", "F06", 1, "must be a map"},
 		{"name: X\n", "F10", 1, "what the file is about"},
 		{"gpu: [x\n", "F01", 0, ""},
 		{"gpu: x\ngpu: y\n", "F02", 2, ""},
