@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made from the command's tables; DV_TEST_REGENERATE=1 on the golden tests makes it anew.
+
+_divvy_leases()
+{
+	local run
+	for run in /run/divvy "${XDG_RUNTIME_DIR:-/nonexistent}/divvy"; do
+		[ -S "$run/divvyd.sock" ] || continue
+		divvy --json --socket "$run/divvyd.sock" leases 2>/dev/null |
+			grep -o '"name": *"[^"]*"' | sed 's/.*"\([^"]*\)"$/\1/'
+		return
+	done
+}
+
+_divvy()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local verb= i
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--socket | --machine) ((i++)) ;;
+		-*) ;;
+		*) verb=${COMP_WORDS[i]}; break ;;
+		esac
+	done
+	case $verb:$prev in
+	*:--socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	*:--machine) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	run:--memory) COMPREPLY=(); return ;;
+	run:-m) COMPREPLY=(); return ;;
+	run:--compute) COMPREPLY=(); return ;;
+	run:-c) COMPREPLY=(); return ;;
+	run:--policy) COMPREPLY=($(compgen -W 'best-effort equal-share fixed-share latency' -- "$cur")); return ;;
+	run:--gpu) COMPREPLY=(); return ;;
+	run:--name) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")); return ;;
+	run:--method) COMPREPLY=($(compgen -W 'slice partition passthrough' -- "$cur")); return ;;
+	run:--unenforced) COMPREPLY=($(compgen -W 'stop warn' -- "$cur")); return ;;
+	bench:--runs) COMPREPLY=(); return ;;
+	bench:--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	bench:-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	report:--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	report:-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	log:--lines) COMPREPLY=(); return ;;
+	log:-n) COMPREPLY=(); return ;;
+	log:--after) COMPREPLY=(); return ;;
+	esac
+	case $verb:$cur in
+	:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	:*) COMPREPLY=($(compgen -W 'status gpus run leases release bench report log explain help' -- "$cur")) ;;
+	status:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	status:*) COMPREPLY=() ;;
+	gpus:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	gpus:*) COMPREPLY=() ;;
+	run:-*) COMPREPLY=($(compgen -W ' -m --memory -c --compute --policy --gpu --name --method --unenforced --json --socket --machine -h --help --version' -- "$cur")) ;;
+	run:*) COMPREPLY=($(compgen -c -- "$cur")) ;;
+	leases:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	leases:*) COMPREPLY=() ;;
+	release:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	release:*) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")) ;;
+	bench:-*) COMPREPLY=($(compgen -W ' --list --quick --runs -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
+	bench:*) COMPREPLY=() ;;
+	report:-*) COMPREPLY=($(compgen -W ' -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
+	report:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	log:-*) COMPREPLY=($(compgen -W ' -n --lines --after --json --socket --machine -h --help --version' -- "$cur")) ;;
+	log:*) COMPREPLY=() ;;
+	explain:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	explain:*) COMPREPLY=() ;;
+	help:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	help:*) COMPREPLY=($(compgen -W 'status gpus run leases release bench report log explain help' -- "$cur")) ;;
+	esac
+}
+
+complete -o filenames -F _divvy divvy

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made from the command's tables; DV_TEST_REGENERATE=1 on the golden tests makes it anew.
+
+function __divvy_leases
+	for run in /run/divvy $XDG_RUNTIME_DIR/divvy
+		test -S $run/divvyd.sock; or continue
+		divvy --json --socket $run/divvyd.sock leases 2>/dev/null |
+			string match -ar '"name": *"[^"]*"' |
+			string replace -r '.*"([^"]*)"$' '$1'
+		return
+	end
+end
+
+complete -c divvy -f
+complete -c divvy -l json -d 'print one JSON document on standard output'
+complete -c divvy -l socket -r -F -d 'divvyd'\''s socket, if not the usual one'
+complete -c divvy -l machine -r -F -d 'work on a simulated machine (not in this version)'
+complete -c divvy -l help -s h -d 'show what a verb does and its options'
+complete -c divvy -l version -d 'show the version'
+complete -c divvy -n __fish_use_subcommand -a status -d 'one screen: GPUs, how each is divided, tenants, warnings'
+complete -c divvy -n __fish_use_subcommand -a gpus -d 'GPUs: model, memory, what each can do here, and why not the rest'
+complete -c divvy -n __fish_use_subcommand -a run -d 'one command in a slice, a partition or on a whole device'
+complete -c divvy -n __fish_use_subcommand -a leases -d 'who has what: every lease, its limits, state and processes'
+complete -c divvy -n __fish_use_subcommand -a release -d 'give a lease back'
+complete -c divvy -n __fish_use_subcommand -a bench -d 'measure on this machine: noisy neighbours, shares, overhead'
+complete -c divvy -n __fish_use_subcommand -a report -d 'one self-contained page from a plan or a bench'
+complete -c divvy -n __fish_use_subcommand -a log -d 'journal and audit: who did what, and how it ended'
+complete -c divvy -n __fish_use_subcommand -a explain -d 'the methods, every term and every rule, in plain language'
+complete -c divvy -n __fish_use_subcommand -a help -d 'how to use divvy, or one of its verbs'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l memory -s m -x -d 'memory limit: 8GiB; what is left, if not given'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l compute -s c -x -d 'share of the time: 25%; an even part of what is left, if not given'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l policy -x -a 'best-effort equal-share fixed-share latency' -d 'best-effort, equal-share, fixed-share or latency'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l gpu -x -d 'on this GPU; any, if not given'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l name -x -a '(__divvy_leases)' -d 'in the lease NAME if there is one, else it gets that name'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l method -x -a 'slice partition passthrough' -d 'slice (if not given), partition or passthrough'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l unenforced -x -a 'stop warn' -d 'a process that goes round the gate: stop (if not given) or warn'
+complete -c divvy -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand --fcs-skip=2)'
+complete -c divvy -n '__fish_seen_subcommand_from release' -a '(__divvy_leases)'
+complete -c divvy -n '__fish_seen_subcommand_from bench' -l list -d 'name the cases and end'
+complete -c divvy -n '__fish_seen_subcommand_from bench' -l quick -d 'a third of the time, only the main cases'
+complete -c divvy -n '__fish_seen_subcommand_from bench' -l runs -x -d 'run each case N times and take the median (1 to 16)'
+complete -c divvy -n '__fish_seen_subcommand_from bench' -l out -s o -r -F -d 'also write the document (.json) or the page (.html)'
+complete -c divvy -n '__fish_seen_subcommand_from report' -l out -s o -r -F -d 'where the page goes; - is standard output'
+complete -c divvy -n '__fish_seen_subcommand_from report' -F
+complete -c divvy -n '__fish_seen_subcommand_from log' -l lines -s n -x -d 'the last N entries; 50 if not given'
+complete -c divvy -n '__fish_seen_subcommand_from log' -l after -x -d 'only entries after that one'
+complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus run leases release bench report log explain help'
