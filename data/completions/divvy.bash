@@ -46,7 +46,7 @@ _divvy()
 	esac
 	case $verb:$cur in
 	:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	:*) COMPREPLY=($(compgen -W 'status gpus run leases release bench report log explain help' -- "$cur")) ;;
+	:*) COMPREPLY=($(compgen -W 'status gpus run leases release bench report log profiles explain help' -- "$cur")) ;;
 	status:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	status:*) COMPREPLY=() ;;
 	gpus:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -63,10 +63,12 @@ _divvy()
 	report:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	log:-*) COMPREPLY=($(compgen -W ' -n --lines --after --json --socket --machine -h --help --version' -- "$cur")) ;;
 	log:*) COMPREPLY=() ;;
+	profiles:-*) COMPREPLY=($(compgen -W ' --sources --json --socket --machine -h --help --version' -- "$cur")) ;;
+	profiles:*) COMPREPLY=() ;;
 	explain:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	explain:*) COMPREPLY=() ;;
 	help:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	help:*) COMPREPLY=($(compgen -W 'status gpus run leases release bench report log explain help' -- "$cur")) ;;
+	help:*) COMPREPLY=($(compgen -W 'status gpus run leases release bench report log profiles explain help' -- "$cur")) ;;
 	esac
 }
 
