@@ -35,40 +35,40 @@ _divvy()
 	run:--name) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")); return ;;
 	run:--method) COMPREPLY=($(compgen -W 'slice partition passthrough' -- "$cur")); return ;;
 	run:--unenforced) COMPREPLY=($(compgen -W 'stop warn' -- "$cur")); return ;;
+	log:--lines) COMPREPLY=(); return ;;
+	log:-n) COMPREPLY=(); return ;;
+	log:--after) COMPREPLY=(); return ;;
 	bench:--runs) COMPREPLY=(); return ;;
 	bench:--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	bench:-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	report:--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	report:-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-	log:--lines) COMPREPLY=(); return ;;
-	log:-n) COMPREPLY=(); return ;;
-	log:--after) COMPREPLY=(); return ;;
 	esac
 	case $verb:$cur in
 	:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	:*) COMPREPLY=($(compgen -W 'status gpus run leases release bench report log profiles explain help' -- "$cur")) ;;
+	:*) COMPREPLY=($(compgen -W 'status gpus profiles run leases release log bench report explain help' -- "$cur")) ;;
 	status:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	status:*) COMPREPLY=() ;;
 	gpus:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	gpus:*) COMPREPLY=() ;;
+	profiles:-*) COMPREPLY=($(compgen -W ' --sources --json --socket --machine -h --help --version' -- "$cur")) ;;
+	profiles:*) COMPREPLY=() ;;
 	run:-*) COMPREPLY=($(compgen -W ' -m --memory -c --compute --policy --gpu --name --method --unenforced --json --socket --machine -h --help --version' -- "$cur")) ;;
 	run:*) COMPREPLY=($(compgen -c -- "$cur")) ;;
 	leases:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	leases:*) COMPREPLY=() ;;
 	release:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	release:*) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")) ;;
+	log:-*) COMPREPLY=($(compgen -W ' -n --lines --after --json --socket --machine -h --help --version' -- "$cur")) ;;
+	log:*) COMPREPLY=() ;;
 	bench:-*) COMPREPLY=($(compgen -W ' --list --quick --runs -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
 	bench:*) COMPREPLY=() ;;
 	report:-*) COMPREPLY=($(compgen -W ' -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
 	report:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
-	log:-*) COMPREPLY=($(compgen -W ' -n --lines --after --json --socket --machine -h --help --version' -- "$cur")) ;;
-	log:*) COMPREPLY=() ;;
-	profiles:-*) COMPREPLY=($(compgen -W ' --sources --json --socket --machine -h --help --version' -- "$cur")) ;;
-	profiles:*) COMPREPLY=() ;;
 	explain:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	explain:*) COMPREPLY=() ;;
 	help:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	help:*) COMPREPLY=($(compgen -W 'status gpus run leases release bench report log profiles explain help' -- "$cur")) ;;
+	help:*) COMPREPLY=($(compgen -W 'status gpus profiles run leases release log bench report explain help' -- "$cur")) ;;
 	esac
 }
 
