@@ -101,3 +101,12 @@ bool dv_gpu_matches(const struct dv_gpu *gpu, const char *text)
 	return strcmp(gpu->id, text) == 0 || strcasecmp(gpu->uuid, text) == 0 ||
 	       strcasecmp(gpu->address, text) == 0 || dv_gpu_is_model(gpu, text);
 }
+
+struct dv_isolates dv_gpu_isolates(const struct dv_gpu *gpu, enum dv_method method)
+{
+	struct dv_isolates by = dv_method_isolates(method, gpu->kind == DV_GPU_CPU);
+
+	if (gpu->kind == DV_GPU_CPU && method == DV_METHOD_PARTITION && !gpu->cgroup[0])
+		by.compute = DV_HOLD_COOPERATIVE;
+	return by;
+}

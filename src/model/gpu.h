@@ -66,3 +66,7 @@ bool dv_gpu_matches(const struct dv_gpu *gpu, const char *text);
 
 /* Does `text` name this GPU's model: its catalogue id, or words of the product's name as above? */
 bool dv_gpu_is_model(const struct dv_gpu *gpu, const char *text);
+
+/* What the method holds on this device as it is: as dv_method_isolates, but where no cgroup can be
+ * made a partition's processes are only bound to their CPUs, and could unbind themselves. */
+struct dv_isolates dv_gpu_isolates(const struct dv_gpu *gpu, enum dv_method method);

@@ -95,12 +95,25 @@ static void test_method_entry(void **state)
 	assert_null(dv_gpu_method(&gpu, DV_METHOD_VGPU));
 }
 
+static void test_isolates(void **state)
+{
+	struct dv_gpu cpu = {.kind = DV_GPU_CPU, .cgroup = "sys/fs/cgroup/divvy"};
+
+	assert_int_equal(dv_gpu_isolates(&cpu, DV_METHOD_PARTITION).compute, DV_HOLD_ENFORCED);
+	assert_int_equal(dv_gpu_isolates(&cpu, DV_METHOD_SLICE).fault, DV_HOLD_ENFORCED);
+	assert_int_equal(dv_gpu_isolates(&h100, DV_METHOD_SLICE).fault, DV_HOLD_NONE);
+	assert_int_equal(dv_gpu_isolates(&h100, DV_METHOD_MIG).compute, DV_HOLD_HARDWARE);
+	cpu.cgroup[0] = '\0';
+	assert_int_equal(dv_gpu_isolates(&cpu, DV_METHOD_PARTITION).compute, DV_HOLD_COOPERATIVE);
+	assert_int_equal(dv_gpu_isolates(&cpu, DV_METHOD_PARTITION).memory, DV_HOLD_ENFORCED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),		cmocka_unit_test(test_matches_identity),
 		cmocka_unit_test(test_matches_product), cmocka_unit_test(test_matches_number),
-		cmocka_unit_test(test_method_entry),
+		cmocka_unit_test(test_method_entry),	cmocka_unit_test(test_isolates),
 	};
 
 	return cmocka_run_group_tests_name("model/gpu", tests, NULL, NULL);
