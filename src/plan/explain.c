@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "model/units.h"
+#include "plan/inside.h"
+
+/* What the GPUs that it may be on have left, as far as it matters for this want. */
+struct left {
+	unsigned may;	     /* GPUs it may be on */
+	unsigned whole_free; /* of these, how many nobody has a part of */
+	unsigned large;	     /* of these, how many have the memory for all of it */
+	unsigned open;	     /* divided by nothing, or as the want would */
+	unsigned units, run; /* most units of one GPU; longest run of free ones */
+	unsigned need;	     /* units it would take of that GPU */
+	uint64_t memory;     /* most that is left on one GPU */
+	uint32_t mpct;
+};
+
+static unsigned longest_run(const struct dv_room *room)
+{
+	unsigned best = 0, run = 0;
+
+	for (unsigned i = 0; i < room->units; i++) {
+		run = room->taken[i / 64] >> i % 64 & 1 ? 0 : run + 1;
+		best = DV_MAX(best, run);
+	}
+	return best;
+}
+
+static void look(const struct dv_room *room, const struct dv_want *want, struct left *left)
+{
+	bool open = !room->wholes && !room->others;
+
+	left->may++;
+	left->whole_free += dv_room_empty(room);
+	left->large += dv_room_empty(room) && room->gpu->memory_bytes >= want->memory_bytes;
+	if (want->method == DV_METHOD_PARTITION && room->units > left->units) {
+		left->units = room->units;
+		left->need = dv_want_units(want, room->gpu);
+	}
+	if (want->method == DV_METHOD_PARTITION && open && !room->slices) {
+		left->open++;
+		left->run = DV_MAX(left->run, longest_run(room));
+	}
+	if (want->method == DV_METHOD_SLICE && open && !room->partitions) {
+		left->open++;
+		left->memory = DV_MAX(left->memory, room->memory_left);
+		left->mpct = DV_MAX(left->mpct, room->mpct_left);
+	}
+}
+
+static void say(struct dv_unplaced *to, const char *rule, const char *fmt, ...) DV_PRINTF(3, 4);
+
+static void say(struct dv_unplaced *to, const char *rule, const char *fmt, ...)
+{
+	va_list args;
+
+	(void)dv_copy(to->rules[to->rule_count++], DV_RULE_SIZE, rule);
+	if (to->reason[0])
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(to->reason, sizeof(to->reason), fmt, args);
+	va_end(args);
+}
+
+static void explain_slice(const struct dv_want *want, const struct left *left,
+			  struct dv_unplaced *to)
+{
+	char wanted[32], most[32], share[32], most_share[32];
+
+	(void)dv_size_print(want->memory_bytes, wanted, sizeof(wanted));
+	(void)dv_size_print(left->memory, most, sizeof(most));
+	(void)dv_share_print(want->compute_mpct, share, sizeof(share));
+	(void)dv_share_print(left->mpct, most_share, sizeof(most_share));
+	if (left->open == 0)
+		say(to, "S02", "every GPU that it may use is divided in another way, or taken");
+	else if (left->memory < want->memory_bytes)
+		say(to, "G01", "it needs %s of memory, and the most that is left on one GPU is %s",
+		    wanted, left->memory ? most : "nothing");
+	else if (left->mpct < want->compute_mpct)
+		say(to, "G02",
+		    "it needs %s of the time, and the most that is left on one GPU is %s", share,
+		    left->mpct ? most_share : "nothing");
+	else
+		say(to, "G01", "no GPU has both left: %s of memory and %s of the time", wanted,
+		    share);
+}
+
+static void explain_partition(const struct left *left, struct dv_unplaced *to)
+{
+	if (left->need > left->units)
+		say(to, "S04", "it needs more than the %u CPUs of the device", left->units);
+	else if (left->open == 0)
+		say(to, "S02", "the CPU device is divided in another way, or taken");
+	else
+		say(to, "S01", "it needs %u CPUs side by side, and at most %u are free", left->need,
+		    left->run);
+}
+
+void dv_plan_explain(const struct dv_task *task, const struct dv_packing *packing, size_t i,
+		     struct dv_unplaced *ret)
+{
+	const struct dv_want *want = &task->wants.items[i];
+	struct left left = {0};
+
+	*ret = (struct dv_unplaced){0};
+	(void)dv_copy(ret->tenant, sizeof(ret->tenant), want->tenant->name);
+	if (want->rule[0]) {
+		say(ret, want->rule, "%s", want->reason);
+		return;
+	}
+	for (size_t g = 0; g < task->rooms.len; g++)
+		if (dv_room_may(&packing->rooms[g], want))
+			look(&packing->rooms[g], want, &left);
+	if (want->method == DV_METHOD_SLICE)
+		explain_slice(want, &left, ret);
+	else if (want->method == DV_METHOD_PARTITION)
+		explain_partition(&left, ret);
+	else if (left.whole_free > left.large)
+		say(ret, "G01", "of %u GPUs that nobody has a part of, none has the memory",
+		    left.whole_free);
+	else
+		say(ret, "S01",
+		    "it needs %u whole GPUs; of %u that it may use, nobody has a part "
+		    "of %u",
+		    DV_MAX(want->tenant->gpus, 1), left.may, left.whole_free);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the planner's parts say to each other. All pointers are borrowed from the input; the vectors
+ * of struct dv_task are its own. */
+#pragma once
+
+#include "plan/plan.h"
+
+enum { DV_UNIT_WORDS = DV_CPUS_MOST / 64 };
+
+/* One lease that is to be: of a tenant, or one of the whole GPUs of a tenant. */
+struct dv_want {
+	const struct dv_tenant *tenant;
+	unsigned part; /* 0, 1, ... of the tenant's whole GPUs */
+	char name[DV_NAME_SIZE];
+	enum dv_method method;
+	uint64_t memory_bytes; /* what it takes of a GPU at least */
+	uint32_t compute_mpct;
+	bool memory_said, compute_said;
+	uint64_t weight;		 /* for the order: how much of a GPU it takes */
+	const struct dv_lease *standing; /* what the fleet made under this name, or NULL */
+	int standing_gpu;		 /* of it: number in the input, or -1 */
+	bool keepable;			 /* it stands as wanted */
+	bool running;			 /* somebody uses it */
+	char rule[DV_RULE_SIZE];	 /* refused wherever it would go, by this rule; "" : not */
+	char reason[256];
+};
+
+/* Where a want goes. */
+struct dv_place {
+	int gpu;	 /* number in the input, -1: nowhere */
+	int start, size; /* of a partition, else -1 */
+	bool keep;
+};
+
+/* What is left of one GPU. */
+struct dv_room {
+	const struct dv_gpu *gpu;
+	uint32_t methods; /* bits of those that may be used here, and that can be planned */
+	bool allowed;	  /* by the fleet's rules */
+	bool closed;	  /* nothing new: quarantined, another divvyd's, or a lease is unreadable */
+	unsigned wholes, slices, partitions, others; /* leases on it, by how they divide it */
+	unsigned ours;				     /* of these, placed by this plan */
+	uint64_t memory_left;
+	uint32_t mpct_left;
+	unsigned units; /* CPUs it can be partitioned into */
+	uint64_t taken[DV_UNIT_WORDS];
+};
+
+/* How good a packing is: less is better, the first member that differs decides. */
+struct dv_score {
+	unsigned unplaced, disturbed, moved, gpus;
+};
+
+struct dv_task {
+	const struct dv_plan_input *input;
+	DV_VEC(struct dv_want) wants;
+	DV_VEC(struct dv_room) rooms; /* as they are without the fleet's own leases */
+	DV_VEC(unsigned) order;	      /* of wants: the largest first */
+	DV_VEC(const struct dv_lease *)
+	gone; /* leases of the fleet that no tenant is for any more */
+};
+
+/* In this order: the GPUs without leases; the wants, with what stands; which of them can be
+ * nowhere, and their order; then the leases that stay into the rooms. */
+int dv_plan_read_rooms(struct dv_task *task, struct dv_error *err) DV_MUST_CHECK;
+int dv_plan_read_wants(struct dv_task *task, struct dv_error *err) DV_MUST_CHECK;
+int dv_plan_sort_wants(struct dv_task *task, struct dv_error *err) DV_MUST_CHECK;
+void dv_plan_fill_rooms(struct dv_task *task);
+
+/* Units of a partition of this want on that GPU; more than it has when it cannot be. */
+unsigned dv_want_units(const struct dv_want *want, const struct dv_gpu *gpu);
+/* Where a standing lease is. */
+struct dv_place dv_want_standing_place(const struct dv_want *want);
+
+/* room.c. May the want be here, apart from what is there already? */
+bool dv_room_may(const struct dv_room *room, const struct dv_want *want);
+/* Why not: a rule, and text in `buf`; NULL when it may. */
+const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *want, char *buf,
+			    size_t size);
+bool dv_room_empty(const struct dv_room *room);
+/* Does it fit beside what is there? For a partition the first run of free units at or after `from`
+ * that is long enough, and its length; else start -1. */
+bool dv_room_fits(const struct dv_room *room, const struct dv_want *want, unsigned from,
+		  struct dv_place *ret_place, unsigned *ret_gap);
+/* Is a standing lease's own place free? */
+bool dv_room_free(const struct dv_room *room, const struct dv_want *want,
+		  const struct dv_place *place);
+void dv_room_take(struct dv_room *room, const struct dv_want *want, const struct dv_place *place);
+void dv_room_give(struct dv_room *room, const struct dv_want *want, const struct dv_place *place);
+
+/* pack.c and search.c: `places` has one for each want, `rooms` is a copy that ends as packed. */
+struct dv_packing {
+	struct dv_place *places;
+	struct dv_room *rooms;
+	struct dv_score score;
+};
+int dv_packing_init(struct dv_packing *packing, const struct dv_task *task,
+		    struct dv_error *err) DV_MUST_CHECK;
+void dv_packing_fini(struct dv_packing *packing);
+int dv_score_compare(const struct dv_score *a, const struct dv_score *b);
+/* Best fit by size, with the standing leases kept that `keep` says. */
+enum dv_keep { DV_KEEP_ALL, DV_KEEP_RUNNING, DV_KEEP_NONE };
+void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing);
+/* Improve `packing` by looking at every other one; returns true when all were looked at, false when
+ * there are too many. With `repack` what stands is not regarded: the fewest GPUs there could be. */
+bool dv_pack_search(const struct dv_task *task, bool repack, struct dv_packing *packing);
+
+/* explain.c: why no place was found for want number i. */
+void dv_plan_explain(const struct dv_task *task, const struct dv_packing *packing, size_t i,
+		     struct dv_unplaced *ret);
+
+/* steps.c: fill plan->steps from the packing. */
+int dv_plan_make_steps(const struct dv_task *task, const struct dv_packing *packing,
+		       struct dv_plan *plan, struct dv_error *err) DV_MUST_CHECK;
+/* The lease that a want becomes; its node is "" for a slice that is to be made. */
+void dv_plan_make_lease(const struct dv_task *task, const struct dv_packing *packing, size_t i,
+			struct dv_lease *ret);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/units.h"
+#include "plan/inside.h"
+
+int dv_packing_init(struct dv_packing *packing, const struct dv_task *task, struct dv_error *err)
+{
+	packing->places = calloc(task->wants.len + 1, sizeof(*packing->places));
+	packing->rooms = calloc(task->rooms.len + 1, sizeof(*packing->rooms));
+	if (!packing->places || !packing->rooms) {
+		dv_packing_fini(packing);
+		return dv_error_set(err, -ENOMEM, "no memory for the plan");
+	}
+	return 0;
+}
+
+void dv_packing_fini(struct dv_packing *packing)
+{
+	free(packing->places);
+	free(packing->rooms);
+	packing->places = NULL;
+	packing->rooms = NULL;
+}
+
+int dv_score_compare(const struct dv_score *a, const struct dv_score *b)
+{
+	if (a->unplaced != b->unplaced)
+		return a->unplaced < b->unplaced ? -1 : 1;
+	if (a->disturbed != b->disturbed)
+		return a->disturbed < b->disturbed ? -1 : 1;
+	if (a->moved != b->moved)
+		return a->moved < b->moved ? -1 : 1;
+	return a->gpus < b->gpus ? -1 : a->gpus > b->gpus;
+}
+
+/* How well a place fits; less is better, the first member that differs decides. */
+struct fit {
+	bool foreign;	/* nothing of this fleet is on the GPU yet */
+	bool untouched; /* nothing at all is */
+	uint64_t left;	/* what would be left over */
+};
+
+static bool better(const struct fit *a, const struct fit *b)
+{
+	if (a->foreign != b->foreign)
+		return !a->foreign;
+	if (a->untouched != b->untouched)
+		return !a->untouched;
+	return a->left < b->left;
+}
+
+/* What is left beside a slice: memory and share, each in thousandths of a percent. */
+static uint64_t left_beside(const struct dv_room *room, const struct dv_want *want)
+{
+	uint64_t memory = room->memory_left - want->memory_bytes;
+
+	return (uint64_t)((unsigned __int128)memory * DV_MPCT_WHOLE / room->gpu->memory_bytes) +
+	       room->mpct_left - want->compute_mpct;
+}
+
+/* The best place on this GPU; false: none. */
+static bool place_in(const struct dv_room *room, const struct dv_want *want,
+		     struct dv_place *ret_place, struct fit *ret_fit)
+{
+	struct fit fit = {.foreign = room->ours == 0, .untouched = dv_room_empty(room)};
+	struct dv_place place;
+	unsigned gap = 0, from;
+
+	if (!dv_room_may(room, want) || !dv_room_fits(room, want, 0, &place, &gap))
+		return false;
+	if (want->method == DV_METHOD_SLICE)
+		fit.left = left_beside(room, want);
+	else if (want->method == DV_METHOD_PASSTHROUGH)
+		fit.left = room->gpu->memory_bytes;
+	else
+		fit.left = gap;
+	*ret_place = place;
+	from = place.start < 0 ? 0 : (unsigned)place.start + gap;
+	while (want->method == DV_METHOD_PARTITION &&
+	       dv_room_fits(room, want, from, &place, &gap)) {
+		if (gap < fit.left) {
+			fit.left = gap;
+			*ret_place = place;
+		}
+		from = (unsigned)place.start + gap;
+	}
+	*ret_fit = fit;
+	return true;
+}
+
+static struct dv_place place_best(const struct dv_packing *packing, size_t rooms,
+				  const struct dv_want *want)
+{
+	struct dv_place best = {.gpu = -1, .start = -1, .size = -1}, place;
+	struct fit best_fit = {0}, fit;
+
+	for (size_t g = 0; g < rooms; g++) {
+		if (!place_in(&packing->rooms[g], want, &place, &fit))
+			continue;
+		if (best.gpu >= 0 && !better(&fit, &best_fit))
+			continue;
+		best = place;
+		best.gpu = (int)g;
+		best_fit = fit;
+	}
+	return best;
+}
+
+static void put(struct dv_packing *packing, const struct dv_want *want, size_t i,
+		const struct dv_place *place)
+{
+	packing->places[i] = *place;
+	if (place->gpu >= 0)
+		dv_room_take(&packing->rooms[place->gpu], want, place);
+}
+
+static void take_back(struct dv_packing *packing, const struct dv_want *want, size_t i)
+{
+	struct dv_place *place = &packing->places[i];
+
+	if (place->gpu >= 0)
+		dv_room_give(&packing->rooms[place->gpu], want, place);
+	*place = (struct dv_place){.gpu = -1, .start = -1, .size = -1};
+}
+
+static void keep_standing(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing)
+{
+	for (size_t i = 0; i < task->wants.len; i++) {
+		const struct dv_want *want = &task->wants.items[i];
+		struct dv_place place = {.gpu = -1, .start = -1, .size = -1};
+
+		if (want->keepable &&
+		    (keep == DV_KEEP_ALL || (keep == DV_KEEP_RUNNING && want->running)))
+			place = dv_want_standing_place(want);
+		put(packing, want, i, &place);
+	}
+}
+
+/* A tenant gets all its GPUs or none. */
+static void drop_incomplete(const struct dv_task *task, struct dv_packing *packing)
+{
+	for (size_t i = 0; i < task->wants.len; i++) {
+		const struct dv_want *want = &task->wants.items[i];
+
+		if (packing->places[i].gpu >= 0)
+			continue;
+		for (size_t j = i - want->part;
+		     j < task->wants.len && task->wants.items[j].tenant == want->tenant; j++)
+			take_back(packing, &task->wants.items[j], j);
+	}
+}
+
+static void count(const struct dv_task *task, struct dv_packing *packing)
+{
+	struct dv_score score = {0};
+
+	for (size_t i = 0; i < task->wants.len; i++) {
+		const struct dv_want *want = &task->wants.items[i];
+		const struct dv_place *place = &packing->places[i];
+
+		score.unplaced += place->gpu < 0 && want->part == 0;
+		if (!want->keepable || place->keep)
+			continue;
+		score.moved++;
+		score.disturbed += want->running;
+	}
+	for (size_t g = 0; g < task->rooms.len; g++)
+		score.gpus += packing->rooms[g].ours > 0;
+	packing->score = score;
+}
+
+void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing)
+{
+	if (task->rooms.len)
+		memcpy(packing->rooms, task->rooms.items,
+		       task->rooms.len * sizeof(*packing->rooms));
+	keep_standing(task, keep, packing);
+	for (size_t n = 0; n < task->order.len; n++) {
+		unsigned i = task->order.items[n];
+		const struct dv_want *want = &task->wants.items[i];
+		struct dv_place place;
+
+		if (want->rule[0] || packing->places[i].gpu >= 0)
+			continue;
+		/* Where it is now, if that is still free. */
+		if (want->keepable) {
+			place = dv_want_standing_place(want);
+			if (dv_room_free(&packing->rooms[place.gpu], want, &place)) {
+				put(packing, want, i, &place);
+				continue;
+			}
+		}
+		place = place_best(packing, task->rooms.len, want);
+		put(packing, want, i, &place);
+	}
+	drop_incomplete(task, packing);
+	count(task, packing);
+}

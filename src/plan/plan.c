@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "model/units.h"
+#include "plan/inside.h"
+
+static void task_finip(struct dv_task *task)
+{
+	dv_vec_fini(&task->wants);
+	dv_vec_fini(&task->rooms);
+	dv_vec_fini(&task->order);
+	dv_vec_fini(&task->gone);
+}
+
+static void packing_finip(struct dv_packing *packing)
+{
+	dv_packing_fini(packing);
+}
+
+static void plan_finip(struct dv_plan *plan)
+{
+	dv_plan_fini(plan);
+}
+
+static void copy_packing(const struct dv_task *task, const struct dv_packing *from,
+			 struct dv_packing *to)
+{
+	if (task->wants.len)
+		memcpy(to->places, from->places, task->wants.len * sizeof(*to->places));
+	if (task->rooms.len)
+		memcpy(to->rooms, from->rooms, task->rooms.len * sizeof(*to->rooms));
+	to->score = from->score;
+}
+
+/* The best packing that is found; the first of equals. */
+static int pack(const struct dv_task *task, struct dv_packing *best, struct dv_error *err)
+{
+	dv_cleanup(packing_finip) struct dv_packing other = {0};
+	int r = dv_packing_init(&other, task, err);
+
+	if (r < 0)
+		return r;
+	dv_pack_best_fit(task, DV_KEEP_ALL, best);
+	for (int keep = DV_KEEP_RUNNING; keep <= DV_KEEP_NONE && best->score.unplaced; keep++) {
+		dv_pack_best_fit(task, (enum dv_keep)keep, &other);
+		if (dv_score_compare(&other.score, &best->score) < 0)
+			copy_packing(task, &other, best);
+	}
+	(void)dv_pack_search(task, false, best);
+	return 0;
+}
+
+/* What cannot be undercut whatever is moved: one division for each GPU, memory, shares. */
+static unsigned least_gpus(const struct dv_task *task, const struct dv_packing *packing)
+{
+	uint64_t memory = 0, mpct = 0, most_memory = 1;
+	unsigned wholes = 0, partitions = 0, slices;
+
+	for (size_t i = 0; i < task->wants.len; i++) {
+		const struct dv_want *want = &task->wants.items[i];
+
+		if (packing->places[i].gpu < 0)
+			continue;
+		if (want->method == DV_METHOD_PASSTHROUGH)
+			wholes++;
+		else if (want->method == DV_METHOD_PARTITION)
+			partitions = 1; /* at least: sizes differ from device to device */
+		memory += want->method == DV_METHOD_SLICE ? want->memory_bytes : 0;
+		mpct += want->method == DV_METHOD_SLICE ? want->compute_mpct : 0;
+	}
+	for (size_t g = 0; g < task->rooms.len; g++)
+		most_memory = DV_MAX(most_memory, task->rooms.items[g].gpu->memory_bytes);
+	slices = (unsigned)DV_MAX((memory + most_memory - 1) / most_memory,
+				  (mpct + DV_MPCT_WHOLE - 1) / DV_MPCT_WHOLE);
+	return wholes + partitions + slices;
+}
+
+/* The fewest GPUs that would do if nothing stood yet. */
+static int bound(const struct dv_task *task, const struct dv_packing *packing, struct dv_plan *plan,
+		 struct dv_error *err)
+{
+	dv_cleanup(packing_finip) struct dv_packing fewest = {0};
+	int r = dv_packing_init(&fewest, task, err);
+
+	if (r < 0)
+		return r;
+	copy_packing(task, packing, &fewest);
+	if (dv_pack_search(task, true, &fewest)) {
+		plan->bound_gpus = fewest.score.gpus;
+		plan->bound_proven = true;
+		return 0;
+	}
+	plan->bound_gpus = least_gpus(task, packing);
+	plan->bound_proven = plan->bound_gpus == packing->score.gpus;
+	return 0;
+}
+
+/* Give the slices whose size was not said an even part of what is left on their GPU. */
+static void share_out(struct dv_task *task, struct dv_packing *packing, size_t g)
+{
+	struct dv_room *room = &packing->rooms[g];
+	unsigned memories = 0, shares = 0;
+	uint64_t memory = 0;
+	uint32_t mpct = 0;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < task->wants.len; i++) {
+			struct dv_want *want = &task->wants.items[i];
+
+			if (packing->places[i].gpu != (int)g || packing->places[i].keep ||
+			    want->method != DV_METHOD_SLICE)
+				continue;
+			memories += pass == 0 && !want->memory_said;
+			shares += pass == 0 && !want->compute_said;
+			want->memory_bytes += want->memory_said ? 0 : memory;
+			want->compute_mpct += want->compute_said ? 0 : mpct;
+		}
+		if (pass == 0 && memories)
+			memory = room->memory_left / memories / DV_MIB * DV_MIB;
+		if (pass == 0 && shares)
+			mpct = room->mpct_left / shares / 1000 * 1000; /* whole percents */
+	}
+	room->memory_left -= memory * memories;
+	room->mpct_left -= mpct * shares;
+}
+
+static void say_why(const struct dv_want *want, const struct dv_place *place,
+		    const struct dv_gpu *gpu, char *buf, size_t size)
+{
+	const struct dv_tenant *tenant = want->tenant;
+
+	if (place->keep)
+		(void)snprintf(buf, size, "stands as wanted");
+	else if (tenant->gpus)
+		(void)snprintf(buf, size, "whole GPUs are asked for");
+	else if (want->method == DV_METHOD_PARTITION)
+		(void)snprintf(buf, size, "%d of %u CPUs: what is asked for, rounded up",
+			       place->size, gpu->compute_units);
+	else if (tenant->method != DV_METHOD_NONE)
+		(void)snprintf(buf, size, "the fleet names the method");
+	else if (want->method == DV_METHOD_PASSTHROUGH)
+		(void)snprintf(buf, size, "dedicated isolation needs the whole GPU");
+	else
+		(void)snprintf(buf, size, "%s isolation is enough: a slice leaves room for others",
+			       dv_isolation_name(tenant->needs.isolation));
+}
+
+static void say_estimated(const struct dv_want *want, struct dv_assignment *to)
+{
+	if (want->method != DV_METHOD_SLICE)
+		return;
+	if (!want->memory_said)
+		(void)dv_copy(to->derived[to->derived_count++], sizeof(to->derived[0]),
+			      "memory_mib");
+	if (!want->compute_said)
+		(void)dv_copy(to->derived[to->derived_count++], sizeof(to->derived[0]),
+			      "compute_pct");
+}
+
+static int assign(const struct dv_task *task, const struct dv_packing *packing, size_t i,
+		  struct dv_plan *plan, struct dv_error *err)
+{
+	const struct dv_want *want = &task->wants.items[i];
+	const struct dv_place *place = &packing->places[i];
+	const struct dv_gpu *gpu = task->rooms.items[place->gpu].gpu;
+	struct dv_assignment to = {.method = want->method,
+				   .kind = want->tenant->kind,
+				   .start = place->start,
+				   .size = place->size,
+				   .kept = place->keep};
+	struct dv_lease lease;
+
+	dv_plan_make_lease(task, packing, i, &lease);
+	(void)dv_copy(to.tenant, sizeof(to.tenant), want->tenant->name);
+	(void)dv_copy(to.gpu, sizeof(to.gpu), gpu->id);
+	(void)dv_copy(to.gpu_uuid, sizeof(to.gpu_uuid), gpu->uuid);
+	(void)dv_copy(to.node, sizeof(to.node), lease.node);
+	to.memory_bytes = lease.memory_bytes;
+	to.compute_mpct = lease.compute_mpct;
+	to.isolation = dv_method_isolation(want->method, gpu->kind == DV_GPU_CPU);
+	to.isolates = dv_method_isolates(want->method, gpu->kind == DV_GPU_CPU);
+	if (want->method == DV_METHOD_SLICE) {
+		to.policy = lease.policy;
+		to.has_policy = true;
+	} else if (want->method == DV_METHOD_PARTITION) {
+		to.compute_mpct =
+			(uint32_t)((uint64_t)place->size * DV_MPCT_WHOLE / gpu->compute_units);
+	} else {
+		to.memory_bytes = gpu->memory_bytes;
+		to.compute_mpct = DV_MPCT_WHOLE;
+	}
+	say_estimated(want, &to);
+	say_why(want, place, gpu, to.reason, sizeof(to.reason));
+	plan->kept += to.kept;
+	if (dv_vec_push(&plan->assignments, to) < 0)
+		return dv_error_set(err, -ENOMEM, "no memory for the plan");
+	return 0;
+}
+
+/* What nobody has on the GPUs that the fleet uses. */
+static void add_waste(const struct dv_room *room, struct dv_plan *plan)
+{
+	unsigned free_units = 0;
+
+	if (!room->ours || room->wholes)
+		return;
+	if (room->slices) {
+		plan->waste_memory_bytes += room->memory_left;
+		plan->waste_mpct += room->mpct_left;
+		return;
+	}
+	for (unsigned i = 0; i < room->units; i++)
+		free_units += !(room->taken[i / 64] >> i % 64 & 1);
+	plan->waste_memory_bytes +=
+		(uint64_t)((unsigned __int128)room->gpu->memory_bytes * free_units / room->units);
+	plan->waste_mpct += free_units * DV_MPCT_WHOLE / room->units;
+}
+
+static int fill(struct dv_task *task, struct dv_packing *packing, struct dv_plan *plan,
+		struct dv_error *err)
+{
+	int r = 0;
+
+	for (size_t g = 0; g < task->rooms.len; g++)
+		if (packing->rooms[g].ours)
+			share_out(task, packing, g);
+	for (size_t i = 0; i < task->wants.len && r == 0; i++) {
+		struct dv_unplaced unplaced;
+
+		if (packing->places[i].gpu >= 0) {
+			r = assign(task, packing, i, plan, err);
+			continue;
+		}
+		if (task->wants.items[i].part)
+			continue;
+		dv_plan_explain(task, packing, i, &unplaced);
+		if (dv_vec_push(&plan->unplaced, unplaced) < 0)
+			r = dv_error_set(err, -ENOMEM, "no memory for the plan");
+	}
+	for (size_t g = 0; g < task->rooms.len; g++)
+		add_waste(&packing->rooms[g], plan);
+	plan->gpus_used = packing->score.gpus;
+	return r < 0 ? r : dv_plan_make_steps(task, packing, plan, err);
+}
+
+static int read_task(struct dv_task *task, struct dv_error *err)
+{
+	int r = dv_plan_read_rooms(task, err);
+
+	if (r == 0)
+		r = dv_plan_read_wants(task, err);
+	if (r == 0)
+		r = dv_plan_sort_wants(task, err);
+	if (r == 0)
+		dv_plan_fill_rooms(task);
+	return r;
+}
+
+int dv_plan_make(const struct dv_plan_input *input, struct dv_plan *ret, struct dv_error *err)
+{
+	dv_cleanup(task_finip) struct dv_task task = {.input = input};
+	dv_cleanup(packing_finip) struct dv_packing packing = {0};
+	dv_cleanup(plan_finip) struct dv_plan plan = {0};
+	int r = read_task(&task, err);
+
+	if (r == 0)
+		r = dv_packing_init(&packing, &task, err);
+	if (r == 0)
+		r = pack(&task, &packing, err);
+	if (r == 0)
+		r = bound(&task, &packing, &plan, err);
+	if (r == 0)
+		r = fill(&task, &packing, &plan, err);
+	if (r < 0)
+		return r;
+	(void)dv_copy(plan.fleet, sizeof(plan.fleet), input->fleet->name);
+	(void)dv_copy(plan.state, sizeof(plan.state), input->state ? input->state : "");
+	(void)dv_copy(plan.cost_note, sizeof(plan.cost_note),
+		      "whole devices, slices and CPU partitions need no licence");
+	*ret = plan;
+	memset(&plan, 0, sizeof(plan));
+	return 0;
+}

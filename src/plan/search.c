@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "plan/inside.h"
+
+/* Beyond these a search would not come to an end; the nodes bound the time. */
+enum { WANTS_MOST = 16, ROOMS_MOST = 16, NODES_MOST = 200000 };
+
+/* Depth first, in two phases. First each standing lease is kept or not: kept ones always stand side
+ * by side. Then the others are placed, the largest first; a partition begins at the lowest unit of
+ * a run of free ones, which loses nothing, since what borders the runs is settled by then. */
+struct search {
+	const struct dv_task *task;
+	bool repack; /* moving costs nothing */
+	unsigned nodes;
+	struct dv_score score; /* so far */
+	struct dv_place places[WANTS_MOST];
+	struct dv_room *rooms;
+	struct dv_packing *best;
+};
+
+static bool spent(const struct search *search)
+{
+	return search->nodes >= NODES_MOST;
+}
+
+static unsigned gpus_used(const struct search *search)
+{
+	unsigned used = 0;
+
+	for (size_t g = 0; g < search->task->rooms.len; g++)
+		used += search->rooms[g].ours > 0;
+	return used;
+}
+
+/* Nothing that is still to come makes the score less. */
+static bool hopeless(struct search *search)
+{
+	search->score.gpus = gpus_used(search);
+	return dv_score_compare(&search->score, &search->best->score) >= 0;
+}
+
+static void take_best(struct search *search)
+{
+	const struct dv_task *task = search->task;
+
+	search->best->score = search->score;
+	memcpy(search->best->places, search->places,
+	       task->wants.len * sizeof(*search->best->places));
+	memcpy(search->best->rooms, search->rooms, task->rooms.len * sizeof(*search->best->rooms));
+}
+
+/* Two GPUs that nothing tells apart: trying one of them is enough. */
+static bool alike(const struct dv_room *a, const struct dv_room *b)
+{
+	return !a->ours && !b->ours && dv_room_empty(a) && dv_room_empty(b) &&
+	       a->gpu->kind == b->gpu->kind && a->gpu->memory_bytes == b->gpu->memory_bytes &&
+	       a->gpu->compute_units == b->gpu->compute_units && a->methods == b->methods &&
+	       a->allowed == b->allowed && a->closed == b->closed;
+}
+
+static bool tried_already(const struct search *search, size_t room)
+{
+	for (size_t g = 0; g < room; g++)
+		if (alike(&search->rooms[g], &search->rooms[room]))
+			return true;
+	return false;
+}
+
+/* Is some part of the tenant of want i placed, or dropped, by now? */
+static bool some_part(const struct search *search, unsigned i, bool placed)
+{
+	const struct dv_want *wants = search->task->wants.items;
+
+	for (size_t j = i - wants[i].part;
+	     j < search->task->wants.len && wants[j].tenant == wants[i].tenant; j++)
+		if (j != i && (placed ? search->places[j].gpu >= 0 : search->places[j].gpu == -2))
+			return true;
+	return false;
+}
+
+static void place_rest(struct search *search, size_t n);
+
+static void place_on(struct search *search, size_t n, size_t room)
+{
+	unsigned i = search->task->order.items[n], gap = 0, from = 0;
+	const struct dv_want *want = &search->task->wants.items[i];
+	struct dv_place place;
+
+	while (dv_room_fits(&search->rooms[room], want, from, &place, &gap)) {
+		place.gpu = (int)room;
+		search->places[i] = place;
+		dv_room_take(&search->rooms[room], want, &place);
+		place_rest(search, n + 1);
+		dv_room_give(&search->rooms[room], want, &place);
+		search->places[i].gpu = -1;
+		if (want->method != DV_METHOD_PARTITION)
+			break;
+		from = (unsigned)place.start + gap;
+	}
+}
+
+/* The tenant goes nowhere; -2 tells its other parts. */
+static void place_nowhere(struct search *search, size_t n)
+{
+	unsigned i = search->task->order.items[n];
+
+	search->places[i] = (struct dv_place){.gpu = -2, .start = -1, .size = -1};
+	search->score.unplaced++;
+	place_rest(search, n + 1);
+	search->score.unplaced--;
+	search->places[i].gpu = -1;
+}
+
+/* The next that is not settled already: refused, kept, or of a tenant that goes nowhere. */
+static size_t next_open(const struct search *search, size_t n)
+{
+	const struct dv_task *task = search->task;
+
+	for (; n < task->order.len; n++) {
+		unsigned i = task->order.items[n];
+
+		if (!task->wants.items[i].rule[0] && search->places[i].gpu == -1 &&
+		    !some_part(search, i, false))
+			break;
+	}
+	return n;
+}
+
+static void place_rest(struct search *search, size_t n)
+{
+	const struct dv_task *task = search->task;
+	const struct dv_want *want;
+
+	search->nodes++;
+	if (spent(search) || hopeless(search))
+		return;
+	n = next_open(search, n);
+	if (n == task->order.len) {
+		take_best(search);
+		return;
+	}
+	want = &task->wants.items[task->order.items[n]];
+	for (size_t g = 0; g < task->rooms.len; g++)
+		if (dv_room_may(&search->rooms[g], want) && !tried_already(search, g))
+			place_on(search, n, g);
+	if (!some_part(search, task->order.items[n], true))
+		place_nowhere(search, n);
+}
+
+/* Decide for want i, if a lease of it stands, whether that is kept. */
+static void keep_or_not(struct search *search, size_t i)
+{
+	const struct dv_want *want;
+	struct dv_place place;
+
+	search->nodes++;
+	if (spent(search) || hopeless(search))
+		return;
+	while (i < search->task->wants.len && !search->task->wants.items[i].keepable)
+		i++;
+	if (i == search->task->wants.len) {
+		place_rest(search, 0);
+		return;
+	}
+	want = &search->task->wants.items[i];
+	place = dv_want_standing_place(want);
+	search->places[i] = place;
+	dv_room_take(&search->rooms[place.gpu], want, &place);
+	keep_or_not(search, i + 1);
+	dv_room_give(&search->rooms[place.gpu], want, &place);
+	search->places[i] = (struct dv_place){.gpu = -1, .start = -1, .size = -1};
+	search->score.moved += !search->repack;
+	search->score.disturbed += !search->repack && want->running;
+	keep_or_not(search, i + 1);
+	search->score.moved -= !search->repack;
+	search->score.disturbed -= !search->repack && want->running;
+}
+
+bool dv_pack_search(const struct dv_task *task, bool repack, struct dv_packing *packing)
+{
+	struct dv_room rooms[ROOMS_MOST];
+	struct search search = {.task = task, .repack = repack, .rooms = rooms, .best = packing};
+
+	if (task->wants.len > WANTS_MOST || task->rooms.len > ROOMS_MOST)
+		return false;
+	if (task->rooms.len)
+		memcpy(rooms, task->rooms.items, task->rooms.len * sizeof(*rooms));
+	for (size_t i = 0; i < task->wants.len; i++) {
+		search.places[i] = (struct dv_place){.gpu = -1, .start = -1, .size = -1};
+		search.score.unplaced += task->wants.items[i].rule[0] && !task->wants.items[i].part;
+	}
+	if (repack) {
+		packing->score.disturbed = 0;
+		packing->score.moved = 0;
+	}
+	keep_or_not(&search, 0);
+	for (size_t i = 0; i < task->wants.len; i++)
+		if (packing->places[i].gpu < 0)
+			packing->places[i].gpu = -1;
+	return !spent(&search);
+}
