@@ -184,6 +184,7 @@ int dv_gate_stats(struct dv_gate *gate, int64_t lease_id, struct dv_gate_stats *
 		.hellos = tenant->hellos,
 		.faults = tenant->faults,
 	};
+	dv_gate_turn_stats(tenant, dv_now_ns(), ret);
 	TAILQ_FOREACH(peer, &tenant->peers, link)
 	if (peer->greeted && ret->client_listed < DV_LEASE_PIDS_MOST)
 		stats_client(peer, &ret->clients[ret->client_listed++]);

@@ -49,13 +49,15 @@ struct dv_gate_client {
 struct dv_gate_stats {
 	uint64_t memory_used_bytes, memory_peak_bytes; /* ledger */
 	uint64_t memory_denied;
-	unsigned client_count;	/* attached now */
-	unsigned client_listed; /* entries in clients */
-	uint64_t hellos;	/* ever */
-	uint64_t faults;	/* broken messages, releases of more than was held, ... */
-	struct dv_sched_stats sched;
+	unsigned client_count;	     /* attached now */
+	unsigned client_listed;	     /* entries in clients */
+	uint64_t hellos;	     /* ever */
+	uint64_t faults;	     /* broken messages, releases of more than was held, ... */
+	struct dv_sched_stats sched; /* an endless grant counts as used, idle or not */
 	uint64_t wait_p50_ns, wait_p99_ns; /* of waits the scheduler saw, last 10 s or so */
-	uint32_t got_mpct;		   /* share of the node's time over `window_ms` */
+	/* Share of the node's time over the last `window_ms`: since the last look but one. Who
+	 * holds an endless grant and launched nothing in that time got none. */
+	uint32_t got_mpct;
 	uint32_t window_ms;
 	bool holding;
 	struct dv_gate_client clients[DV_LEASE_PIDS_MOST];

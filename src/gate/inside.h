@@ -14,6 +14,7 @@
 
 #include "gate/gate.h"
 #include "gate/page.h"
+#include "gate/waits.h"
 #include "wire/gate.h"
 
 enum {
@@ -22,6 +23,7 @@ enum {
 	DV_GATE_WINDOW_MS = 1,	 /* what a tenant may send in this time ... */
 	DV_GATE_WINDOW_MESSAGES = 256, /* ... before it is left to wait for the next one */
 	DV_GATE_WAITING_MOST = 256,    /* questions of one client kept until the grace is over */
+	DV_GATE_SAMPLE_MS = 250,       /* looks nearer to each other count as one */
 	DV_GATE_RETRY_MS = 100,	       /* after descriptors or memory ran out in accept */
 };
 
@@ -52,12 +54,22 @@ struct dv_gate_peer {
 	bool dead;    /* closed; freed by the node's thread when no event can point to it */
 	uint64_t hello_by_ns;
 	uint64_t held_bytes;
+	bool wants; /* a turn */
+	bool holds; /* was given HELD, did not drain yet */
+	bool stuck; /* was evicted, did not drain yet */
+	uint32_t held_epoch;
+	uint64_t granted_ns, evicted_ns;
 	struct dv_gate_pages pages;
 	DV_VEC(struct dv_gate_question) questions;
 	TAILQ_ENTRY(dv_gate_peer) link;	   /* tenant->peers, node->dead */
 	TAILQ_ENTRY(dv_gate_peer) waiting; /* node->strangers until greeted */
 };
 TAILQ_HEAD(dv_gate_peers, dv_gate_peer);
+
+/* What was used up to a moment, for the share over a window. */
+struct dv_gate_sample {
+	uint64_t at_ns, used_ns, launches;
+};
 
 /* A lease as the gate serves it. */
 struct dv_gate_tenant {
@@ -75,6 +87,13 @@ struct dv_gate_tenant {
 	unsigned greeted_count; /* attached */
 	uint64_t window_ns;	/* start of the window of messages */
 	unsigned window_count, muted_count;
+	bool holding; /* it is its turn, on the page of holder_count peers */
+	bool revoked, endless;
+	unsigned holder_count;
+	uint64_t granted_ns, until_ns; /* until_ns: UINT64_MAX where endless */
+	uint64_t idle_since_ns;	       /* the latest end of work of those that drained */
+	struct dv_gate_waits waits;
+	struct dv_gate_sample samples[2]; /* the older is what a window begins with */
 	struct dv_gate_peers peers;
 	TAILQ_ENTRY(dv_gate_tenant) link;
 };
@@ -88,6 +107,7 @@ struct dv_gate_node {
 	int epoll_fd, wake_fd;
 	struct dv_gate_source wake_source;
 	bool stopping;
+	struct dv_sched *sched; /* from the first timed lease on */
 	struct dv_gate_tenants tenants;
 	struct dv_gate_peers strangers; /* connected, not greeted; the oldest first */
 	struct dv_gate_peers dead;
@@ -155,3 +175,17 @@ void dv_gate_peer_answer_waiting(struct dv_gate_peer *peer);
 void dv_gate_peer_unmute(struct dv_gate_peer *peer);
 /* Tell why, on a socket that is about to be closed. */
 void dv_gate_refuse(int fd, enum dv_refusal why);
+
+/* turn.c: whose turn it is to use the device. */
+int dv_gate_turn_open(struct dv_gate_tenant *tenant, uint64_t now_ns,
+		      struct dv_error *err) DV_MUST_CHECK;
+void dv_gate_turn_close(struct dv_gate_tenant *tenant, uint64_t now_ns);
+/* A peer has its pages, is to be told how it is gated. */
+void dv_gate_turn_welcome(struct dv_gate_peer *peer);
+void dv_gate_turn_want(struct dv_gate_peer *peer, uint64_t now_ns);
+void dv_gate_turn_drained(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t now_ns);
+/* It hung up: it has drained. */
+void dv_gate_turn_gone(struct dv_gate_peer *peer, uint64_t now_ns);
+/* Let the scheduler decide, publish what it decided; returns when to call again. */
+uint64_t dv_gate_turn_tick(struct dv_gate_node *node, uint64_t now_ns);
+void dv_gate_turn_stats(struct dv_gate_tenant *tenant, uint64_t now_ns, struct dv_gate_stats *ret);

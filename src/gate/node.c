@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -103,7 +104,8 @@ static uint64_t tick(struct dv_gate_node *node, uint64_t now_ns)
 		at_ns = dv_gate_tenant_tick(tenant, now_ns);
 		next_ns = DV_MIN(next_ns, at_ns);
 	}
-	return next_ns;
+	at_ns = dv_gate_turn_tick(node, now_ns);
+	return DV_MIN(next_ns, at_ns);
 }
 
 static void *run(void *arg)
@@ -115,6 +117,8 @@ static void *run(void *arg)
 	bool stop = false;
 	int n;
 
+	/* A quantum's end is to be met to the microsecond. */
+	(void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
 	while (!stop) {
 		now_ns = dv_now_ns();
 		if (next_ns != UINT64_MAX) {
@@ -155,6 +159,7 @@ static void node_fini(struct dv_gate_node *node)
 	dv_closep(&node->epoll_fd);
 	dv_closep(&node->wake_fd);
 	(void)pthread_mutex_destroy(&node->lock);
+	dv_sched_free(node->sched);
 	free(node);
 }
 

@@ -87,12 +87,12 @@ uint32_t dv_gate_pages_publish(struct dv_gate_pages *pages, uint32_t flags, uint
 	struct dv_grant *grant = pages->grant;
 	uint32_t epoch = grant->epoch;
 
-	/* A seqlock with one writer: odd while being written. */
+	/* A seqlock with one writer: odd while being written. The releases keep the odd epoch
+	 * before what follows it. */
 	__atomic_store_n(&grant->epoch, epoch + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	__atomic_store_n(&grant->flags, flags, __ATOMIC_RELAXED);
-	__atomic_store_n(&grant->until_ns, until_ns, __ATOMIC_RELAXED);
-	__atomic_store_n(&grant->server_ns, now_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&grant->flags, flags, __ATOMIC_RELEASE);
+	__atomic_store_n(&grant->until_ns, until_ns, __ATOMIC_RELEASE);
+	__atomic_store_n(&grant->server_ns, now_ns, __ATOMIC_RELEASE);
 	__atomic_store_n(&grant->epoch, epoch + 2, __ATOMIC_RELEASE);
 	(void)syscall(SYS_futex, &grant->epoch, FUTEX_WAKE, WAKE_MOST, NULL, NULL, 0);
 	return epoch + 2;

@@ -102,6 +102,7 @@ void dv_gate_peer_close(struct dv_gate_peer *peer)
 		return;
 	}
 	tenant->greeted_count--;
+	dv_gate_turn_gone(peer, dv_now_ns());
 	dv_gate_tenant_release(tenant, peer, peer->held_bytes);
 	changed(peer);
 }
@@ -195,6 +196,7 @@ static void hello(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t 
 		return;
 	}
 	fill_grant(peer, now_ns);
+	dv_gate_turn_welcome(peer);
 	TAILQ_REMOVE(&tenant->node->strangers, peer, waiting);
 	peer->greeted = true;
 	tenant->greeted_count++;
@@ -237,7 +239,7 @@ void dv_gate_peer_answer_waiting(struct dv_gate_peer *peer)
 	dv_vec_fini(&peer->questions);
 }
 
-static void attached(struct dv_gate_peer *peer, const struct dv_msg *msg)
+static void attached(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t now_ns)
 {
 	switch (msg->type) {
 	case DV_MSG_RESERVE:
@@ -245,6 +247,12 @@ static void attached(struct dv_gate_peer *peer, const struct dv_msg *msg)
 		break;
 	case DV_MSG_RELEASE:
 		dv_gate_tenant_release(peer->tenant, peer, msg->a);
+		break;
+	case DV_MSG_WANT:
+		dv_gate_turn_want(peer, now_ns);
+		break;
+	case DV_MSG_DRAINED:
+		dv_gate_turn_drained(peer, msg, now_ns);
 		break;
 	default:
 		fault(peer);
@@ -267,7 +275,7 @@ void dv_gate_peer_message(struct dv_gate_peer *peer, const void *data, size_t si
 	else if (size != sizeof(msg))
 		fault(peer);
 	else if (peer->greeted)
-		attached(peer, &msg);
+		attached(peer, &msg, now_ns);
 	else if (msg.type == DV_MSG_HELLO)
 		hello(peer, &msg, now_ns);
 	else

@@ -51,10 +51,20 @@ static int listen_at(const struct dv_gate_config *config, const struct dv_gate_l
 	return 0;
 }
 
+static int unlisten(const struct dv_gate_tenant *tenant, int r)
+{
+	char name[64];
+
+	dv_gate_socket_name(tenant->lease.id, name, sizeof(name));
+	(void)unlinkat(tenant->node->gate->config.run_fd, name, 0);
+	return r;
+}
+
 int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *lease,
 		       uint64_t grace_ns, struct dv_gate_tenant **ret, struct dv_error *err)
 {
 	dv_autofree struct dv_gate_tenant *tenant = calloc(1, sizeof(*tenant));
+	const uint64_t now_ns = dv_now_ns();
 	dv_autoclose int fd = -1;
 	int r;
 
@@ -66,12 +76,18 @@ int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *le
 	tenant->node = node;
 	tenant->lease = *lease;
 	tenant->grace_ns = grace_ns;
+	tenant->samples[0].at_ns = tenant->samples[1].at_ns = now_ns;
 	tenant->listen_source = (struct dv_gate_source){DV_GATE_LISTEN, tenant};
 	TAILQ_INIT(&tenant->peers);
-	r = dv_gate_node_watch(node, fd, EPOLLIN, &tenant->listen_source);
+	r = dv_gate_turn_open(tenant, now_ns, err);
 	if (r < 0)
-		return dv_error_errno(err, -r, "cannot watch the socket of lease '%s'",
-				      lease->name);
+		return unlisten(tenant, r);
+	r = dv_gate_node_watch(node, fd, EPOLLIN, &tenant->listen_source);
+	if (r < 0) {
+		dv_gate_turn_close(tenant, now_ns);
+		r = dv_error_errno(err, -r, "cannot watch the socket of lease '%s'", lease->name);
+		return unlisten(tenant, r);
+	}
 	tenant->listen_fd = take_fd(fd);
 	TAILQ_INSERT_TAIL(&node->tenants, tenant, link);
 	*ret = take_ptr(tenant);
@@ -82,14 +98,13 @@ void dv_gate_tenant_close(struct dv_gate_tenant *tenant)
 {
 	struct dv_gate_node *node = tenant->node;
 	struct dv_gate_peer *peer;
-	char name[64];
 
 	while ((peer = TAILQ_FIRST(&tenant->peers))) {
 		dv_gate_refuse(peer->fd, DV_REFUSAL_GONE);
 		dv_gate_peer_close(peer);
 	}
-	dv_gate_socket_name(tenant->lease.id, name, sizeof(name));
-	(void)unlinkat(node->gate->config.run_fd, name, 0);
+	dv_gate_turn_close(tenant, dv_now_ns());
+	(void)unlisten(tenant, 0);
 	dv_gate_node_drop(node, tenant->listen_fd);
 	tenant->dead = true;
 	TAILQ_REMOVE(&node->tenants, tenant, link);

@@ -141,7 +141,12 @@ static void finish(struct dv_sched *s, uint64_t idle_since_ns, bool more, uint64
 {
 	struct dv_sched_entity *e = s->holder;
 
-	dv_sched_settle(s, DV_MIN(idle_since_ns, now_ns), now_ns);
+	idle_since_ns = DV_MIN(idle_since_ns, now_ns);
+	/* Changing hands costs the others something: one that takes the device from them again and
+	 * again for nothing pays for it too. */
+	if (s->contended_ns != UINT64_MAX)
+		idle_since_ns = DV_MAX(idle_since_ns, s->granted_ns + s->config.quantum_ns / 16);
+	dv_sched_settle(s, idle_since_ns, now_ns);
 	let_go(s);
 	if (!more) {
 		stop_wanting(s, e, now_ns);

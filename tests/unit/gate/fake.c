@@ -14,15 +14,19 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+
 void fake_gate_init(struct fake_gate *fake, uint64_t grace_ns)
 {
-	struct dv_gate_config config = {.reattach_grace_ns = grace_ns};
+	struct dv_gate_config config = {.reattach_grace_ns = grace_ns, .sched = dv_sched_defaults};
 	struct dv_error err = {0};
 
 	(void)snprintf(fake->dir, sizeof(fake->dir), "/tmp/dv-gate-XXXXXX");
 	assert_non_null(mkdtemp(fake->dir));
 	fake->run_fd = open(fake->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fake->run_fd >= 0);
+	config.sched.hold_timeout_ns = fake->hold_timeout_ns ? fake->hold_timeout_ns
+							     : 10 * DV_NS_PER_S;
 	config.run_fd = fake->run_fd;
 	config.run_path = fake->dir;
 	if (dv_gate_new(&config, &fake->gate, &err) < 0)
@@ -52,6 +56,29 @@ void fake_open(struct fake_gate *fake, int64_t id, uint64_t limit_bytes, bool re
 
 	if (dv_gate_open(fake->gate, &lease, returning, &err) < 0)
 		fail_msg("%s", err.msg);
+}
+
+void fake_open_timed(struct fake_gate *fake, int64_t id, enum dv_policy policy, uint32_t percent)
+{
+	struct dv_gate_lease lease = {
+		.id = id,
+		.parent = "gpu/0",
+		.name = "t",
+		.uid = geteuid(),
+		.nonce = FAKE_NONCE,
+		.compute_mpct = percent * 1000,
+		.policy = policy,
+		.timed = true,
+	};
+	struct dv_error err = {0};
+
+	if (dv_gate_open(fake->gate, &lease, false, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+void fake_close(struct fake_gate *fake, int64_t id)
+{
+	assert_int_equal(dv_gate_close(fake->gate, id, NULL), 0);
 }
 
 void fake_stats(struct fake_gate *fake, int64_t id, struct dv_gate_stats *ret)
@@ -194,4 +221,51 @@ void fake_release(struct fake_client *client, uint64_t bytes)
 	struct dv_msg msg = fake_msg(DV_MSG_RELEASE, bytes, 0, 0);
 
 	fake_send(client->fd, &msg);
+}
+
+struct dv_grant fake_grant(const struct fake_client *client)
+{
+	const struct dv_grant *page = (const struct dv_grant *)client->grant;
+	struct dv_grant copy;
+	uint32_t epoch;
+
+	do {
+		epoch = __atomic_load_n(&page->epoch, __ATOMIC_ACQUIRE);
+		copy = *page;
+		copy.flags = __atomic_load_n(&page->flags, __ATOMIC_ACQUIRE);
+		copy.until_ns = __atomic_load_n(&page->until_ns, __ATOMIC_ACQUIRE);
+		copy.server_ns = __atomic_load_n(&page->server_ns, __ATOMIC_ACQUIRE);
+	} while (epoch % 2 || epoch != __atomic_load_n(&page->epoch, __ATOMIC_RELAXED));
+	copy.epoch = epoch;
+	return copy;
+}
+
+struct dv_grant fake_await(const struct fake_client *client, uint32_t mask, uint32_t flags)
+{
+	struct dv_grant grant;
+
+	for (unsigned i = 0; i < 200000; i++) {
+		grant = fake_grant(client);
+		if ((grant.flags & mask) == flags)
+			return grant;
+		(void)usleep(100);
+	}
+	fail_msg("flags are %x, not %x of %x", grant.flags, flags, mask);
+	return grant;
+}
+
+void fake_want(const struct fake_client *client)
+{
+	struct dv_msg msg = fake_msg(DV_MSG_WANT, client->grant->epoch, 0, 0);
+
+	fake_send(client->fd, &msg);
+}
+
+uint32_t fake_drained(const struct fake_client *client, bool more)
+{
+	struct dv_msg msg = fake_msg(DV_MSG_DRAINED, fake_grant(client).epoch, 0, more);
+
+	msg.serial = dv_now_ns();
+	fake_send(client->fd, &msg);
+	return (uint32_t)msg.a;
 }

@@ -11,6 +11,7 @@
 struct fake_gate {
 	char dir[64];
 	int run_fd;
+	uint64_t hold_timeout_ns; /* set before init; 0: 10 s */
 	struct dv_gate *gate;
 };
 
@@ -18,6 +19,9 @@ void fake_gate_init(struct fake_gate *fake, uint64_t grace_ns);
 void fake_gate_fini(struct fake_gate *fake);
 /* Open lease `id` for this user on the node "gpu/0". */
 void fake_open(struct fake_gate *fake, int64_t id, uint64_t limit_bytes, bool returning);
+/* The same, with a share of the node's time. */
+void fake_open_timed(struct fake_gate *fake, int64_t id, enum dv_policy policy, uint32_t percent);
+void fake_close(struct fake_gate *fake, int64_t id);
 void fake_stats(struct fake_gate *fake, int64_t id, struct dv_gate_stats *ret);
 /* Wait (a bounded time) until the lease has so many clients. */
 void fake_await_clients(struct fake_gate *fake, int64_t id, unsigned count);
@@ -41,3 +45,11 @@ void fake_detach(struct fake_client *client);
 /* Ask for memory; true: reserved. */
 bool fake_reserve(struct fake_client *client, uint64_t bytes);
 void fake_release(struct fake_client *client, uint64_t bytes);
+
+/* A consistent look at the grant page. */
+struct dv_grant fake_grant(const struct fake_client *client);
+/* Wait (at most 20 s) until the page's flags under `mask` are `flags`, and return the page. */
+struct dv_grant fake_await(const struct fake_client *client, uint32_t mask, uint32_t flags);
+void fake_want(const struct fake_client *client);
+/* Hand back by the page's epoch as it is now, which is returned. */
+uint32_t fake_drained(const struct fake_client *client, bool more);
