@@ -35,7 +35,10 @@ struct dv_quota {
 
 struct dv_engine_ops {
 	/* Begin a step or, with `undo`, its reverse. Answers through dv_engine_step_done with the
-	 * token, before it returns or later, exactly once; negative: it could not even begin. */
+	 * token, before it returns or later, exactly once; negative: it could not even begin, and
+	 * no answer follows. Both ways must be idempotent, and right after the other was cut off
+	 * anywhere. -ETIMEDOUT says that it may still be going on: it is not undone then, but its
+	 * GPU quarantined. The GPU is only lent for the call. */
 	int (*step)(void *data, const struct dv_step *step, const struct dv_gpu *gpu, bool undo,
 		    uint64_t token, struct dv_error *err);
 	/* Own a device (its lock file) before its first lease; -EBUSY with rule S05 and who has it.
@@ -63,7 +66,7 @@ void dv_engine_free(struct dv_engine *engine);
 DV_DEFINE_FREEP(struct dv_engine, dv_engine_free)
 
 /* What the probe found. Divisions are derived from leases; quarantine from the store. Leases on a
- * GPU that is gone stay, and are said to be so. */
+ * GPU that is gone stay, and are said to be so: the GPU stays too, in quarantine. */
 int dv_engine_set_gpus(struct dv_engine *engine, const struct dv_gpu *gpus, size_t count,
 		       struct dv_error *err) DV_MUST_CHECK;
 const struct dv_gpu *dv_engine_gpus(const struct dv_engine *engine, size_t *ret_count);
@@ -72,16 +75,26 @@ const struct dv_lease *dv_engine_lease(const struct dv_engine *engine, const cha
 /* Hash over GPUs, leases and partitions, 16 hex digits: the state a plan was made for. */
 void dv_engine_state(const struct dv_engine *engine, char ret[17]);
 
-/* At start, after set_gpus: own the devices that have leases, bring back leases that stand (a
- * `slice.create` step again, so that the gate opens), finish or undo what a crash left. Ephemeral
- * leases whose launcher is gone are released. `done` is called when all of it is over. */
+/* At start, after set_gpus, once: own the devices that have leases, bring back leases that stand
+ * (the step that made them again, so that the gate opens), undo takes and applies and finish
+ * releases that a crash left. Ephemeral leases whose launcher is gone are released. Leases on a
+ * device that another divvyd owns by now are lost: audited and dropped, nothing is done to the
+ * device. `done` is called when all of it is over, with the first failure if there was one; the
+ * engine can be used then, and what failed is in quarantine. On a negative answer nothing was
+ * begun, and it may be called again. */
 int dv_engine_recover(struct dv_engine *engine, dv_engine_done_fn done, void *arg,
 		      struct dv_error *err) DV_MUST_CHECK;
 
+/* Take a lease: the GPU that is named, or the first where it fits. A lease without a name gets one
+ * (`run-1`, `lease-1`, ...). A slice that does not say its memory or its share gets half of what is
+ * left (of the share at least 5 %); a partition that says nothing, half of the free CPUs.
+ * Refusals: -EPERM (S17), -EINVAL (F07, F08, F12), -EEXIST (S13), -EOPNOTSUPP (G06, G08, G09),
+ * -ENODEV (S18), -EBUSY (S01, S02, S05, S11, S19), -ENOSPC (G01, G02, S04), -EDQUOT (S08). */
 int dv_engine_take(struct dv_engine *engine, const struct dv_lease_request *request,
 		   const struct dv_identity *who, dv_engine_done_fn done, void *arg,
 		   struct dv_error *err) DV_MUST_CHECK;
-/* Only the owner or an admin may; -ENOENT (rule S09), -EPERM (rule S10). */
+/* Only the owner or an admin may; -ENOENT (rule S09), -EPERM (rule S10). Of a broken lease this
+ * tries the step again; the last one that goes well ends the GPU's quarantine. */
 int dv_engine_release(struct dv_engine *engine, const char *name, const struct dv_identity *who,
 		      dv_engine_done_fn done, void *arg, struct dv_error *err) DV_MUST_CHECK;
 /* Observed by the gate: the first process attached (ACTIVE), the last one left (READY), or a
@@ -90,5 +103,9 @@ void dv_engine_lease_seen(struct dv_engine *engine, int64_t id, enum dv_lease_st
 
 void dv_engine_step_done(struct dv_engine *engine, uint64_t token, int r,
 			 const struct dv_error *err);
+/* Try again what stalled because the store could not be written (a full disk): now and then, as
+ * long as dv_engine_stalled. Every other call tries too. */
+void dv_engine_retry(struct dv_engine *engine);
+bool dv_engine_stalled(const struct dv_engine *engine);
 /* No operation is under way or waiting. */
 bool dv_engine_idle(const struct dv_engine *engine);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one user holds, over all devices: as much of each as nobody else can have meanwhile. */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/internal.h"
+#include "model/tree.h"
+#include "model/units.h"
+
+struct held {
+	unsigned leases;
+	uint64_t memory_bytes, mpct;
+};
+
+static void add(const struct dv_engine *engine, const struct dv_lease *lease, struct held *held)
+{
+	ssize_t i = dv_engine_find_gpu(engine, lease->gpu_uuid);
+	const struct dv_gpu *gpu = i < 0 ? NULL : &engine->gpus.items[i];
+	struct dv_node node;
+
+	held->leases++;
+	if (!gpu || dv_node_parse(lease->node, &node, NULL) < 0 || node.has_slice) {
+		held->memory_bytes += lease->memory_bytes;
+		held->mpct += lease->compute_mpct;
+	} else if (node.has_partition && gpu->compute_units) {
+		held->memory_bytes += lease->memory_bytes
+					      ? lease->memory_bytes
+					      : gpu->memory_bytes / gpu->compute_units * node.size;
+		held->mpct += (uint64_t)DV_MPCT_WHOLE * node.size / gpu->compute_units;
+	} else {
+		held->memory_bytes += gpu->memory_bytes;
+		held->mpct += DV_MPCT_WHOLE;
+	}
+}
+
+/* What is being made counts as held. */
+static void add_planned(const struct dv_engine *engine, uid_t uid, struct held *held)
+{
+	for (const struct dv_op *op = engine->first; op; op = op->next) {
+		if (op->phase != DV_OP_FORWARD || op->verb != DV_OP_APPLY)
+			continue;
+		for (size_t i = 0; i < op->journal.steps.len; i++) {
+			const struct dv_journal_step *entry = &op->journal.steps.items[i];
+
+			if (entry->state == DV_JOURNAL_PLANNED && entry->step.lease.uid == uid &&
+			    dv_engine_step_kind(entry->step.op)->makes)
+				add(engine, &entry->step.lease, held);
+		}
+	}
+}
+
+static int over(struct dv_error *err, const char *what, const char *most)
+{
+	dv_error_rule(err, -EDQUOT, "S08", "over your quota of %s: %s", what, most);
+	return dv_error_fix(err, -EDQUOT,
+			    "release a lease, ask for less, or ask the administrator for more");
+}
+
+int dv_engine_check_quota(const struct dv_engine *engine, const struct dv_lease *lease,
+			  struct dv_error *err)
+{
+	struct dv_quota quota = {0};
+	struct held held = {0};
+	char text[32];
+
+	engine->ops->quota(engine->data, lease->uid, &quota);
+	for (size_t i = 0; i < engine->leases.len; i++)
+		if (engine->leases.items[i].uid == lease->uid)
+			add(engine, &engine->leases.items[i], &held);
+	add_planned(engine, lease->uid, &held);
+	add(engine, lease, &held);
+	if (quota.leases && held.leases > quota.leases) {
+		(void)snprintf(text, sizeof(text), "%u", quota.leases);
+		return over(err, "leases", text);
+	}
+	if (quota.memory_bytes && held.memory_bytes > quota.memory_bytes)
+		return over(err, "memory", dv_size_print(quota.memory_bytes, text, sizeof(text)));
+	if (quota.compute_mpct && held.mpct > quota.compute_mpct)
+		return over(err, "compute", dv_share_print(quota.compute_mpct, text, sizeof(text)));
+	if (engine->leases.len < DV_LEASES_MOST)
+		return 0;
+	dv_error_rule(err, -EDQUOT, "S08", "divvyd holds %u leases already, its most",
+		      (unsigned)DV_LEASES_MOST);
+	return dv_error_fix(err, -EDQUOT, "release a lease");
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kill -9 and start again: the old or the new state, and nothing left over. */
+#include "engine/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "model/units.h"
+#include "place.h"
+
+static struct dv_lease_request request_of(enum dv_method method, const char *name)
+{
+	struct dv_lease_request request = {.gpu = "CPU-0", .method = method};
+
+	(void)dv_copy(request.name, sizeof(request.name), name);
+	if (method == DV_METHOD_PARTITION)
+		request.compute_units = 2;
+	return request;
+}
+
+static void restart(struct fake *fake)
+{
+	fake_kill(fake);
+	fake->answers = 0;
+	assert_int_equal(fake_start(fake), 0);
+	assert_int_equal(fake->answers, 1);
+	assert_true(dv_engine_idle(fake->engine));
+}
+
+static void test_before_recovery(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_lease_request request = fake_slice("a");
+	struct dv_engine *engine = fake->engine;
+
+	assert_int_equal(dv_engine_recover(engine, fake_done, fake, NULL), -EINVAL);
+	assert_int_equal(fake_take(fake, &request, &fake_alice), 0);
+}
+
+/* What stands is made again, with the id, node and nonce that it had. */
+static void test_stands(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_lease_request a = fake_slice("a"), b = fake_slice("b");
+	struct dv_lease was;
+
+	b.ephemeral = true;
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+	assert_int_equal(fake_take(fake, &b, &fake_bob), 0);
+	was = fake->lease;
+	dv_engine_lease_seen(fake->engine, was.id, DV_LEASE_ACTIVE);
+	restart(fake);
+	assert_string_equal(fake->log, "+slice.create CPU-0/s1\n+slice.create CPU-0/s2\n");
+	const struct dv_lease *is = dv_engine_lease(fake->engine, "b");
+
+	assert_non_null(is);
+	assert_int_equal(is->id, was.id);
+	assert_string_equal(is->node, was.node);
+	assert_string_equal(is->nonce, was.nonce);
+	assert_int_equal(is->launcher_start, 78);
+	assert_int_equal(is->state, DV_LEASE_READY);
+	assert_int_equal(fake->world->owner[0], 0);
+}
+
+static void test_launcher_gone(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_lease_request a = fake_slice("a"), b = fake_slice("b");
+
+	b.ephemeral = true;
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+	assert_int_equal(fake_take(fake, &b, &fake_bob), 0);
+	fake->launchers_gone = true;
+	restart(fake);
+	assert_non_null(dv_engine_lease(fake->engine, "a"));
+	assert_null(dv_engine_lease(fake->engine, "b"));
+	assert_non_null(strstr(fake->log, "+slice.destroy CPU-0/s2"));
+}
+
+/* A lease that cannot be made again is broken, not forgotten. */
+static void test_cannot_stand(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_lease_request a = fake_slice("a"), b = fake_slice("b");
+	size_t count;
+
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+	assert_int_equal(fake_take(fake, &b, &fake_bob), 0);
+	fake_kill(fake);
+	fake->fail_step = 1;
+	assert_int_equal(fake_start(fake), 0);
+	assert_int_equal(fake->r, -EIO); /* of recovery */
+	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_BROKEN);
+	assert_int_equal(dv_engine_lease(fake->engine, "b")->state, DV_LEASE_READY);
+	assert_true(dv_engine_gpus(fake->engine, &count)[0].quarantine[0]);
+	assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+	assert_false(dv_engine_gpus(fake->engine, &count)[0].quarantine[0]);
+}
+
+/* Meanwhile another divvyd owns the device: what stood there is dropped and said to be. */
+static void test_device_lost(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_lease_request a = fake_slice("a"), b = fake_slice("b");
+	struct dv_audits audits = {0};
+
+	(void)dv_copy(b.gpu, sizeof(b.gpu), "GPU-1");
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+	assert_int_equal(fake_take(fake, &b, &fake_alice), 0);
+	fake_kill(fake);
+	place->world.owner[0] = 3;
+	assert_int_equal(fake_start(fake), 0);
+	assert_null(dv_engine_lease(fake->engine, "a"));
+	assert_non_null(dv_engine_lease(fake->engine, "b"));
+	assert_string_equal(fake->log, "+slice.create GPU-1/s2\n"); /* not a hand on the other */
+	assert_int_equal(dv_store_audits(fake->store, 0, 1, &audits, NULL), 0);
+	assert_string_equal(audits.items[0].verb, "lost");
+	assert_string_equal(audits.items[0].subject, "a");
+	assert_int_equal(audits.items[0].uid, 1000);
+	dv_vec_fini(&audits);
+	assert_int_equal(place->world.owner[0], 3);
+}
+
+/* Killed in the middle of a take on a device that another divvyd owns at the next start. */
+static void test_lost_at_work(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_lease_request a = request_of(DV_METHOD_PARTITION, "a");
+	dv_cleanup(dv_journal_ops_fini) struct dv_journal_ops ops = {0};
+
+	fake->later = true;
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 1);
+	fake_kill(fake);
+	place->world.owner[0] = 3;
+	fake->later = false;
+	assert_int_equal(fake_start(fake), 0);
+	assert_string_equal(fake->log, "");
+	assert_int_equal(dv_engine_leases(fake->engine)->len, 0);
+	assert_int_equal(dv_store_ops_open(fake->store, &ops, NULL), 0);
+	assert_int_equal(ops.len, 0);
+}
+
+static void test_gone_gpu(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_lease_request a = fake_slice("a");
+	size_t count;
+
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+	fake_kill(fake);
+	place->world.gpus[0] = place->world.gpus[1];
+	place->world.gpu_count = 1;
+	assert_int_equal(fake_start(fake), 0);
+	assert_string_equal(fake->log, "");
+	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_READY);
+	assert_string_equal(dv_engine_gpus(fake->engine, &count)[1].uuid, "CPU-0");
+	assert_int_equal(count, 2);
+	assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+}
+
+/* Do one thing, killed after event number `at` (or before it): returns whether it was killed. */
+static bool run_killed(struct fake *fake, enum dv_method method, bool release, unsigned at,
+		       bool before)
+{
+	struct dv_lease_request request = request_of(method, "a");
+
+	fake->events = 0;
+	fake->die_at = at;
+	fake->die_before = before;
+	if (release)
+		(void)fake_release(fake, "a", &fake_alice);
+	else
+		(void)fake_take(fake, &request, &fake_alice);
+	return fake->dead;
+}
+
+/* Recovery itself is killed too, at each event, until it comes through. */
+static void recover_killed(struct fake *fake)
+{
+	for (unsigned at = 1; at < 100; at++) {
+		int r;
+
+		fake_kill(fake);
+		r = fake_start_killed(fake, at);
+		if (fake->dead)
+			continue;
+		assert_int_equal(r, 0);
+		fake->die_at = 0;
+		return;
+	}
+	fail();
+}
+
+static void killed_everywhere(struct place *place, enum dv_method method, bool release)
+{
+	struct dv_lease_request request = request_of(method, "a");
+	struct fake *fake = &place->fake;
+	bool killed = true;
+
+	for (unsigned n = 2; killed; n++) {
+		if (release && !dv_engine_lease(fake->engine, "a"))
+			assert_int_equal(fake_take(fake, &request, &fake_alice), 0);
+		killed = run_killed(fake, method, release, n / 2, n % 2);
+		recover_killed(fake);
+		assert_true(fake_consistent(fake));
+		assert_true(dv_engine_idle(fake->engine));
+		if (!killed)
+			assert_int_equal(dv_engine_lease(fake->engine, "a") != NULL, !release);
+		if (dv_engine_lease(fake->engine, "a"))
+			assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+		assert_int_equal(place->world.thing_count, 0);
+		assert_int_equal(place->world.owner[0], -1);
+	}
+}
+
+static void test_killed_everywhere(void **state)
+{
+	static const enum dv_method methods[] = {DV_METHOD_SLICE, DV_METHOD_PASSTHROUGH,
+						 DV_METHOD_PARTITION};
+
+	for (size_t i = 0; i < DV_ARRAY_LEN(methods); i++) {
+		killed_everywhere(*state, methods[i], false);
+		killed_everywhere(*state, methods[i], true);
+	}
+}
+
+/* The same with a step that fails, so that undoing is killed as well. */
+static void test_killed_while_undoing(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	bool killed = true;
+
+	for (unsigned n = 2; killed; n++) {
+		fake->fail_step = 1;
+		fake->half_done = true;
+		killed = run_killed(fake, DV_METHOD_PARTITION, false, n / 2, n % 2);
+		fake->fail_step = 0;
+		recover_killed(fake);
+		assert_true(fake_consistent(fake));
+		assert_int_equal(dv_engine_leases(fake->engine)->len, 0);
+		assert_int_equal(place->world.thing_count, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PLACE_TEST(test_before_recovery),
+		PLACE_TEST(test_stands),
+		PLACE_TEST(test_launcher_gone),
+		PLACE_TEST(test_cannot_stand),
+		PLACE_TEST(test_device_lost),
+		PLACE_TEST(test_lost_at_work),
+		PLACE_TEST(test_gone_gpu),
+		PLACE_TEST(test_killed_everywhere),
+		PLACE_TEST(test_killed_while_undoing),
+	};
+
+	return cmocka_run_group_tests_name("engine/recover", tests, NULL, NULL);
+}
