@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "random.h"
+
 static const struct dv_gpu h100 = {
 	.id = "0",
 	.uuid = "GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f",
@@ -51,6 +53,7 @@ static void test_matches_identity(void **state)
 	assert_false(dv_gpu_matches(&h100, "1"));
 	assert_false(dv_gpu_matches(&h100, "GPU-5c89852c"));
 	assert_false(dv_gpu_matches(&h100, "0000:1b"));
+	assert_false(dv_gpu_is_model(&rtx, ""));
 	/* A device without an address is not named by nothing. */
 	assert_false(dv_gpu_matches(&rtx, ""));
 }
@@ -83,6 +86,71 @@ static void test_matches_number(void **state)
 	assert_false(dv_gpu_matches(&h100, "80"));
 }
 
+/* The oracle writes every run of words out, in one form, and looks at its beginning. */
+static void normal_form(const char *text, char *buf)
+{
+	size_t n = 0;
+
+	for (; *text; text++) {
+		if (*text != ' ' && *text != '-')
+			buf[n++] = (char)(*text >= 'A' && *text <= 'Z' ? *text + 32 : *text);
+		else if (n && buf[n - 1] != ' ')
+			buf[n++] = ' ';
+	}
+	while (n && buf[n - 1] == ' ')
+		n--;
+	buf[n] = '\0';
+}
+
+static bool oracle_matches(const char *product, const char *text)
+{
+	char words[128], wanted[128];
+	bool number;
+
+	normal_form(product, words);
+	normal_form(text, wanted);
+	number = wanted[strspn(wanted, "0123456789")] == '\0';
+	for (const char *run = words; run; run = strchr(run, ' ')) {
+		run += *run == ' ';
+		if (!wanted[0] || strncmp(run, wanted, strlen(wanted)) != 0)
+			continue;
+		if (!number || run[strlen(wanted)] == '\0' || run[strlen(wanted)] == ' ')
+			return true;
+	}
+	return false;
+}
+
+static void random_words(char *buf, unsigned letters)
+{
+	/* Few letters, so that many match. */
+	while (letters--)
+		*buf++ = "aAb14 --"[random_below(8)];
+	*buf = '\0';
+}
+
+static void test_matches_oracle(void **state)
+{
+	unsigned matches = 0;
+
+	random_start("model/gpu");
+	for (int i = 0; i < 50000; i++) {
+		struct dv_gpu gpu = {.model = "none"};
+		char text[8];
+		bool wanted;
+
+		random_words(gpu.product, random_below(20));
+		random_words(text, random_below(7));
+		/* A separator at the end asks for another word to follow; not of interest here. */
+		if (text[0] && strchr(" -", text[strlen(text) - 1]))
+			continue;
+		wanted = oracle_matches(gpu.product, text);
+		if (dv_gpu_is_model(&gpu, text) != wanted)
+			fail_msg("'%s' in '%s': wanted %d", text, gpu.product, wanted);
+		matches += wanted;
+	}
+	assert_true(matches > 1000);
+}
+
 static void test_method_entry(void **state)
 {
 	struct dv_gpu gpu = h100;
@@ -113,7 +181,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),		cmocka_unit_test(test_matches_identity),
 		cmocka_unit_test(test_matches_product), cmocka_unit_test(test_matches_number),
-		cmocka_unit_test(test_method_entry),	cmocka_unit_test(test_isolates),
+		cmocka_unit_test(test_method_entry),	cmocka_unit_test(test_matches_oracle),
+		cmocka_unit_test(test_isolates),
 	};
 
 	return cmocka_run_group_tests_name("model/gpu", tests, NULL, NULL);

@@ -453,6 +453,128 @@ static void release_some(struct dv_leases *leases)
 		dv_vec_remove(leases, random_below((unsigned)leases->len));
 }
 
+/* What is left is exactly what a claim may take: that much, and not a bit more. */
+static void check_left_is_exact(const struct dv_gpu *on, const struct dv_leases *leases,
+				const char *parent, int64_t id)
+{
+	struct dv_lease claim = {.method = DV_METHOD_SLICE};
+	uint64_t memory;
+	uint32_t mpct;
+
+	dv_tree_left(on, leases, parent, &memory, &mpct);
+	(void)snprintf(claim.node, sizeof(claim.node), "%.100s/s%lld", parent, (long long)id);
+	(void)snprintf(claim.gpu_uuid, sizeof(claim.gpu_uuid), "%s", on->uuid);
+	claim.memory_bytes = memory;
+	claim.compute_mpct = mpct;
+	if (memory && mpct) {
+		assert_int_equal(dv_tree_may_claim(on, leases, &claim, NULL), 0);
+		claim.memory_bytes = memory + 1;
+		assert_int_equal(dv_tree_may_claim(on, leases, &claim, NULL), -ENOSPC);
+		claim.memory_bytes = memory;
+		claim.compute_mpct = mpct + 1;
+		assert_int_equal(dv_tree_may_claim(on, leases, &claim, NULL), -ENOSPC);
+		return;
+	}
+	claim.memory_bytes = 1;
+	claim.compute_mpct = 1;
+	assert_true(dv_tree_may_claim(on, leases, &claim, NULL) < 0);
+}
+
+static void test_left_is_exact(void **state)
+{
+	const struct dv_gpu gpus[] = {cpu, gpu};
+	struct dv_leases leases = {0};
+
+	random_start("model/tree left");
+	for (int64_t id = 10; id < 20000; id++) {
+		const struct dv_gpu *on = &gpus[random_below(2)];
+		struct dv_lease claim = random_claim(on, id);
+		char parent[DV_NODE_SIZE];
+
+		if (dv_tree_may_claim(on, &leases, &claim, NULL) == 0)
+			assert_int_equal(dv_vec_push(&leases, claim), 0);
+		/* The claim's own parent, and one at random. */
+		(void)snprintf(parent, sizeof(parent), "%.*s", (int)parent_length(claim.node),
+			       claim.node);
+		check_left_is_exact(on, &leases, parent, id + 1000000);
+		(void)snprintf(parent, sizeof(parent), "%s/p%u+%u", on->uuid, random_below(8),
+			       1 + random_below(3));
+		check_left_is_exact(on, &leases, parent, id + 1000000);
+		check_left_is_exact(on, &leases, on->uuid, id + 1000000);
+		release_some(&leases);
+	}
+	dv_vec_fini(&leases);
+}
+
+/* The order in which leases were given decides nothing. */
+static void test_order_is_nothing(void **state)
+{
+	struct dv_leases leases = {0};
+
+	random_start("model/tree order");
+	for (int64_t id = 10; id < 10000; id++) {
+		struct dv_lease claim = random_claim(&cpu, id), swapped;
+		bool good = dv_tree_may_claim(&cpu, &leases, &claim, NULL) == 0;
+		size_t i, j;
+
+		assert_int_equal(dv_vec_push(&leases, claim), 0);
+		i = random_below((unsigned)leases.len);
+		j = random_below((unsigned)leases.len);
+		swapped = leases.items[i];
+		leases.items[i] = leases.items[j];
+		leases.items[j] = swapped;
+		assert_int_equal(dv_tree_check(&cpu, 1, &leases, NULL), good ? 0 : -EUCLEAN);
+		for (i = 0; !good && i < leases.len; i++)
+			if (strcmp(leases.items[i].node, claim.node) == 0 &&
+			    leases.items[i].memory_bytes == claim.memory_bytes &&
+			    leases.items[i].compute_mpct == claim.compute_mpct) {
+				dv_vec_remove(&leases, i);
+				break;
+			}
+		release_some(&leases);
+	}
+	dv_vec_fini(&leases);
+}
+
+/* A path that is taken is in its one form: equal nodes have equal texts. */
+static void test_damaged_paths(void **state)
+{
+	static const char *const paths[] = {"CPU-1", "CPU-1/p0+2", "CPU-1/s17", "GPU-1/p4+3/s20"};
+	unsigned good = 0;
+
+	random_start("model/tree paths");
+	for (int i = 0; i < 100000; i++) {
+		char path[32], again[DV_NODE_SIZE];
+		struct dv_node node;
+
+		(void)snprintf(path, sizeof(path), "%s", paths[random_below(4)]);
+		for (unsigned n = random_below(4); n; n--)
+			path[random_below((unsigned)strlen(path))] = "0123/ps+-C"[random_below(10)];
+		if (dv_node_parse(path, &node, NULL) < 0)
+			continue;
+		assert_string_equal(dv_node_print(&node, again, sizeof(again)), path);
+		good++;
+	}
+	assert_true(good > 25000);
+}
+
+/* Where the width of the grid is not known, no partition fits. */
+static void test_unknown_grid(void **state)
+{
+	struct dv_leases none = {0};
+	struct dv_gpu unknown = gpu;
+	uint64_t memory = 1;
+	uint32_t mpct = 1;
+
+	unknown.memory_slices = 0;
+	refuse(&unknown, &none, lease("x", "GPU-1/p0+1", DV_METHOD_MIG, 0, 0), -ENOSPC, "S04",
+	       "has 0 memory slices");
+	dv_tree_left(&unknown, &none, "GPU-1/p0+1", &memory, &mpct);
+	assert_int_equal(memory, 0);
+	assert_int_equal(mpct, 0);
+	allow(&unknown, &none, slice("x", "GPU-1/s1"));
+}
+
 static void test_against_oracle(void **state)
 {
 	const struct dv_gpu gpus[] = {cpu, gpu};
@@ -506,6 +628,10 @@ int main(void)
 		cmocka_unit_test(test_division),
 		cmocka_unit_test(test_left),
 		cmocka_unit_test(test_check_names_the_pair),
+		cmocka_unit_test(test_unknown_grid),
+		cmocka_unit_test(test_damaged_paths),
+		cmocka_unit_test(test_left_is_exact),
+		cmocka_unit_test(test_order_is_nothing),
 		cmocka_unit_test(test_against_oracle),
 	};
 

@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "random.h"
 
 static struct dv_yaml *parse(const char *text)
 {
@@ -117,6 +118,8 @@ static void test_doubled_key(void **state)
 	refuse("l:\n  - {a: 1}\n  - {b: 1, c: 1, b: 1}\n", -EBADMSG, "F02", "x.yaml:3:18: key 'b'");
 	/* Of several, the first in the file. */
 	refuse("z: 1\na: 1\nz: 2\na: 2\n", -EBADMSG, "F02", "x.yaml:3:1: key 'z'");
+	refuse("a: 1\nz: 1\na: 2\nz: 2\n", -EBADMSG, "F02", "x.yaml:3:1: key 'a'");
+	refuse("a: 1\na: 2\na: 3\n", -EBADMSG, "F02", "x.yaml:2:1: key 'a'");
 }
 
 static void test_depth(void **state)
@@ -302,16 +305,179 @@ static void test_byte_order_mark(void **state)
 	assert_string_equal(dv_yaml_get(dv_yaml_root(doc), "a")->text, "1");
 }
 
+/* A random document, written in YAML and, in one form only, as what must be read back. */
+struct writing {
+	struct dv_buf yaml, wanted;
+	bool flow; /* inside of [] or {}: no way back to lines */
+	unsigned depth;
+};
+
+static void write_node(struct writing *w, unsigned indent);
+
+static void write_scalar(struct writing *w, bool key)
+{
+	static const char *const words[] = {"a", "name", "8GiB", "20%", "x y", "1", "true", "-7"};
+	static const char *const quotes[] = {"", "'", "\""};
+	const char *quote = quotes[random_below(3)];
+	unsigned number = random_below(1000);
+
+	if (key) {
+		dv_buf_addf(&w->yaml, "%sk%zu%s: ", quote, w->wanted.len, quote);
+		dv_buf_addf(&w->wanted, "k%zu=", w->wanted.len);
+		return;
+	}
+	dv_buf_addf(&w->yaml, "%s%s %u%s", quote, words[number % 8], number, quote);
+	dv_buf_addf(&w->wanted, "(%s %u%s)", words[number % 8], number, quote[0] ? "" : "!");
+}
+
+static void write_flow(struct writing *w, bool map, unsigned count)
+{
+	bool was = w->flow;
+
+	w->flow = true;
+	dv_buf_add(&w->yaml, map ? "{" : "[");
+	while (count--) {
+		if (map)
+			write_scalar(w, true);
+		write_node(w, 0);
+		if (count)
+			dv_buf_add(&w->yaml, random_below(2) ? ", " : ",\n   ");
+	}
+	dv_buf_add(&w->yaml, map ? "}" : "]");
+	w->flow = was;
+}
+
+static void write_block(struct writing *w, bool map, unsigned count, unsigned indent)
+{
+	while (count--) {
+		dv_buf_addf(&w->yaml, "\n%*s", (int)indent, "");
+		if (random_below(8) == 0)
+			dv_buf_addf(&w->yaml, "# a comment\n%*s", (int)indent, "");
+		if (map)
+			write_scalar(w, true);
+		else
+			dv_buf_add(&w->yaml, "- ");
+		write_node(w, indent + 2);
+	}
+}
+
+static void write_node(struct writing *w, unsigned indent)
+{
+	unsigned count = 1 + random_below(4);
+	bool map = random_below(2);
+
+	if (w->depth > 4 || (w->depth && random_below(3) == 0)) {
+		write_scalar(w, false);
+		return;
+	}
+	w->depth++;
+	dv_buf_add(&w->wanted, map ? "{" : "[");
+	if (w->flow || random_below(3) == 0)
+		write_flow(w, map, count);
+	else
+		write_block(w, map, count, indent);
+	dv_buf_add(&w->wanted, map ? "}" : "]");
+	w->depth--;
+}
+
+/* Not deeper than what write_node makes. */
+static void read_back(const struct dv_yaml_node *node, struct dv_buf *got)
+{
+	if (node->type == DV_YAML_SCALAR) {
+		dv_buf_addf(got, "(%s%s)", node->text, node->plain ? "!" : "");
+		return;
+	}
+	dv_buf_add(got, node->type == DV_YAML_MAP ? "{" : "[");
+	for (const struct dv_yaml_node *child = node->first; child; child = child->next) {
+		if (node->type == DV_YAML_MAP)
+			dv_buf_addf(got, "%s=", child->text);
+		read_back(node->type == DV_YAML_MAP ? child->value : child, got);
+	}
+	dv_buf_add(got, node->type == DV_YAML_MAP ? "}" : "]");
+}
+
+/* Every node's place is where its text begins. */
+static void check_places(const struct dv_yaml_node *node, const char *yaml)
+{
+	const char *line = yaml;
+
+	for (int i = 1; i < node->line; i++)
+		line = strchr(line, '\n') + 1;
+	line += node->column - 1;
+	if (node->type == DV_YAML_SCALAR)
+		assert_int_equal(strncmp(line + !node->plain, node->text, strlen(node->text)), 0);
+	for (const struct dv_yaml_node *child = node->first; child; child = child->next) {
+		check_places(child, yaml);
+		if (node->type == DV_YAML_MAP)
+			check_places(child->value, yaml);
+	}
+}
+
+static void test_random_documents(void **state)
+{
+	random_start("model/yaml");
+	for (int i = 0; i < 3000; i++) {
+		struct writing w = {0};
+		struct dv_buf got = {0};
+
+		write_node(&w, 0);
+		dv_buf_add(&w.yaml, "\n");
+		assert_false(w.yaml.failed);
+		dv_cleanup(dv_yaml_freep) struct dv_yaml *doc = parse(w.yaml.data);
+
+		read_back(dv_yaml_root(doc), &got);
+		if (strcmp(got.data, w.wanted.data) != 0)
+			fail_msg("%s\nwanted %s\ngot    %s", w.yaml.data, w.wanted.data, got.data);
+		check_places(dv_yaml_root(doc), w.yaml.data);
+		dv_buf_fini(&w.yaml);
+		dv_buf_fini(&w.wanted);
+		dv_buf_fini(&got);
+	}
+}
+
+/* Cut anywhere, with any byte changed: an answer, and when it is no, a place. */
+static void test_damaged_documents(void **state)
+{
+	random_start("model/yaml damaged");
+	for (int i = 0; i < 3000; i++) {
+		struct writing w = {0};
+		struct dv_error err = {0};
+		struct dv_yaml *doc = NULL;
+		size_t len;
+
+		write_node(&w, 0);
+		assert_false(w.yaml.failed);
+		w.yaml.data[random_below((unsigned)w.yaml.len)] = (char)random_below(256);
+		len = random_below((unsigned)w.yaml.len + 1);
+		if (dv_yaml_parse(w.yaml.data, len, DV_FILE_MOST, "x", &doc, &err) < 0) {
+			assert_int_equal(err.code, -EBADMSG);
+			assert_true(err.line > 0 && err.column > 0);
+			assert_string_not_equal(err.rule, "");
+		}
+		dv_yaml_free(doc);
+		dv_buf_fini(&w.yaml);
+		dv_buf_fini(&w.wanted);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nodes),		cmocka_unit_test(test_not_yaml),
-		cmocka_unit_test(test_tab_is_told),	cmocka_unit_test(test_no_clever_yaml),
-		cmocka_unit_test(test_doubled_key),	cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_mass_of_nesting), cmocka_unit_test(test_many_keys),
-		cmocka_unit_test(test_only_keys),	cmocka_unit_test(test_scalars),
-		cmocka_unit_test(test_bool_values),	cmocka_unit_test(test_messages_are_tidy),
+		cmocka_unit_test(test_nodes),
+		cmocka_unit_test(test_not_yaml),
+		cmocka_unit_test(test_tab_is_told),
+		cmocka_unit_test(test_no_clever_yaml),
+		cmocka_unit_test(test_doubled_key),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_mass_of_nesting),
+		cmocka_unit_test(test_many_keys),
+		cmocka_unit_test(test_only_keys),
+		cmocka_unit_test(test_scalars),
+		cmocka_unit_test(test_bool_values),
+		cmocka_unit_test(test_messages_are_tidy),
 		cmocka_unit_test(test_byte_order_mark),
+		cmocka_unit_test(test_random_documents),
+		cmocka_unit_test(test_damaged_documents),
 	};
 
 	return cmocka_run_group_tests_name("model/yaml", tests, NULL, NULL);
