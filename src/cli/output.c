@@ -120,7 +120,8 @@ void dv_out_text(struct dv_out *out, enum dv_style style, const char *text)
 	put(out, style, rendered ? rendered : "(out of memory)");
 }
 
-static void out_va(struct dv_out *out, enum dv_style style, const char *fmt, va_list args)
+static void DV_PRINTF(3, 0)
+	out_va(struct dv_out *out, enum dv_style style, const char *fmt, va_list args)
 {
 	dv_autofree char *text = NULL;
 

@@ -20,7 +20,8 @@ void dv_table_fini(struct dv_table *table)
 	dv_vec_fini(&table->cells);
 }
 
-static void add_va(struct dv_table *table, enum dv_style style, const char *fmt, va_list args)
+static void DV_PRINTF(3, 0)
+	add_va(struct dv_table *table, enum dv_style style, const char *fmt, va_list args)
 {
 	struct dv_cell cell = {.style = style};
 
