@@ -35,6 +35,8 @@ _divvy()
 	run:--name) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")); return ;;
 	run:--method) COMPREPLY=($(compgen -W 'slice partition passthrough' -- "$cur")); return ;;
 	run:--unenforced) COMPREPLY=($(compgen -W 'stop warn' -- "$cur")); return ;;
+	top:--every) COMPREPLY=(); return ;;
+	top:-d) COMPREPLY=(); return ;;
 	log:--lines) COMPREPLY=(); return ;;
 	log:-n) COMPREPLY=(); return ;;
 	log:--after) COMPREPLY=(); return ;;
@@ -46,7 +48,7 @@ _divvy()
 	esac
 	case $verb:$cur in
 	:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	:*) COMPREPLY=($(compgen -W 'status gpus profiles run leases release log bench report explain help' -- "$cur")) ;;
+	:*) COMPREPLY=($(compgen -W 'status gpus profiles run leases release top log bench report explain help' -- "$cur")) ;;
 	status:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	status:*) COMPREPLY=() ;;
 	gpus:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -59,6 +61,8 @@ _divvy()
 	leases:*) COMPREPLY=() ;;
 	release:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	release:*) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")) ;;
+	top:-*) COMPREPLY=($(compgen -W ' -1 --once -d --every --json --socket --machine -h --help --version' -- "$cur")) ;;
+	top:*) COMPREPLY=() ;;
 	log:-*) COMPREPLY=($(compgen -W ' -n --lines --after --json --socket --machine -h --help --version' -- "$cur")) ;;
 	log:*) COMPREPLY=() ;;
 	bench:-*) COMPREPLY=($(compgen -W ' --list --quick --runs -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -68,7 +72,7 @@ _divvy()
 	explain:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	explain:*) COMPREPLY=() ;;
 	help:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	help:*) COMPREPLY=($(compgen -W 'status gpus profiles run leases release log bench report explain help' -- "$cur")) ;;
+	help:*) COMPREPLY=($(compgen -W 'status gpus profiles run leases release top log bench report explain help' -- "$cur")) ;;
 	esac
 }
 

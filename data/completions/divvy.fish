@@ -23,6 +23,7 @@ complete -c divvy -n __fish_use_subcommand -a profiles -d 'the partitions and vG
 complete -c divvy -n __fish_use_subcommand -a run -d 'one command in a slice, a partition or on a whole device'
 complete -c divvy -n __fish_use_subcommand -a leases -d 'who has what: every lease, its limits, state and processes'
 complete -c divvy -n __fish_use_subcommand -a release -d 'give a lease back'
+complete -c divvy -n __fish_use_subcommand -a top -d 'live: devices and tenants, shares wanted and got, memory, waiting'
 complete -c divvy -n __fish_use_subcommand -a log -d 'journal and audit: who did what, and how it ended'
 complete -c divvy -n __fish_use_subcommand -a bench -d 'measure on this machine: noisy neighbours, shares, overhead'
 complete -c divvy -n __fish_use_subcommand -a report -d 'one self-contained page from a plan or a bench'
@@ -38,6 +39,8 @@ complete -c divvy -n '__fish_seen_subcommand_from run' -l method -x -a 'slice pa
 complete -c divvy -n '__fish_seen_subcommand_from run' -l unenforced -x -a 'stop warn' -d 'a process that goes round the gate: stop (if not given) or warn'
 complete -c divvy -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c divvy -n '__fish_seen_subcommand_from release' -a '(__divvy_leases)'
+complete -c divvy -n '__fish_seen_subcommand_from top' -l once -s 1 -d 'print one page and end'
+complete -c divvy -n '__fish_seen_subcommand_from top' -l every -s d -x -d 'look again after this time: 500ms; 1s if not given'
 complete -c divvy -n '__fish_seen_subcommand_from log' -l lines -s n -x -d 'the last N entries; 50 if not given'
 complete -c divvy -n '__fish_seen_subcommand_from log' -l after -x -d 'only entries after that one'
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l list -d 'name the cases and end'
@@ -46,4 +49,4 @@ complete -c divvy -n '__fish_seen_subcommand_from bench' -l runs -x -d 'run each
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l out -s o -r -F -d 'also write the document (.json) or the page (.html)'
 complete -c divvy -n '__fish_seen_subcommand_from report' -l out -s o -r -F -d 'where the page goes; - is standard output'
 complete -c divvy -n '__fish_seen_subcommand_from report' -F
-complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus profiles run leases release log bench report explain help'
+complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus profiles run leases release top log bench report explain help'

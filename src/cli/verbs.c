@@ -23,6 +23,7 @@ const struct dv_verb *const dv_verbs[] = {
 	&dv_verb_run,
 	&dv_verb_leases,
 	&dv_verb_release,
+	&dv_verb_top,
 	&dv_verb_log,
 	&dv_verb_bench,
 	&dv_verb_report,

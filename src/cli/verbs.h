@@ -15,3 +15,4 @@ extern const struct dv_verb dv_verb_release;
 extern const struct dv_verb dv_verb_report;
 extern const struct dv_verb dv_verb_run;
 extern const struct dv_verb dv_verb_status;
+extern const struct dv_verb dv_verb_top;

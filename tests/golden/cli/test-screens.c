@@ -28,6 +28,8 @@ static void screens(const char *name)
 	fake_divvyd(answers, DV_ARRAY_LEN(answers));
 	ADD_RUN(&page);
 	ADD_RUN(&page, "leases");
+	ADD_RUN(&page, "top", "--once");
+	ADD_RUN(&page, "top", "--json");
 	ADD_RUN(&page, "gpus");
 	ADD_RUN(&page, "gpus", "0");
 	ADD_RUN(&page, "gpus", "h100");
