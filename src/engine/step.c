@@ -10,8 +10,8 @@
 static const struct dv_step_kind kinds[] = {
 	{"slice.create", "slice.destroy", DV_METHOD_SLICE, true},
 	{"slice.destroy", "slice.create", DV_METHOD_SLICE, false},
-	{"whole.take", "whole.release", DV_METHOD_PASSTHROUGH, true},
-	{"whole.release", "whole.take", DV_METHOD_PASSTHROUGH, false},
+	{"whole.create", "whole.destroy", DV_METHOD_PASSTHROUGH, true},
+	{"whole.destroy", "whole.create", DV_METHOD_PASSTHROUGH, false},
 	{"partition.create", "partition.destroy", DV_METHOD_PARTITION, true},
 	{"partition.destroy", "partition.create", DV_METHOD_PARTITION, false},
 };

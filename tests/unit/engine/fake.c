@@ -156,7 +156,7 @@ static void unmake(struct fake *fake, const struct dv_step *step)
 
 static void perform(struct fake *fake, const struct dv_step *step, bool undo)
 {
-	bool makes = strstr(step->op, ".create") || strstr(step->op, ".take");
+	bool makes = strstr(step->op, ".create");
 
 	if (makes != undo)
 		make(fake, step);

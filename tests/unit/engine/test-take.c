@@ -137,7 +137,7 @@ static void test_whole(void **state)
 	assert_int_equal(fake_take(fake, &request, &fake_alice), 0);
 	assert_string_equal(fake->lease.node, "CPU-0");
 	assert_int_equal(fake->lease.memory_bytes, 0);
-	assert_string_equal(fake->log, "+whole.take CPU-0\n");
+	assert_string_equal(fake->log, "+whole.create CPU-0\n");
 	(void)snprintf(request.name, sizeof(request.name), "x");
 	refused(fake, &request, -EBUSY, "S01");
 	(void)snprintf(slice.gpu, sizeof(slice.gpu), "0");
