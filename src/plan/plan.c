@@ -182,7 +182,10 @@ static int assign(const struct dv_task *task, const struct dv_packing *packing, 
 	to.memory_bytes = lease.memory_bytes;
 	to.compute_mpct = lease.compute_mpct;
 	to.isolation = dv_method_isolation(want->method, gpu->kind == DV_GPU_CPU);
-	to.isolates = dv_method_isolates(want->method, gpu->kind == DV_GPU_CPU);
+	to.isolates = dv_gpu_isolates(gpu, want->method);
+	/* A partition's memory limit is kept as a slice's is: by the layer in its processes. */
+	if (want->method == DV_METHOD_PARTITION && lease.memory_bytes)
+		to.isolates.quota = DV_HOLD_COOPERATIVE;
 	if (want->method == DV_METHOD_SLICE) {
 		to.policy = lease.policy;
 		to.has_policy = true;

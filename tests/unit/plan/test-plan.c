@@ -104,6 +104,10 @@ static void test_partitions(void **state)
 	assert_int_equal(a->size, 1); /* 20 % of 4, rounded up */
 	assert_true(a->memory_bytes == 2 * DV_GIB);
 	assert_false(a->has_policy);
+	/* No cgroup can be made here, so its CPUs are kept by its good will alone. */
+	assert_int_equal(a->isolates.compute, DV_HOLD_COOPERATIVE);
+	assert_int_equal(a->isolates.quota, DV_HOLD_COOPERATIVE);
+	assert_int_equal(a->isolates.bandwidth, DV_HOLD_NONE);
 	assert_string_equal(step_for("large", "partition.create")->node, "CPU-1/p0+2");
 	assert_int_equal(plan.waste_mpct, 0);
 	world_apply(&world, &plan, NULL);
