@@ -46,6 +46,8 @@ struct dv_api_grant {
 	char cgroup[256];
 	char cpus[256];
 	bool gated;
+	bool stop_unenforced; /* a process that goes round the gate is to be ended, not only shown
+			       */
 };
 int dv_api_grant_encode(const struct dv_api_grant *grant, char **ret_text,
 			struct dv_error *err) DV_MUST_CHECK;
@@ -84,6 +86,41 @@ struct dv_api_log {
 int dv_api_log_encode(const struct dv_api_log *log, char **ret_text,
 		      struct dv_error *err) DV_MUST_CHECK;
 int dv_api_log_decode(const char *text, struct dv_api_log *ret, struct dv_error *err) DV_MUST_CHECK;
+
+/* divvy/who/1: who holds a GPU right now, with a lease or without. */
+enum { DV_API_HOLDERS_MOST = 128 };
+struct dv_api_holder {
+	pid_t pid;
+	uid_t uid;
+	char command[64];
+	char what[128];
+	char lease[DV_NAME_SIZE]; /* or "" */
+};
+struct dv_api_who {
+	char gpu[DV_UUID_SIZE];
+	unsigned more;	     /* holders that are not listed */
+	unsigned unreadable; /* processes that divvyd may not look into */
+	unsigned count;
+	struct dv_api_holder holders[DV_API_HOLDERS_MOST];
+};
+int dv_api_who_encode(const struct dv_api_who *who, char **ret_text,
+		      struct dv_error *err) DV_MUST_CHECK;
+int dv_api_who_decode(const char *text, struct dv_api_who *ret, struct dv_error *err) DV_MUST_CHECK;
+
+/* divvy/process/1, the body of POST .../unenforced and .../enter: a process of the lease's. A bare
+ * {"pid": 7} will do. */
+struct dv_api_process {
+	pid_t pid;
+	char text[128]; /* what it does, for the log, or "" */
+};
+int dv_api_process_encode(const struct dv_api_process *process, char **ret_text,
+			  struct dv_error *err) DV_MUST_CHECK;
+int dv_api_process_decode(const char *text, size_t len, struct dv_api_process *ret,
+			  struct dv_error *err) DV_MUST_CHECK;
+
+/* divvy/done/1, the answer where there is nothing else to say: what was done to what. */
+int dv_api_done_encode(const char *verb, const char *subject, char **ret_text,
+		       struct dv_error *err) DV_MUST_CHECK;
 
 /* divvy/plan/1, see model/plan.h. */
 int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text,

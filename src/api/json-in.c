@@ -21,19 +21,30 @@ static int check_schema(const json_t *root, const char *what, int code, struct d
 	return 0;
 }
 
-int dv_api_load(const char *text, size_t len, const char *what, int code, json_t **ret_json,
-		struct dv_error *err)
+int dv_api_load_plain(const char *text, size_t len, int code, json_t **ret_json,
+		      struct dv_error *err)
 {
 	json_error_t where;
-	dv_autojson json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
-	int r;
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
 
 	if (!root)
 		return dv_error_set(err, code, "not JSON: line %d, column %d: %s", where.line,
 				    where.column, where.text);
-	if (!json_is_object(root))
+	if (!json_is_object(root)) {
+		json_decref(root);
 		return dv_error_set(err, code, "not a JSON object");
-	r = check_schema(root, what, code, err);
+	}
+	*ret_json = root;
+	return 0;
+}
+
+int dv_api_load(const char *text, size_t len, const char *what, int code, json_t **ret_json,
+		struct dv_error *err)
+{
+	dv_autojson json_t *root = NULL;
+	int r = dv_api_load_plain(text, len, code, &root, err);
+
+	r = r < 0 ? r : check_schema(root, what, code, err);
 	if (r < 0)
 		return r;
 	*ret_json = take_ptr(root);

@@ -28,6 +28,10 @@ struct dv_api_in {
 int dv_api_load(const char *text, size_t len, const char *what, int code, json_t **ret_json,
 		struct dv_error *err) DV_MUST_CHECK;
 
+/* Any object: of a short body that says nothing but what its path is about. */
+int dv_api_load_plain(const char *text, size_t len, int code, json_t **ret_json,
+		      struct dv_error *err) DV_MUST_CHECK;
+
 /* Look into `value`, which must be an object. */
 int dv_api_enter(const struct dv_api_in *from, const json_t *value, const char *what,
 		 struct dv_api_in *ret) DV_MUST_CHECK;

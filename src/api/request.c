@@ -100,6 +100,7 @@ int dv_api_grant_encode(const struct dv_api_grant *grant, char **ret_text, struc
 	dv_api_put_opt(&out, "cgroup", grant->cgroup);
 	dv_api_put_opt(&out, "cpus", grant->cpus);
 	dv_api_put_bool(&out, "gated", grant->gated);
+	dv_api_put_text(&out, "unenforced", grant->stop_unenforced ? "stop" : "warn");
 	return dv_api_print(dv_api_done(&out), ret_text, err);
 }
 
@@ -116,6 +117,7 @@ int dv_api_grant_decode(const char *text, struct dv_api_grant *ret, struct dv_er
 	dv_autofree struct dv_api_grant *grant = calloc(1, sizeof(*grant));
 	dv_autojson json_t *root = NULL;
 	struct dv_api_in in;
+	char unenforced[8] = "stop"; /* the careful one */
 	int r;
 
 	if (!grant)
@@ -132,8 +134,10 @@ int dv_api_grant_decode(const char *text, struct dv_api_grant *ret, struct dv_er
 	r = r < 0 ? r : dv_api_get_text(&in, "cgroup", grant->cgroup, sizeof(grant->cgroup));
 	r = r < 0 ? r : dv_api_get_text(&in, "cpus", grant->cpus, sizeof(grant->cpus));
 	r = r < 0 ? r : dv_api_get_bool(&in, "gated", &grant->gated);
+	r = r < 0 ? r : dv_api_get_text(&in, "unenforced", unenforced, sizeof(unenforced));
 	if (r < 0)
 		return r;
+	grant->stop_unenforced = strcmp(unenforced, "warn") != 0;
 	*ret = *grant;
 	return 0;
 }

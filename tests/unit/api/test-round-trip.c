@@ -204,6 +204,7 @@ static void test_grant(void **state)
 		random_text(grant.cgroup, sizeof(grant.cgroup), 0);
 		random_text(grant.cpus, sizeof(grant.cpus), 0);
 		grant.gated = random_below(2);
+		grant.stop_unenforced = random_below(2);
 		assert_int_equal(dv_api_grant_encode(&grant, &text, NULL), 0);
 		assert_int_equal(dv_api_grant_decode(text, &back, NULL), 0);
 		check_lease(&grant.lease, &back.lease);
@@ -213,6 +214,7 @@ static void test_grant(void **state)
 		assert_string_equal(grant.cgroup, back.cgroup);
 		assert_string_equal(grant.cpus, back.cpus);
 		assert_int_equal(grant.gated, back.gated);
+		assert_int_equal(grant.stop_unenforced, back.stop_unenforced);
 	}
 }
 
@@ -303,6 +305,48 @@ static void test_log(void **state)
 	dv_vec_fini(&log);
 }
 
+static void test_who(void **state)
+{
+	dv_autofree struct dv_api_who *who = calloc(1, sizeof(*who));
+	dv_autofree struct dv_api_who *back = calloc(1, sizeof(*back));
+	dv_autofree char *text = NULL;
+
+	assert_non_null(who);
+	assert_non_null(back);
+	random_text(who->gpu, sizeof(who->gpu), 1);
+	who->more = (unsigned)random_below(1000);
+	who->unreadable = (unsigned)random_below(1000);
+	who->count = DV_API_HOLDERS_MOST;
+	for (unsigned i = 0; i < who->count; i++) {
+		struct dv_api_holder *holder = &who->holders[i];
+
+		holder->pid = 1 + (pid_t)random_below(4000000);
+		holder->uid = (uid_t)random_below(UINT32_MAX);
+		random_text(holder->command, sizeof(holder->command), 0);
+		random_text(holder->what, sizeof(holder->what), 0);
+		random_text(holder->lease, sizeof(holder->lease), 0);
+	}
+	assert_int_equal(dv_api_who_encode(who, &text, NULL), 0);
+	assert_int_equal(dv_api_who_decode(text, back, NULL), 0);
+	assert_memory_equal(who, back, sizeof(*who));
+}
+
+static void test_process(void **state)
+{
+	struct dv_api_process process = {.pid = 4711, .text = "maps libpocl.so.2"}, back = {0};
+	dv_autofree char *text = NULL, *done = NULL;
+
+	assert_int_equal(dv_api_process_encode(&process, &text, NULL), 0);
+	assert_int_equal(dv_api_process_decode(text, strlen(text), &back, NULL), 0);
+	assert_int_equal(back.pid, 4711);
+	assert_string_equal(back.text, "maps libpocl.so.2");
+	assert_int_equal(dv_api_process_decode("{\"schema\":\"divvy/process/1\"}", 29, &back, NULL),
+			 -EBADMSG);
+	assert_int_equal(dv_api_done_encode("release", "a", &done, NULL), 0);
+	assert_string_equal(done,
+			    "{\"schema\":\"divvy/done/1\",\"done\":\"release\",\"subject\":\"a\"}");
+}
+
 static void random_plan(struct dv_plan *plan)
 {
 	size_t assignments = random_below(5), steps = random_below(5);
@@ -385,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_request), cmocka_unit_test(test_grant),
 		cmocka_unit_test(test_error),	cmocka_unit_test(test_status),
 		cmocka_unit_test(test_log),	cmocka_unit_test(test_plan),
+		cmocka_unit_test(test_who),	cmocka_unit_test(test_process),
 	};
 
 	random_start();
