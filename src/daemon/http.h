@@ -19,6 +19,7 @@ struct dv_request {
 	struct dv_identity who;
 	const char *body; /* NUL-terminated; "" for none */
 	size_t body_len;
+	bool again; /* the server's user may note here that it has seen the request before */
 };
 
 struct dv_http_limits {

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* divvyd whole: what its files share. The daemon owns everything in it; all of it lives in the one
+ * thread of the event loop (the gate has threads of its own). */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "api/api.h"
+#include "base/root.h"
+#include "daemon/conf.h"
+#include "daemon/http.h"
+#include "daemon/options.h"
+#include "daemon/own.h"
+#include "daemon/place.h"
+#include "daemon/users.h"
+#include "daemon/worker.h"
+#include "engine/engine.h"
+#include "gate/gate.h"
+#include "store/store.h"
+
+enum {
+	DV_PROBE_MS = 20000,
+	DV_STEP_MS = 10000,
+	DV_KILL_MS = 2000,
+	DV_LAUNCHERS_MOST = DV_LEASES_MOST,
+};
+
+struct dv_launcher;
+
+struct dv_daemon {
+	struct dv_config config;
+	struct dv_place place;
+	struct dv_root root;
+	struct dv_users users;
+	struct dv_own own;
+	struct dv_store *store;
+	struct dv_engine *engine;
+	struct dv_gate *gate;
+	struct dv_workers *workers;
+	struct dv_http *http;
+	int listen_fd; /* http's; to see who waits */
+
+	sd_event *event;
+	sd_event_source *gate_changes, *idle, *retry;
+
+	bool automatic; /* ends when idle */
+	unsigned idle_s;
+	bool probing;			     /* a worker looks for GPUs */
+	bool recovering;		     /* leases of an earlier divvyd come back */
+	bool up;			     /* both are over: requests that need GPUs are served */
+	char probe_failure[256];	     /* why GPUs could not be looked for, or "" */
+	DV_VEC(struct dv_request *) waiting; /* for `up`, or for a new probe */
+	DV_VEC(struct dv_launcher *) launchers;
+};
+
+/* daemon.c: start everything; `place` is swallowed. Then run sd_event_loop and free. */
+int dv_daemon_new(const struct dv_daemon_options *options, struct dv_place *place_take,
+		  struct dv_daemon **ret, struct dv_error *err) DV_MUST_CHECK;
+void dv_daemon_free(struct dv_daemon *daemon);
+DV_DEFINE_FREEP(struct dv_daemon, dv_daemon_free)
+/* Something began or ended: see whether divvyd is idle now. */
+void dv_daemon_touch(struct dv_daemon *daemon);
+
+/* probe.c: look for GPUs, and after the first time bring back what was there before a restart. */
+int dv_daemon_probe(struct dv_daemon *daemon, struct dv_error *err) DV_MUST_CHECK;
+/* Serve the request when the probe under way is over. */
+void dv_daemon_wait(struct dv_daemon *daemon, struct dv_request *request);
+
+/* steps.c: what the engine asks for. */
+extern const struct dv_engine_ops dv_daemon_engine_ops;
+
+/* launchers.c: an ephemeral lease ends with its launcher, once nobody is attached. */
+/* Watch the process that took the lease; `pid_fd` is swallowed. */
+void dv_launcher_watch(struct dv_daemon *daemon, const struct dv_lease *lease, int pid_fd_take);
+/* Watch the launchers of the leases that an earlier divvyd gave. */
+void dv_launchers_recover(struct dv_daemon *daemon);
+/* Clients came or went: release what only waited for them. */
+void dv_launchers_look(struct dv_daemon *daemon);
+void dv_launchers_fini(struct dv_daemon *daemon);
+
+/* observe.c: what is seen of GPUs and leases right now, for documents. The caller frees the lists.
+ */
+int dv_observe_gpus(const struct dv_daemon *daemon, struct dv_gpus *ret,
+		    struct dv_error *err) DV_MUST_CHECK;
+/* `name` NULL: all. */
+int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct dv_leases *ret,
+		      struct dv_error *err) DV_MUST_CHECK;
+/* Tell the engine which leases have processes attached. */
+void dv_observe_changes(struct dv_daemon *daemon);
+/* Which GPU a client means; -ENODEV with rule S18. */
+const struct dv_gpu *dv_observe_find_gpu(const struct dv_daemon *daemon, const char *text,
+					 struct dv_error *err);
+
+/* routes.c: find what to do for a request. */
+extern const struct dv_http_ops dv_daemon_http_ops;
+
+/* Handlers. Each answers its request, at once or later; `name` is the path's variable part. */
+void dv_handle_status(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_gpus(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_who(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_log(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_metrics(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_leases(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_lease(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_take(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_release(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_attach(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_enter(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_unenforced(struct dv_daemon *daemon, struct dv_request *request, const char *name);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <sys/pidfd.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+struct dv_launcher {
+	struct dv_daemon *daemon;
+	int64_t lease_id;
+	char lease[DV_NAME_SIZE];
+	int pid_fd;
+	sd_event_source *source;
+	bool gone, releasing;
+};
+
+static void launcher_free(struct dv_launcher *launcher)
+{
+	(void)sd_event_source_disable_unref(launcher->source);
+	if (launcher->pid_fd >= 0)
+		close(launcher->pid_fd);
+	free(launcher);
+}
+
+/* Forget the launchers of leases that are no more. */
+static void sweep(struct dv_daemon *daemon)
+{
+	for (size_t i = daemon->launchers.len; i > 0; i--) {
+		struct dv_launcher *launcher = daemon->launchers.items[i - 1];
+		const struct dv_lease *lease = dv_engine_lease(daemon->engine, launcher->lease);
+
+		if (lease && lease->id == launcher->lease_id)
+			continue;
+		if (launcher->releasing)
+			continue; /* its answer comes back to it */
+		launcher_free(launcher);
+		dv_vec_remove(&daemon->launchers, i - 1);
+	}
+}
+
+static void released(void *arg, int r, const struct dv_lease *lease, const struct dv_error *err)
+{
+	struct dv_launcher *launcher = arg;
+
+	launcher->releasing = false;
+	if (r < 0 && r != -ENOENT)
+		dv_log_error(DV_LOG_WARNING, err, "releasing a lease whose launcher is gone");
+	dv_daemon_touch(launcher->daemon);
+}
+
+static bool has_clients(const struct dv_daemon *daemon, int64_t lease_id)
+{
+	dv_autofree struct dv_gate_stats *stats = malloc(sizeof(*stats));
+
+	return stats && dv_gate_stats(daemon->gate, lease_id, stats, NULL) == 0 &&
+	       stats->client_count > 0;
+}
+
+static void look(struct dv_launcher *launcher)
+{
+	struct dv_daemon *daemon = launcher->daemon;
+	const struct dv_lease *lease = dv_engine_lease(daemon->engine, launcher->lease);
+	const struct dv_identity self = dv_users_self();
+	struct dv_error err = {0};
+
+	if (!launcher->gone || launcher->releasing || !lease || lease->id != launcher->lease_id ||
+	    has_clients(daemon, launcher->lease_id))
+		return;
+	launcher->releasing = true;
+	if (dv_engine_release(daemon->engine, launcher->lease, &self, released, launcher, &err) >=
+	    0)
+		return;
+	launcher->releasing = false;
+	dv_log_error(DV_LOG_WARNING, &err, "releasing a lease whose launcher is gone");
+}
+
+static int on_gone(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct dv_launcher *launcher = arg;
+
+	launcher->gone = true;
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	look(launcher);
+	return 0;
+}
+
+static int watch(struct dv_daemon *daemon, struct dv_launcher *launcher)
+{
+	int r;
+
+	if (daemon->launchers.len >= DV_LAUNCHERS_MOST || dv_vec_reserve(&daemon->launchers) < 0)
+		return -ENOMEM;
+	if (launcher->pid_fd < 0) {
+		launcher->gone = true;
+		return 0;
+	}
+	r = sd_event_add_io(daemon->event, &launcher->source, launcher->pid_fd, EPOLLIN, on_gone,
+			    launcher);
+	return r < 0 ? r : 0;
+}
+
+void dv_launcher_watch(struct dv_daemon *daemon, const struct dv_lease *lease, int pid_fd_take)
+{
+	dv_autoclose int pid_fd = pid_fd_take;
+	struct dv_launcher *launcher;
+
+	sweep(daemon);
+	launcher = calloc(1, sizeof(*launcher));
+	if (!launcher) {
+		dv_log(DV_LOG_WARNING, "no memory to watch who took lease %s", lease->name);
+		return;
+	}
+	launcher->daemon = daemon;
+	launcher->lease_id = lease->id;
+	(void)dv_copy(launcher->lease, sizeof(launcher->lease), lease->name);
+	launcher->pid_fd = take_fd(pid_fd);
+	if (watch(daemon, launcher) < 0) {
+		dv_log(DV_LOG_WARNING, "the process that took lease %s can't be watched",
+		       lease->name);
+		launcher_free(launcher);
+		return;
+	}
+	daemon->launchers.items[daemon->launchers.len++] = launcher;
+	look(launcher);
+}
+
+void dv_launchers_recover(struct dv_daemon *daemon)
+{
+	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
+
+	for (size_t i = 0; i < leases->len; i++) {
+		const struct dv_lease lease = leases->items[i];
+
+		/* The engine let those go whose launcher was gone; one that went since has no
+		 * pidfd, or one that is readable at once. */
+		if (lease.ephemeral)
+			dv_launcher_watch(daemon, &lease, pidfd_open(lease.launcher, 0));
+	}
+}
+
+void dv_launchers_look(struct dv_daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->launchers.len; i++)
+		look(daemon->launchers.items[i]);
+}
+
+void dv_launchers_fini(struct dv_daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->launchers.len; i++)
+		launcher_free(daemon->launchers.items[i]);
+	dv_vec_fini(&daemon->launchers);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "daemon/daemon.h"
+
+int dv_observe_gpus(const struct dv_daemon *daemon, struct dv_gpus *ret, struct dv_error *err)
+{
+	struct dv_gpus gpus = {0};
+	size_t count = 0;
+	const struct dv_gpu *items = dv_engine_gpus(daemon->engine, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct dv_gpu *gpu;
+
+		if (dv_vec_push(&gpus, items[i]) < 0) {
+			dv_vec_fini(&gpus);
+			return dv_error_set(err, -ENOMEM, "no memory for the list of GPUs");
+		}
+		gpu = &gpus.items[i];
+		dv_own_holder(&daemon->own, gpu, gpu->owned_by, sizeof(gpu->owned_by));
+	}
+	*ret = gpus;
+	return 0;
+}
+
+/* A lease that the gate does not know shows what is stored. */
+static void add_stats(const struct dv_daemon *daemon, struct dv_gate_stats *stats,
+		      struct dv_lease *lease)
+{
+	if (dv_gate_stats(daemon->gate, lease->id, stats, NULL) < 0)
+		return;
+	lease->memory_used_bytes = stats->memory_used_bytes;
+	lease->window_ms = stats->window_ms;
+	lease->got_mpct = stats->got_mpct;
+	lease->wait_p99_ns = stats->wait_p99_ns;
+	lease->pid_count = stats->client_count;
+	for (unsigned i = 0; i < stats->client_listed && i < DV_LEASE_PIDS_MOST; i++)
+		lease->pids[i] = stats->clients[i].pid;
+}
+
+int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct dv_leases *ret,
+		      struct dv_error *err)
+{
+	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
+	dv_autofree struct dv_gate_stats *stats = malloc(sizeof(*stats));
+	struct dv_leases seen = {0};
+
+	if (!stats)
+		return dv_error_set(err, -ENOMEM, "no memory for the list of leases");
+	for (size_t i = 0; i < leases->len; i++) {
+		if (name && strcmp(leases->items[i].name, name) != 0)
+			continue;
+		if (dv_vec_push(&seen, leases->items[i]) < 0) {
+			dv_vec_fini(&seen);
+			return dv_error_set(err, -ENOMEM, "no memory for the list of leases");
+		}
+		add_stats(daemon, stats, &seen.items[seen.len - 1]);
+	}
+	if (name && seen.len == 0)
+		return dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s'", name);
+	*ret = seen;
+	return 0;
+}
+
+static enum dv_lease_state state_of(const struct dv_lease *lease, unsigned client_count)
+{
+	/* Whoever goes round the gate is not seen there, so only the lease's end ends that. */
+	if (lease->state == DV_LEASE_READY || lease->state == DV_LEASE_ACTIVE)
+		return client_count ? DV_LEASE_ACTIVE : DV_LEASE_READY;
+	return lease->state;
+}
+
+void dv_observe_changes(struct dv_daemon *daemon)
+{
+	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
+	dv_autofree struct dv_gate_stats *stats = malloc(sizeof(*stats));
+
+	for (size_t i = 0; stats && i < leases->len; i++) {
+		const struct dv_lease *lease = &leases->items[i];
+		enum dv_lease_state state;
+
+		if (dv_gate_stats(daemon->gate, lease->id, stats, NULL) < 0)
+			continue;
+		state = state_of(lease, stats->client_count);
+		if (state != lease->state)
+			dv_engine_lease_seen(daemon->engine, lease->id, state);
+	}
+}
+
+const struct dv_gpu *dv_observe_find_gpu(const struct dv_daemon *daemon, const char *text,
+					 struct dv_error *err)
+{
+	const struct dv_gpu *gpus, *found = NULL;
+	size_t count = 0;
+
+	gpus = dv_engine_gpus(daemon->engine, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (!dv_gpu_matches(&gpus[i], text))
+			continue;
+		if (found) {
+			dv_error_rule(err, -ENODEV, "S18", "'%.60s' can be GPU %s and GPU %s", text,
+				      found->id, gpus[i].id);
+			return NULL;
+		}
+		found = &gpus[i];
+	}
+	if (!found)
+		dv_error_rule(err, -ENODEV, "S18", "there is no GPU '%.60s' here", text);
+	return found;
+}

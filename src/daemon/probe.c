@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+static void serve_waiting(struct dv_daemon *daemon)
+{
+	/* A request may wait again, for a probe of its own. */
+	size_t count = daemon->waiting.len;
+
+	for (size_t i = 0; i < count; i++)
+		dv_daemon_http_ops.serve(daemon, daemon->waiting.items[i]);
+	memmove(daemon->waiting.items, daemon->waiting.items + count,
+		(daemon->waiting.len - count) * sizeof(daemon->waiting.items[0]));
+	daemon->waiting.len -= count;
+}
+
+static void recovered(void *arg, int r, const struct dv_lease *lease, const struct dv_error *err)
+{
+	struct dv_daemon *daemon = arg;
+
+	if (r < 0)
+		dv_log_error(DV_LOG_ERROR, err, "bringing back what was there before the start");
+	daemon->recovering = false;
+	daemon->up = true;
+	dv_launchers_recover(daemon);
+	serve_waiting(daemon);
+	dv_daemon_touch(daemon);
+}
+
+/* GPUs that could not be looked for are no GPUs, and the reason is shown. */
+static void set_gpus(struct dv_daemon *daemon, const struct dv_worker_outcome *outcome)
+{
+	struct dv_error err = {0};
+	int r = outcome->r;
+
+	daemon->probe_failure[0] = '\0';
+	if (r < 0)
+		err = *outcome->err;
+	else
+		r = dv_engine_set_gpus(daemon->engine, outcome->gpus, outcome->gpu_count, &err);
+	if (r < 0) {
+		dv_log_error(DV_LOG_ERROR, &err, "looking for GPUs");
+		(void)dv_copy(daemon->probe_failure, sizeof(daemon->probe_failure), err.msg);
+	}
+}
+
+static void probed(void *arg, const struct dv_worker_outcome *outcome)
+{
+	struct dv_daemon *daemon = arg;
+	struct dv_error err = {0};
+	int r;
+
+	daemon->probing = false;
+	set_gpus(daemon, outcome);
+	if (daemon->up) {
+		serve_waiting(daemon);
+		dv_daemon_touch(daemon);
+		return;
+	}
+	daemon->recovering = true;
+	r = dv_engine_recover(daemon->engine, recovered, daemon, &err);
+	if (r < 0)
+		recovered(daemon, r, NULL, &err);
+}
+
+int dv_daemon_probe(struct dv_daemon *daemon, struct dv_error *err)
+{
+	dv_autofree struct dv_worker_request *request = calloc(1, sizeof(*request));
+	int r;
+
+	if (daemon->probing)
+		return 0;
+	if (!request)
+		return dv_error_set(err, -ENOMEM, "no memory to look for GPUs");
+	request->what = DV_WORKER_PROBE;
+	request->cpu = daemon->config.cpu;
+	r = dv_workers_start(daemon->workers, request, probed, daemon, err);
+	daemon->probing = r == 0;
+	return r;
+}
+
+void dv_daemon_wait(struct dv_daemon *daemon, struct dv_request *request)
+{
+	struct dv_error err = {0};
+
+	/* Bounded by the number of connections. */
+	if (dv_vec_push(&daemon->waiting, request) == 0)
+		return;
+	dv_error_set(&err, -ENOMEM, "no memory for another request");
+	dv_request_fail(request, &err);
+}
