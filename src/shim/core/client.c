@@ -19,6 +19,7 @@ enum {
 	TRY_MS = 1000,	 /* for one attempt to attach */
 	BACKOFF_FIRST_MS = 10,
 	BACKOFF_MOST_MS = 500,
+	FLUSH_MS = 100,
 	WATCH_MS = 30000, /* then look whether the program closed our descriptor */
 	CHARGE_BITS = 48, /* of a packed charge: bytes; above: the generation */
 };
@@ -45,6 +46,7 @@ static struct {
 	struct dv_shim_link link;
 	uint64_t told; /* bytes that divvyd believes this process holds */
 	uint64_t owed; /* of these, given back but not yet told */
+	bool flusher;  /* a thread tells it */
 
 	/* Written under `ask`, read anywhere. */
 	int state;
@@ -93,6 +95,7 @@ static void in_child(void)
 	dv_shim_link_drop(&self.link);
 	dv_shim_link_drop(&self.watched);
 	self.watcher = false;
+	self.flusher = false;
 	self.told = 0;
 	self.owed = 0;
 	__atomic_fetch_add(&self.generation, 1, __ATOMIC_RELAXED);
@@ -157,18 +160,49 @@ int dv_shim_thread(void *(*run)(void *), void *arg)
 	return -r;
 }
 
-/* With `lock`: tell what is owed, if it can be told now. */
-static void flush_owed(void)
+/* With `lock`: tell what is owed. True: it has to be tried again. */
+static bool tell_owed(void)
 {
 	struct dv_msg msg = {.magic = DV_WIRE_MAGIC,
 			     .version = DV_WIRE_VERSION,
 			     .type = DV_MSG_RELEASE,
 			     .a = self.owed};
+	int r;
 
-	if (self.owed && self.link.fd >= 0 && dv_shim_link_send(&self.link, &msg) == 0) {
+	if (!self.owed || self.link.fd < 0)
+		return false;
+	r = dv_shim_link_send(&self.link, &msg);
+	if (r == 0) {
 		self.told -= self.owed;
 		self.owed = 0;
 	}
+	return r == -EAGAIN;
+}
+
+/* Tells what is owed as soon as the socket takes it. */
+static void *flush(void *arg)
+{
+	struct dv_shim_link link;
+	bool again = true;
+
+	while (again) {
+		pthread_mutex_lock(&self.lock);
+		again = tell_owed();
+		self.flusher = again;
+		link = self.link;
+		pthread_mutex_unlock(&self.lock);
+		if (again)
+			dv_shim_link_drain(&link, dv_shim_now_ns() + FLUSH_MS * MS);
+	}
+	return arg;
+}
+
+/* With `lock`: a burst of releases can fill the socket. What is owed must not stay so until the
+ * program happens to ask for memory: others of the tenant wait for it. */
+static void flush_owed(void)
+{
+	if (tell_owed() && !self.flusher)
+		self.flusher = dv_shim_thread(flush, NULL) == 0;
 }
 
 static void *watch(void *arg);

@@ -85,16 +85,35 @@ static void start_thread(void)
 	gate->thread_fails = dv_shim_thread(dv_shim_gate_run, NULL) < 0;
 }
 
+void dv_shim_gate_renew(void)
+{
+	if (gate->attachments == dv_shim_attachments())
+		return;
+	gate->attachments = dv_shim_attachments();
+	gate->epoch = 1; /* no page says this */
+	gate->was_held = gate->drain_due = gate->wants = gate->gave_back = false;
+}
+
 void dv_shim_gate_changed(void)
 {
 	uint32_t flags = dv_shim_grant_flags(dv_shim_pages.grant);
 
-	if (flags & DV_GRANT_GATED) {
-		pthread_mutex_lock(&gate->lock);
+	pthread_mutex_lock(&gate->lock);
+	dv_shim_gate_renew();
+	if (flags & DV_GRANT_GATED)
 		start_thread();
-		pthread_mutex_unlock(&gate->lock);
-	}
+	pthread_mutex_unlock(&gate->lock);
 	dv_shim_gate_ring();
+}
+
+static void close_way(void)
+{
+	__atomic_fetch_add(&dv_shim_gate_hot.closed, 1, __ATOMIC_SEQ_CST);
+}
+
+static void open_way(void)
+{
+	__atomic_fetch_sub(&dv_shim_gate_hot.closed, 1, __ATOMIC_SEQ_CST);
 }
 
 static struct dv_shim_ticket *new_ticket(uint64_t key)
@@ -183,6 +202,7 @@ void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns)
 	int bucket = us ? 63 - __builtin_clzll(us) : 0;
 
 	dv_shim_list_remove(&gate->queued, ticket);
+	open_way();
 	if (ticket->setting) {
 		dv_shim_gate_spare(ticket);
 		dv_shim_gate_unpark(now_ns);
@@ -273,6 +293,8 @@ static enum dv_shim_verdict ask(uint64_t key, struct dv_shim_ticket **ret_ticket
 	struct dv_shim_ticket *ticket = NULL;
 
 	pthread_mutex_lock(&gate->order);
+	/* Stays closed for as long as the command is held back. */
+	close_way();
 	settle();
 	pthread_mutex_lock(&gate->lock);
 	start_thread();
@@ -281,6 +303,8 @@ static enum dv_shim_verdict ask(uint64_t key, struct dv_shim_ticket **ret_ticket
 	if (ticket)
 		verdict = decide(ticket);
 	pthread_mutex_unlock(&gate->lock);
+	if (verdict != DV_SHIM_WAIT)
+		open_way();
 	if (ticket)
 		*ret_ticket = ticket;
 	else
@@ -369,9 +393,11 @@ static void *take_out(struct dv_shim_ticket *ticket, uint64_t now_ns)
 {
 	switch (ticket->state) {
 	case DV_SHIM_TICKET_MADE:
+		open_way();
 		break;
 	case DV_SHIM_TICKET_QUEUED:
 		dv_shim_list_remove(&gate->queued, ticket);
+		open_way();
 		return ticket->token;
 	case DV_SHIM_TICKET_OPEN:
 		remove_open(ticket, now_ns);
@@ -455,6 +481,7 @@ void dv_shim_gate_own_event(void)
 
 	/* Close the free way first; then what is on it already can't be waiting for this event. */
 	__atomic_fetch_add(&dv_shim_gate_hot.own_events, 1, __ATOMIC_SEQ_CST);
+	close_way();
 	if (!(dv_shim_grant_flags(dv_shim_pages.grant) & DV_GRANT_GATED))
 		return;
 	pthread_mutex_lock(&gate->order);
@@ -465,6 +492,7 @@ void dv_shim_gate_own_event(void)
 void dv_shim_gate_own_event_gone(void)
 {
 	__atomic_fetch_sub(&dv_shim_gate_hot.own_events, 1, __ATOMIC_SEQ_CST);
+	open_way();
 }
 
 bool dv_shim_gate_may_set(void *token)
@@ -483,6 +511,7 @@ bool dv_shim_gate_may_set(void *token)
 	if (gate->threaded && !gate->thread_fails && !dv_shim_gate_holds(&grant, now_ns))
 		ticket = new_ticket(0);
 	if (ticket) {
+		close_way();
 		ticket->setting = true;
 		ticket->since_ns = now_ns;
 		ring = add_queued(ticket, token);

@@ -56,10 +56,12 @@ struct dv_shim_gate_hot {
 	 * the look, both sequentially consistent: either the command sees that the grant is gone,
 	 * or whoever took it away sees the command. */
 	uint64_t entering;
-	/* The program's own events that it has not set: work may wait for them for ever, so as long
-	 * as there is one, commands are tracked. */
-	uint32_t own_events;
-	uint32_t untracked; /* work went on the free way since the last markers */
+	/* What closes the free way though the grant is endless: commands held back (one behind them
+	 * in their queue would end only when they do), and events of the program that it has not
+	 * set yet (work may wait for them for ever). */
+	uint64_t closed;
+	uint32_t own_events; /* of these, the program's events */
+	uint32_t untracked;  /* work went on the free way since the last markers */
 } __attribute__((aligned(64)));
 
 extern struct dv_shim_gate_hot dv_shim_gate_hot;
@@ -80,7 +82,7 @@ static inline bool dv_shim_gate_pass(void)
 	flags = dv_shim_grant_flags(dv_shim_pages.grant);
 	if (!(flags & DV_GRANT_GATED) ||
 	    (dv_shim_flags_free(flags) &&
-	     !__atomic_load_n(&dv_shim_gate_hot.own_events, __ATOMIC_SEQ_CST)))
+	     !__atomic_load_n(&dv_shim_gate_hot.closed, __ATOMIC_SEQ_CST)))
 		return true;
 	__atomic_fetch_sub(&dv_shim_gate_hot.entering, 1, __ATOMIC_SEQ_CST);
 	return false;

@@ -72,6 +72,8 @@ void dv_shim_list_remove(struct dv_shim_list *list, struct dv_shim_ticket *ticke
 struct dv_shim_ticket *dv_shim_list_first(struct dv_shim_list *list);
 
 /* All with the lock. */
+/* A new divvyd knows nothing of what was said to the last one. */
+void dv_shim_gate_renew(void);
 bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns);
 bool dv_shim_gate_room(const struct dv_grant *grant, uint64_t estimate_ns);
 void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns);

@@ -98,6 +98,12 @@ int dv_shim_link_send(const struct dv_shim_link *link, const struct dv_msg *msg)
 	}
 }
 
+void dv_shim_link_drain(const struct dv_shim_link *link, uint64_t deadline_ns)
+{
+	if (is_ours(link))
+		(void)wait_for(link->fd, POLLOUT, deadline_ns);
+}
+
 static int send_by(const struct dv_shim_link *link, const struct dv_msg *msg, uint64_t deadline_ns)
 {
 	for (;;) {

@@ -43,6 +43,8 @@ void dv_shim_link_close(struct dv_shim_link *link);
 void dv_shim_link_drop(struct dv_shim_link *link);
 /* Send without waiting. -EAGAIN: not now; anything else negative: the link is dead. */
 int dv_shim_link_send(const struct dv_shim_link *link, const struct dv_msg *msg) DV_MUST_CHECK;
+/* Wait until something can be sent, or the link is dead. */
+void dv_shim_link_drain(const struct dv_shim_link *link, uint64_t deadline_ns);
 /* Send, then wait for the message with the same serial. */
 int dv_shim_link_ask(const struct dv_shim_link *link, const struct dv_msg *question,
 		     uint64_t deadline_ns, struct dv_msg *ret) DV_MUST_CHECK;

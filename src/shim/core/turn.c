@@ -78,16 +78,14 @@ static void observe(struct turn *turn)
 	turn->now_ns = dv_shim_now_ns();
 	turn->wake_ns = UINT64_MAX;
 	dv_shim_grant_read(dv_shim_pages.grant, &turn->grant);
-	if (gate->attachments != dv_shim_attachments()) {
-		/* A new divvyd knows nothing of what was said to the last one. */
-		gate->attachments = dv_shim_attachments();
-		gate->epoch = 0;
-		gate->was_held = gate->drain_due = gate->wants = gate->gave_back = false;
-	}
+	dv_shim_gate_renew();
 	held = turn->grant.flags & DV_GRANT_HELD;
 	if (turn->grant.epoch != gate->epoch) {
+		/* A grant may have come and gone unseen; launches may have used it. */
+		bool missed = turn->grant.epoch != gate->epoch + 2;
+
 		gate->epoch = turn->grant.epoch;
-		if (gate->was_held && !held) {
+		if ((gate->was_held || missed) && !held && turn->grant.flags & DV_GRANT_GATED) {
 			gate->drain_due = true;
 			gate->flushed = false;
 		}
@@ -171,7 +169,8 @@ static bool mark(void)
 /* With the lock. False: it could not be said now. */
 static bool say_drained(const struct turn *turn)
 {
-	bool more = gate->queued.count;
+	/* A wish that was not granted since stays one. */
+	bool more = gate->queued.count || gate->wants;
 	uint64_t ended_ns = DV_MAX(gate->last_done_ns, gate->held_from_ns);
 
 	if (!dv_shim_tell(DV_MSG_DRAINED, turn->grant.epoch, gate->busy_ns, more, ended_ns))

@@ -210,9 +210,12 @@ static void reserve(struct fake *fake, struct client *client, const struct dv_ms
 
 static void drained(struct fake *fake, struct client *client, const struct dv_msg *msg)
 {
+	/* Late, or of one that was never given the device. */
+	if (!client->held_epoch || msg->a < client->held_epoch)
+		return;
 	fake->stats.busy_ns += msg->b;
 	fake->stats.drained++;
-	if (msg->a < client->held_epoch || fake->holder != (int)(client - fake->clients))
+	if (fake->holder != (int)(client - fake->clients))
 		return;
 	client->wants |= msg->c == 1;
 	if (!fake->revoked) {

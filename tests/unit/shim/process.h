@@ -24,6 +24,18 @@ static inline bool ended_well(pid_t pid)
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* The thread sanitizer can't follow threads of a fork's child, nor descriptors closed by number,
+ * and has a thread of its own. */
+#ifdef __SANITIZE_THREAD__
+#define NOT_UNDER_TSAN()                                                                           \
+	do {                                                                                       \
+		fprintf(stderr, "skipped under the thread sanitizer: %s\n", __func__);             \
+		return;                                                                            \
+	} while (0)
+#else
+#define NOT_UNDER_TSAN() (void)0
+#endif
+
 static inline bool in_process(void (*test)(void))
 {
 	pid_t pid;

@@ -174,6 +174,7 @@ static void forks(void)
 	void *charge;
 	pid_t pid;
 
+	NOT_UNDER_TSAN();
 	CHECK(dv_shim_reserve(600) == 0);
 	charge = dv_shim_charge_pack(600);
 	pid = fork();
@@ -247,6 +248,7 @@ static void closes_all(void)
 	struct fake *fake = begin(&(struct fake_config){.limit_bytes = 100});
 	int mine = -1;
 
+	NOT_UNDER_TSAN();
 	CHECK(dv_shim_reserve(60) == 0);
 	for (int fd = 100; fd < 200; fd++) {
 		int type;
@@ -271,6 +273,7 @@ static void signals_blocked(void)
 	DIR *tasks = opendir("/proc/self/task");
 	unsigned blocked = 0;
 
+	NOT_UNDER_TSAN();
 	CHECK(dv_shim_reserve(1) == 0 && fake);
 	CHECK(tasks);
 	for (struct dirent *d; (d = readdir(tasks));) {
