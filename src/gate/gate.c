@@ -35,11 +35,17 @@ int dv_gate_new(const struct dv_gate_config *config, struct dv_gate **ret, struc
 	return 0;
 }
 
+static void lock(struct dv_gate_node *node)
+{
+	(void)pthread_mutex_lock(&node->lock);
+	node->now_ns = dv_now_ns();
+}
+
 static void node_close_tenants(struct dv_gate_node *node)
 {
 	struct dv_gate_tenant *tenant;
 
-	(void)pthread_mutex_lock(&node->lock);
+	lock(node);
 	while ((tenant = TAILQ_FIRST(&node->tenants)))
 		dv_gate_tenant_close(tenant);
 	(void)pthread_mutex_unlock(&node->lock);
@@ -68,7 +74,7 @@ static struct dv_gate_tenant *find_locked(struct dv_gate *gate, int64_t lease_id
 
 	TAILQ_FOREACH(node, &gate->nodes, link)
 	{
-		(void)pthread_mutex_lock(&node->lock);
+		lock(node);
 		TAILQ_FOREACH(tenant, &node->tenants, link)
 		if (tenant->lease.id == lease_id)
 			return tenant;
@@ -110,7 +116,7 @@ int dv_gate_open(struct dv_gate *gate, const struct dv_gate_lease *lease, bool r
 			return r;
 		node = fresh;
 	}
-	(void)pthread_mutex_lock(&node->lock);
+	lock(node);
 	r = dv_gate_tenant_new(node, lease, grace_ns, &tenant, err);
 	(void)pthread_mutex_unlock(&node->lock);
 	if (r < 0)
@@ -184,7 +190,7 @@ int dv_gate_stats(struct dv_gate *gate, int64_t lease_id, struct dv_gate_stats *
 		.hellos = tenant->hellos,
 		.faults = tenant->faults,
 	};
-	dv_gate_turn_stats(tenant, dv_now_ns(), ret);
+	dv_gate_turn_stats(tenant, tenant->node->now_ns, ret);
 	TAILQ_FOREACH(peer, &tenant->peers, link)
 	if (peer->greeted && ret->client_listed < DV_LEASE_PIDS_MOST)
 		stats_client(peer, &ret->clients[ret->client_listed++]);

@@ -107,6 +107,7 @@ struct dv_gate_node {
 	int epoll_fd, wake_fd;
 	struct dv_gate_source wake_source;
 	bool stopping;
+	uint64_t now_ns;	/* of this batch, or of the main thread's call */
 	struct dv_sched *sched; /* from the first timed lease on */
 	struct dv_gate_tenants tenants;
 	struct dv_gate_peers strangers; /* connected, not greeted; the oldest first */

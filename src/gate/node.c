@@ -130,7 +130,7 @@ static void *run(void *arg)
 		n = epoll_pwait2(node->epoll_fd, events, EVENTS_MOST,
 				 next_ns == UINT64_MAX ? NULL : &wait, NULL);
 		(void)pthread_mutex_lock(&node->lock);
-		now_ns = dv_now_ns();
+		node->now_ns = now_ns = dv_now_ns();
 		for (int i = 0; i < n; i++)
 			handle(node, &events[i], now_ns);
 		next_ns = tick(node, now_ns);

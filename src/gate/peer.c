@@ -102,7 +102,7 @@ void dv_gate_peer_close(struct dv_gate_peer *peer)
 		return;
 	}
 	tenant->greeted_count--;
-	dv_gate_turn_gone(peer, dv_now_ns());
+	dv_gate_turn_gone(peer, node->now_ns);
 	dv_gate_tenant_release(tenant, peer, peer->held_bytes);
 	changed(peer);
 }

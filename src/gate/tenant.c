@@ -64,7 +64,7 @@ int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *le
 		       uint64_t grace_ns, struct dv_gate_tenant **ret, struct dv_error *err)
 {
 	dv_autofree struct dv_gate_tenant *tenant = calloc(1, sizeof(*tenant));
-	const uint64_t now_ns = dv_now_ns();
+	const uint64_t now_ns = node->now_ns;
 	dv_autoclose int fd = -1;
 	int r;
 
@@ -103,7 +103,7 @@ void dv_gate_tenant_close(struct dv_gate_tenant *tenant)
 		dv_gate_refuse(peer->fd, DV_REFUSAL_GONE);
 		dv_gate_peer_close(peer);
 	}
-	dv_gate_turn_close(tenant, dv_now_ns());
+	dv_gate_turn_close(tenant, node->now_ns);
 	(void)unlisten(tenant, 0);
 	dv_gate_node_drop(node, tenant->listen_fd);
 	tenant->dead = true;
