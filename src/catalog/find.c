@@ -37,7 +37,9 @@ static enum fit fit_here(const char *name, const char *text)
 	while (*text) {
 		if (is_gap(*text)) {
 			text = skip_gap(text);
-			if (*text && *name && !is_gap(*name))
+			if (!*text)
+				break;
+			if (*name && !is_gap(*name))
 				return FIT_NOT;
 			name = skip_gap(name);
 			continue;

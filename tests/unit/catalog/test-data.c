@@ -218,6 +218,98 @@ static void test_layouts(void **state)
 	}
 }
 
+static const struct dv_cat_profile *by_shape(const struct dv_cat_gpu *gpu, const char *shape)
+{
+	for (size_t i = 0; i < gpu->mig.profiles.len; i++)
+		if (strcmp(gpu->mig.profiles.items[i].shape, shape) == 0)
+			return &gpu->mig.profiles.items[i];
+	return NULL;
+}
+
+/* GPUs of one grid and one maximum are cut alike: same ids, sizes, places and counts. */
+static void test_families(void **state)
+{
+	const struct dv_cat_gpu *gpu, *like = dv_catalog_by_id(*state, "h100-80-sxm");
+	size_t alike = 0;
+
+	for (size_t i = 0; (gpu = dv_catalog_gpu(*state, i)); i++) {
+		if (!gpu->has_mig || gpu->mig.grid != 8 || !gpu->mig.profiles.len)
+			continue;
+		assert_int_equal(gpu->mig.profiles.len, like->mig.profiles.len);
+		for (size_t j = 0; j < like->mig.profiles.len; j++) {
+			const struct dv_cat_profile *p = &like->mig.profiles.items[j];
+			const struct dv_cat_profile *q = by_shape(gpu, p->shape);
+
+			if (!q) {
+				fail_msg("%s has no %s", gpu->id, p->shape);
+				return;
+			}
+			assert_int_equal(p->id, q->id);
+			assert_int_equal(p->driver_enum, q->driver_enum);
+			assert_int_equal(p->compute_slices, q->compute_slices);
+			assert_int_equal(p->size, q->size);
+			assert_int_equal(p->most, q->most);
+			assert_int_equal(p->start_count, q->start_count);
+			assert_memory_equal(p->starts, q->starts, p->start_count);
+		}
+		alike++;
+	}
+	assert_true(alike >= 16);
+}
+
+/* What stands side by side is not more than there is. */
+static void check_sum(const struct dv_cat_gpu *gpu, const struct dv_cat_profile *p)
+{
+	if (p->memory_mib != DV_CAT_UNKNOWN && gpu->memory_mib != DV_CAT_UNKNOWN &&
+	    p->most * p->memory_mib > gpu->memory_mib)
+		fail_msg("%s: %u of %s have more memory than the GPU", gpu->id, p->most, p->name);
+	if (p->multiprocessors != DV_CAT_UNKNOWN && gpu->multiprocessors != DV_CAT_UNKNOWN &&
+	    p->most * p->multiprocessors > gpu->multiprocessors)
+		fail_msg("%s: %u of %s have more SMs than the GPU", gpu->id, p->most, p->name);
+	if (gpu->mig.compute_slices != DV_CAT_UNKNOWN)
+		assert_true(p->most * p->compute_slices <= gpu->mig.compute_slices);
+	if (gpu->mig.most != DV_CAT_UNKNOWN)
+		assert_true(p->most <= gpu->mig.most);
+}
+
+static void test_sums(void **state)
+{
+	const struct dv_cat_gpu *gpu;
+	uint32_t most;
+
+	for (size_t i = 0; (gpu = dv_catalog_gpu(*state, i)); i++) {
+		most = 0;
+		for (size_t j = 0; j < gpu->mig.profiles.len; j++) {
+			check_sum(gpu, &gpu->mig.profiles.items[j]);
+			most = DV_MAX(most, gpu->mig.profiles.items[j].most);
+		}
+		/* The GPU's maximum is that of its smallest profile, where places are known. */
+		if (gpu->has_mig && gpu->mig.places != DV_CAT_NO_PLACES)
+			assert_int_equal(most, gpu->mig.most);
+	}
+}
+
+/* Types that share a board's time have no more memory together than it has. */
+static void test_boards_are_not_overfull(void **state)
+{
+	const struct dv_cat_board *board;
+
+	for (size_t i = 0; (board = dv_catalog_board(*state, i)); i++) {
+		uint32_t whole = 0;
+
+		for (size_t j = 0; j < board->types.len; j++)
+			if (!board->types.items[j].partition)
+				whole = DV_MAX(whole, board->types.items[j].memory_mib);
+		for (size_t j = 0; j < board->types.len; j++) {
+			const struct dv_cat_vgpu *t = &board->types.items[j];
+
+			/* NVIDIA's tables round: two of H100L-47C are 10 MiB more than 94C. */
+			if (!t->partition && t->most * t->memory_mib > whole + 16)
+				fail_msg("%u of %s are more than the board", t->most, t->name);
+		}
+	}
+}
+
 static void test_derived_memory(void **state)
 {
 	const struct dv_cat_gpu *gpu;
@@ -390,6 +482,9 @@ int main(void)
 		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_known_figures),
 		cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_families),
+		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_boards_are_not_overfull),
 		cmocka_unit_test(test_derived_memory),
 		cmocka_unit_test(test_pci),
 		cmocka_unit_test(test_vgpu_types),
