@@ -80,13 +80,14 @@ static void row(struct dv_buf *out, const struct dv_bars *bars, const struct dv_
 	dv_buf_add(out, "</text>\n");
 	for (unsigned s = 0; s < bars->series_count; s++) {
 		double width = r->has[s] ? fmax(r->value[s], 0) * scale : 0;
+		double text = fmax(width, r->mark * scale); /* clear of the mark */
 
 		if (!r->has[s])
 			continue;
 		dv_buf_addf(out,
 			    "<rect x=\"%d\" y=\"%u\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>"
 			    "<text x=\"%.1f\" y=\"%u\">%.3g</text>\n",
-			    LEFT, y + s * BAR, width, BAR - 2, fills[s], LEFT + width + 5,
+			    LEFT, y + s * BAR, width, BAR - 2, fills[s], LEFT + text + 5,
 			    y + s * BAR + BAR - 4, r->value[s]);
 	}
 	if (r->mark > 0)
