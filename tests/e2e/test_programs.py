@@ -92,7 +92,7 @@ def user_event(node):
 
 def ffmpeg(node):
     need("ffmpeg")
-    command = ["ffmpeg", "-v", "error", "-init_hw_device", "opencl=ocl", "-filter_hw_device", "ocl",
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-init_hw_device", "opencl=ocl", "-filter_hw_device", "ocl",
                "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=2", "-vf",
                "format=yuv420p,hwupload,avgblur_opencl=4,unsharp_opencl,hwdownload,format=yuv420p",
                "-f", "framemd5", "-"]
@@ -103,7 +103,8 @@ def ffmpeg(node):
     inside = node.divvy("run", "--memory", "256MiB", "--", *command)
     expect(inside.status == 0, "ffmpeg ends well", inside)
     expect(inside.out == outside.out and inside.out.count("\n") > 50, "every frame is the same", inside)
-    small = node.divvy("run", "--memory", "1MiB", "--", *command)
+    command[command.index("-i") + 1] = "testsrc2=size=1920x1080:rate=25:duration=1"
+    small = node.divvy("run", "--memory", "2MiB", "--", *command)
     expect(0 < small.status < 128, "too small a slice is a clean error of ffmpeg's own", small)
 
 
