@@ -24,7 +24,8 @@ divvy() { "$build/src/cli/divvy" --socket "$work/run/divvyd.sock" "$@"; }
 burn=$build/src/bench/divvy-burn
 
 mkdir -p "$work/run" && mkdir -m 700 "$work/state"
-"$build/src/daemon/divvyd" --run-dir "$work/run" --state-dir "$work/state" 2>"$work/divvyd.log" &
+"$build/src/daemon/divvyd" --run-dir "$work/run" --state-dir "$work/state" \
+	--lock-dir "$work/lock" 2>"$work/divvyd.log" &
 divvyd=$!
 for _ in $(seq 100); do
 	[ -S "$work/run/divvyd.sock" ] && break

@@ -59,7 +59,8 @@ static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
 	if (r < 0)
 		return r;
 	gate.device_memory_bytes = lease->memory_bytes ? lease->memory_bytes : gpu->memory_bytes;
-	gate.compute_units = node.has_partition ? node.size : gpu->compute_units;
+	gate.compute_units =
+		dv_lease_compute_units(lease, node.has_partition ? node.size : gpu->compute_units);
 	(void)dv_copy(gate.node, sizeof(gate.node), lease->node);
 	(void)dv_copy(gate.name, sizeof(gate.name), lease->name);
 	(void)dv_copy(gate.nonce, sizeof(gate.nonce), lease->nonce);

@@ -59,6 +59,10 @@ const char *dv_lease_state_name(enum dv_lease_state state);
 int dv_lease_state_parse(const char *name, enum dv_lease_state *ret,
 			 struct dv_error *err) DV_MUST_CHECK;
 
+/* Of `units` compute units of its parent, how many a tenant is shown: its share of them, rounded
+ * up, so that a program that divides its work by compute units divides it for what it gets. */
+uint32_t dv_lease_compute_units(const struct dv_lease *lease, uint32_t units);
+
 /* What somebody asks for, before a place is chosen. */
 struct dv_lease_request {
 	char name[DV_NAME_SIZE]; /* "" : divvyd makes one */

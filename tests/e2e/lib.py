@@ -94,7 +94,8 @@ class Node:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def start(self):
-        command = [DIVVYD, "--run-dir", self.run_dir, "--state-dir", self.state_dir]
+        command = [DIVVYD, "--run-dir", self.run_dir, "--state-dir", self.state_dir,
+                   "--lock-dir", self.lock_dir]
         if self.config:
             command += ["--config", self.config]
         with open(os.path.join(self.dir, "divvyd.log"), "a", encoding="utf-8") as log:
