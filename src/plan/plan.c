@@ -99,33 +99,46 @@ static int bound(const struct dv_task *task, const struct dv_packing *packing, s
 	return 0;
 }
 
-/* Give the slices whose size was not said an even part of what is left on their GPU. */
+static bool not_said(const struct dv_want *want, const struct dv_place *place, size_t g)
+{
+	return place->gpu == (int)g && !place->keep && want->method == DV_METHOD_SLICE &&
+	       (!want->memory_said || !want->compute_said);
+}
+
+/* Give the slices whose size was not said an even part of what is left on their GPU, and leave as
+ * much for the next one that comes. */
 static void share_out(struct dv_task *task, struct dv_packing *packing, size_t g)
 {
 	struct dv_room *room = &packing->rooms[g];
-	unsigned memories = 0, shares = 0;
-	uint64_t memory = 0;
-	uint32_t mpct = 0;
+	uint64_t memory = room->memory_left, memories = 1;
+	uint64_t mpct = room->mpct_left, shares = 1;
 
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < task->wants.len; i++) {
-			struct dv_want *want = &task->wants.items[i];
+	for (size_t i = 0; i < task->wants.len; i++) {
+		const struct dv_want *want = &task->wants.items[i];
 
-			if (packing->places[i].gpu != (int)g || packing->places[i].keep ||
-			    want->method != DV_METHOD_SLICE)
-				continue;
-			memories += pass == 0 && !want->memory_said;
-			shares += pass == 0 && !want->compute_said;
-			want->memory_bytes += want->memory_said ? 0 : memory;
-			want->compute_mpct += want->compute_said ? 0 : mpct;
-		}
-		if (pass == 0 && memories)
-			memory = room->memory_left / memories / DV_MIB * DV_MIB;
-		if (pass == 0 && shares)
-			mpct = room->mpct_left / shares / 1000 * 1000; /* whole percents */
+		if (!not_said(want, &packing->places[i], g))
+			continue;
+		memories += !want->memory_said;
+		memory += want->memory_said ? 0 : want->memory_bytes;
+		shares += !want->compute_said;
+		mpct += want->compute_said ? 0 : want->compute_mpct;
 	}
-	room->memory_left -= memory * memories;
-	room->mpct_left -= mpct * shares;
+	memory = memory / memories / DV_MIB * DV_MIB;
+	mpct = mpct / shares / 1000 * 1000; /* whole percents */
+	for (size_t i = 0; i < task->wants.len; i++) {
+		struct dv_want *want = &task->wants.items[i];
+
+		if (!not_said(want, &packing->places[i], g))
+			continue;
+		if (!want->memory_said && memory > want->memory_bytes) {
+			room->memory_left -= memory - want->memory_bytes;
+			want->memory_bytes = memory;
+		}
+		if (!want->compute_said && mpct > want->compute_mpct) {
+			room->mpct_left -= (uint32_t)mpct - want->compute_mpct;
+			want->compute_mpct = (uint32_t)mpct;
+		}
+	}
 }
 
 static void say_why(const struct dv_want *want, const struct dv_place *place,

@@ -25,8 +25,9 @@ struct dv_plan_input {
  *
  * A method that is not named follows from the isolation that is needed: dedicated (or whole GPUs)
  * is passthrough, hardware is mig, else slice. A size that is not said is at least 256 MiB and 1 %,
- * and an even part of what is left on the GPU; a standing lease's is kept. A partition of the CPU
- * device has the CPUs that the share or the memory asks for, rounded up.
+ * and an even part of what is left on the GPU, one more part being left; a standing lease's is
+ * kept. A partition of the CPU device has the CPUs that the share or the memory asks for, rounded
+ * up.
  *
  * Steps that unmake come first; a step that needs the room or the name that another one frees has
  * it in `needs`. The node of a slice that is to be made is "": its lease's id is not known yet. A

@@ -233,7 +233,7 @@ static void test_changed_size(void **state)
 	world_apply(&world, &plan, NULL);
 }
 
-/* What is not said is at least something, and an even part of what is left. */
+/* What is not said is at least something, and an even part of what is left; one part stays. */
 static void test_sizes_not_said(void **state)
 {
 	const struct dv_assignment *a;
@@ -245,25 +245,42 @@ static void test_sizes_not_said(void **state)
 			    "  - {name: c}\n");
 	replan();
 	a = plan_of(&plan, "b-0");
-	assert_int_equal(a->compute_mpct, 20000);
+	assert_int_equal(a->compute_mpct, 15000);
 	assert_int_equal(a->derived_count, 1);
 	assert_string_equal(a->derived[0], "compute_pct");
 	a = plan_of(&plan, "c");
-	assert_true(a->memory_bytes == 4 * DV_GIB);
+	assert_true(a->memory_bytes == 2 * DV_GIB);
 	assert_int_equal(a->derived_count, 2);
-	assert_int_equal(plan.waste_memory_bytes, 0);
+	assert_true(plan.waste_memory_bytes == 2 * DV_GIB);
+	assert_int_equal(plan.waste_mpct, 15000);
 	world_apply(&world, &plan, NULL);
 	replan();
 	assert_int_equal(plan.kept, 4);
-	/* One more: somebody who did not say how much gives way, as few as need be. */
+	/* One more that does not fit: who did not say how much gives way, as few as need be. */
 	world_fleet(&world, "tenants:\n"
 			    "  - {name: a, needs: {memory: 2GiB, compute: 40%}}\n"
 			    "  - {name: b, count: 2, needs: {memory: 1GiB}}\n"
 			    "  - {name: c}\n"
-			    "  - {name: d, needs: {memory: 1GiB, compute: 5%}}\n");
+			    "  - {name: d, needs: {memory: 3GiB, compute: 5%}}\n");
 	replan();
 	assert_int_equal(plan.unplaced.len, 0);
 	assert_int_equal(plan.kept, 3);
+	assert_false(plan_of(&plan, "c")->kept);
+	world_apply(&world, &plan, NULL);
+}
+
+/* Where hardly anything is left, the least is what is given. */
+static void test_least_sizes(void **state)
+{
+	world_cpu(&world, "CPU-1", DV_GIB, 4);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, needs: {memory: 512MiB, compute: 97%}}\n"
+			    "  - {name: b, count: 3}\n");
+	replan();
+	assert_int_equal(plan.assignments.len, 3);
+	assert_true(plan_of(&plan, "b-0")->memory_bytes == 256 * DV_MIB);
+	assert_int_equal(plan_of(&plan, "b-0")->compute_mpct, 1000);
+	assert_string_equal(unplaced_of(&plan, "b-2")->rules[0], "G01");
 	world_apply(&world, &plan, NULL);
 }
 
@@ -537,6 +554,7 @@ int main(void)
 		CASE(test_division_changes),
 		CASE(test_changed_size),
 		CASE(test_sizes_not_said),
+		CASE(test_least_sizes),
 		CASE(test_moves_the_idle),
 		CASE(test_others_stay),
 		CASE(test_gpu_rules),
