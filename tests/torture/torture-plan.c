@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A plan with everything in it: kept, moved, changed, unmade, unplaced. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "model/units.h"
+#include "plan/plan.h"
+#include "torture.h"
+
+static const char text[] = "version: 1\n"
+			   "name: lab\n"
+			   "tenants:\n"
+			   "  - {name: kept, needs: {memory: 2GiB, compute: 25%}}\n"
+			   "  - {name: changed, needs: {memory: 3GiB, compute: 25%}}\n"
+			   "  - {name: new, count: 3}\n"
+			   "  - {name: whole, gpus: 2}\n"
+			   "  - {name: part, method: partition, needs: {compute: 50%}}\n"
+			   "  - {name: vm, kind: vm}\n"
+			   "  - {name: huge, needs: {memory: 99GiB}}\n";
+
+static void add_lease(struct dv_leases *leases, const char *name, const char *uuid,
+		      const char *node)
+{
+	struct dv_lease lease = {.method = DV_METHOD_SLICE,
+				 .state = DV_LEASE_READY,
+				 .memory_bytes = 2 * DV_GIB,
+				 .compute_mpct = 25000};
+
+	(void)dv_copy(lease.name, sizeof(lease.name), name);
+	(void)dv_copy(lease.fleet, sizeof(lease.fleet), "lab");
+	(void)dv_copy(lease.gpu_uuid, sizeof(lease.gpu_uuid), uuid);
+	(void)dv_copy(lease.node, sizeof(lease.node), node);
+	assert_int_equal(dv_vec_push(leases, lease), 0);
+}
+
+static void add_gpu(struct dv_gpu *gpu, const char *uuid, enum dv_gpu_kind kind)
+{
+	static const enum dv_method methods[] = {DV_METHOD_PASSTHROUGH, DV_METHOD_SLICE,
+						 DV_METHOD_PARTITION};
+
+	(void)dv_copy(gpu->uuid, sizeof(gpu->uuid), uuid);
+	gpu->kind = kind;
+	gpu->memory_bytes = 16 * DV_GIB;
+	gpu->compute_units = 4;
+	for (size_t i = 0; i < DV_ARRAY_LEN(methods); i++)
+		gpu->methods[gpu->method_count++] = (struct dv_gpu_method){
+			.method = methods[i],
+			.ok = methods[i] != DV_METHOD_PARTITION || kind == DV_GPU_CPU};
+}
+
+static int make(void *arg)
+{
+	const struct dv_plan_input *input = arg;
+	struct dv_plan plan = {.kept = 4711};
+	int r = dv_plan_make(input, &plan, NULL);
+
+	if (r < 0)
+		return plan.kept == 4711 && !plan.steps.items ? r : -EINVAL;
+	r = plan.kept == 1 && plan.assignments.len == 8 && plan.unplaced.len == 2 &&
+			    plan.steps.len == 9
+		    ? 0
+		    : -EINVAL;
+	dv_plan_fini(&plan);
+	return r;
+}
+
+static void test_plan(void **state)
+{
+	struct dv_fleet fleet = {0};
+	struct dv_leases leases = {0};
+	struct dv_gpu gpus[4] = {0};
+	struct dv_plan_input input = {
+		.fleet = &fleet, .gpus = gpus, .gpu_count = 4, .leases = &leases};
+
+	assert_int_equal(dv_fleet_parse(text, sizeof(text) - 1, "fleet", &fleet, NULL), 0);
+	add_gpu(&gpus[0], "CPU-0", DV_GPU_CPU);
+	add_gpu(&gpus[1], "GPU-1", DV_GPU_NVIDIA);
+	add_gpu(&gpus[2], "GPU-2", DV_GPU_NVIDIA);
+	add_gpu(&gpus[3], "GPU-3", DV_GPU_NVIDIA);
+	add_lease(&leases, "kept", "GPU-1", "GPU-1/s1");
+	add_lease(&leases, "changed", "GPU-1", "GPU-1/s2");
+	add_lease(&leases, "gone", "CPU-0", "CPU-0/s3");
+	assert_true(torture_run("plan", make, &input) > 10);
+	dv_vec_fini(&leases);
+	dv_fleet_fini(&fleet);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan)};
+
+	return cmocka_run_group_tests_name("torture/plan", tests, NULL, NULL);
+}
