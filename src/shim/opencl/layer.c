@@ -63,6 +63,7 @@ static void build(void)
 	dv_ocl_take_imports(&table);
 	dv_ocl_take_extensions(&table);
 	dv_ocl_take_launches(&table);
+	dv_ocl_take_transfers(&table);
 	dv_ocl_take_queues(&table);
 	dv_ocl_take_events(&table);
 	init_all();

@@ -20,6 +20,7 @@ void dv_ocl_take_info(cl_icd_dispatch *table);
 void dv_ocl_take_imports(cl_icd_dispatch *table);
 void dv_ocl_take_extensions(cl_icd_dispatch *table);
 void dv_ocl_take_launches(cl_icd_dispatch *table);
+void dv_ocl_take_transfers(cl_icd_dispatch *table);
 void dv_ocl_take_queues(cl_icd_dispatch *table);
 void dv_ocl_take_events(cl_icd_dispatch *table);
 

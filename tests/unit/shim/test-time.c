@@ -430,6 +430,50 @@ static void never_unheld(void)
 	CHECK(pthread_join(thread, NULL) == 0);
 }
 
+static void *reads(void *arg)
+{
+	cl_mem mem = cl->clCreateBuffer(fake_opencl_context, 0, 64, NULL, NULL);
+	char to[64];
+
+	CHECK(cl->clEnqueueReadBuffer(arg, mem, CL_TRUE, 0, 64, to, 0, NULL, NULL) == CL_SUCCESS);
+	return NULL;
+}
+
+/* Transfers are gated where the grant says so: a blocking one waits, and keeps nobody else. */
+static void copies(void)
+{
+	struct fake *fake = begin(&(struct fake_config){
+		.mode = FAKE_MANUAL, .linger_ns = 10000 * MS, .more_flags = DV_GRANT_COPIES});
+	cl_command_queue queue = new_queue(0), other = new_queue(0);
+	cl_kernel kernel = fake_opencl_kernel(0);
+	pthread_t thread;
+
+	CHECK(pthread_create(&thread, NULL, reads, queue) == 0);
+	CHECK(fake_wait(fake, wants_are, 1));
+	launch(other, kernel, 0, NULL, NULL);
+	CHECK(stats_of(fake).counters.gated == 2);
+	CHECK(pthread_tryjoin_np(thread, NULL) != 0);
+	fake_grant(fake, HELD, now_ns() + 10000 * MS);
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(cl->clFinish(other) == CL_SUCCESS && ran() == 1);
+	(void)reads(queue);
+	fake_grant(fake, ENDLESS, 0);
+	(void)reads(queue);
+	CHECK(stats_of(fake).counters.copies == 3);
+	CHECK(stats_of(fake).counters.gated == 2);
+}
+
+/* Without that flag a transfer is only counted. */
+static void copies_pass(void)
+{
+	struct fake *fake = begin(&(struct fake_config){.mode = FAKE_MANUAL});
+	cl_command_queue queue = new_queue(0);
+
+	(void)reads(queue);
+	CHECK(stats_of(fake).counters.copies == 1 && stats_of(fake).counters.gated == 0);
+	CHECK(stats_of(fake).wants == 0);
+}
+
 /* The child of a fork starts with an empty gate and its own grant. */
 static void fork_gate(void)
 {
@@ -475,6 +519,8 @@ TEST(failed_event)
 TEST(wait_lists)
 TEST(storm)
 TEST(never_unheld)
+TEST(copies)
+TEST(copies_pass)
 TEST(fork_gate)
 
 int main(void)
@@ -488,6 +534,7 @@ int main(void)
 		cmocka_unit_test(test_parked),		cmocka_unit_test(test_failed_event),
 		cmocka_unit_test(test_wait_lists),	cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_never_unheld),	cmocka_unit_test(test_fork_gate),
+		cmocka_unit_test(test_copies),		cmocka_unit_test(test_copies_pass),
 	};
 
 	return cmocka_run_group_tests_name("shim/time", tests, NULL, NULL);
