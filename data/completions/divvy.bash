@@ -4,7 +4,7 @@
 _divvy_leases()
 {
 	local run
-	for run in /run/divvy "${XDG_RUNTIME_DIR:-/nonexistent}/divvy"; do
+	for run in /run/divvy "${XDG_RUNTIME_DIR:-/nonexistent}/divvy" "/tmp/divvy-$UID"; do
 		[ -S "$run/divvyd.sock" ] || continue
 		divvy --json --socket "$run/divvyd.sock" leases 2>/dev/null |
 			grep -o '"name": *"[^"]*"' | sed 's/.*"\([^"]*\)"$/\1/'
@@ -48,11 +48,13 @@ _divvy()
 	esac
 	case $verb:$cur in
 	:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	:*) COMPREPLY=($(compgen -W 'status gpus profiles run leases release top log bench report explain help' -- "$cur")) ;;
+	:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top log bench report explain help' -- "$cur")) ;;
 	status:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	status:*) COMPREPLY=() ;;
 	gpus:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	gpus:*) COMPREPLY=() ;;
+	who:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	who:*) COMPREPLY=() ;;
 	profiles:-*) COMPREPLY=($(compgen -W ' --sources --json --socket --machine -h --help --version' -- "$cur")) ;;
 	profiles:*) COMPREPLY=() ;;
 	run:-*) COMPREPLY=($(compgen -W ' -m --memory -c --compute --policy --gpu --name --method --unenforced --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -72,7 +74,7 @@ _divvy()
 	explain:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	explain:*) COMPREPLY=() ;;
 	help:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	help:*) COMPREPLY=($(compgen -W 'status gpus profiles run leases release top log bench report explain help' -- "$cur")) ;;
+	help:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top log bench report explain help' -- "$cur")) ;;
 	esac
 }
 

@@ -2,7 +2,7 @@
 # Made from the command's tables; DV_TEST_REGENERATE=1 on the golden tests makes it anew.
 
 function __divvy_leases
-	for run in /run/divvy $XDG_RUNTIME_DIR/divvy
+	for run in /run/divvy $XDG_RUNTIME_DIR/divvy /tmp/divvy-(id -u)
 		test -S $run/divvyd.sock; or continue
 		divvy --json --socket $run/divvyd.sock leases 2>/dev/null |
 			string match -ar '"name": *"[^"]*"' |
@@ -19,6 +19,7 @@ complete -c divvy -l help -s h -d 'show what a verb does and its options'
 complete -c divvy -l version -d 'show the version'
 complete -c divvy -n __fish_use_subcommand -a status -d 'one screen: GPUs, how each is divided, tenants, warnings'
 complete -c divvy -n __fish_use_subcommand -a gpus -d 'GPUs: model, memory, what each can do here, and why not the rest'
+complete -c divvy -n __fish_use_subcommand -a who -d 'processes that hold a GPU, with a lease and without'
 complete -c divvy -n __fish_use_subcommand -a profiles -d 'the partitions and vGPU types of a GPU or model'
 complete -c divvy -n __fish_use_subcommand -a run -d 'one command in a slice, a partition or on a whole device'
 complete -c divvy -n __fish_use_subcommand -a leases -d 'who has what: every lease, its limits, state and processes'
@@ -36,7 +37,7 @@ complete -c divvy -n '__fish_seen_subcommand_from run' -l policy -x -a 'best-eff
 complete -c divvy -n '__fish_seen_subcommand_from run' -l gpu -x -d 'on this GPU; any, if not given'
 complete -c divvy -n '__fish_seen_subcommand_from run' -l name -x -a '(__divvy_leases)' -d 'in the lease NAME if there is one, else it gets that name'
 complete -c divvy -n '__fish_seen_subcommand_from run' -l method -x -a 'slice partition passthrough' -d 'slice (if not given), partition or passthrough'
-complete -c divvy -n '__fish_seen_subcommand_from run' -l unenforced -x -a 'stop warn' -d 'a process that goes round the gate: stop (if not given) or warn'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l unenforced -x -a 'stop warn' -d 'a process that goes round the gate: stop or warn; as divvyd is configured, if not given'
 complete -c divvy -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c divvy -n '__fish_seen_subcommand_from release' -a '(__divvy_leases)'
 complete -c divvy -n '__fish_seen_subcommand_from top' -l once -s 1 -d 'print one page and end'
@@ -49,4 +50,4 @@ complete -c divvy -n '__fish_seen_subcommand_from bench' -l runs -x -d 'run each
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l out -s o -r -F -d 'also write the document (.json) or the page (.html)'
 complete -c divvy -n '__fish_seen_subcommand_from report' -l out -s o -r -F -d 'where the page goes; - is standard output'
 complete -c divvy -n '__fish_seen_subcommand_from report' -F
-complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus profiles run leases release top log bench report explain help'
+complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus who profiles run leases release top log bench report explain help'

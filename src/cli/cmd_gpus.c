@@ -66,11 +66,15 @@ static int print_short(struct dv_out *out, const struct dv_gpu *gpu, struct dv_e
 
 static int print_list(struct dv_out *out, const struct dv_gpus *gpus, struct dv_error *err)
 {
+	bool why = false;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < gpus->len; i++)
+	for (size_t i = 0; r == 0 && i < gpus->len; i++) {
 		r = print_short(out, &gpus->items[i], err);
-	if (r == 0)
+		for (unsigned j = 0; j < gpus->items[i].method_count; j++)
+			why |= !gpus->items[i].methods[j].ok;
+	}
+	if (r == 0 && why)
 		dv_outf(out, "\nWhy not: divvy gpus GPU\n");
 	return r;
 }

@@ -24,14 +24,15 @@ static const struct dv_option options[] = {
 		      "in the lease NAME if there is one, else it gets that name"},
 	[OPT_METHOD] = {"method", 0, "METHOD", "slice (if not given), partition or passthrough"},
 	[OPT_UNENFORCED] = {"unenforced", 0, "WHAT",
-			    "a process that goes round the gate: stop (if not given) or warn"},
+			    "a process that goes round the gate: stop or warn; as divvyd is "
+			    "configured, if not given"},
 	{NULL},
 };
 
 struct asked {
 	struct dv_lease_request request;
-	bool limits; /* something was asked of the lease but its name */
-	bool warn_only;
+	bool limits;		/* something was asked of the lease but its name */
+	const char *unenforced; /* "stop", "warn", or NULL: as divvyd is configured */
 };
 
 static int at_option(struct dv_error *err, int r, int option)
@@ -56,12 +57,17 @@ static int parse_method(const char *text, enum dv_method *ret, struct dv_error *
 	return 0;
 }
 
-static int parse_unenforced(const char *text, bool *ret_warn_only, struct dv_error *err)
+static int parse_unenforced(const char *text, const char **ret_word, struct dv_error *err)
 {
 	if (strcmp(text, "stop") != 0 && strcmp(text, "warn") != 0)
 		return dv_error_set(err, -EINVAL, "'%s' is neither stop nor warn", text);
-	*ret_warn_only = strcmp(text, "warn") == 0;
+	*ret_word = text;
 	return 0;
+}
+
+static bool warn_only(const struct asked *asked, const struct dv_api_grant *grant)
+{
+	return asked->unenforced ? strcmp(asked->unenforced, "warn") == 0 : !grant->stop_unenforced;
 }
 
 static int parse_text(const char *text, char *buf, size_t size, struct dv_error *err)
@@ -92,7 +98,7 @@ static int parse_options(const char *const *value, struct asked *asked, struct d
 			      parse_text(value[OPT_GPU], request->gpu, sizeof(request->gpu), err),
 			      OPT_GPU);
 	if (r == 0 && value[OPT_UNENFORCED])
-		r = at_option(err, parse_unenforced(value[OPT_UNENFORCED], &asked->warn_only, err),
+		r = at_option(err, parse_unenforced(value[OPT_UNENFORCED], &asked->unenforced, err),
 			      OPT_UNENFORCED);
 	if (r == 0 && value[OPT_NAME]) {
 		r = dv_remote_check_name(value[OPT_NAME], err);
@@ -249,7 +255,7 @@ static int run_granted(struct dv_cli *cli, const struct asked *asked,
 	struct dv_wait wait = {.cli = cli,
 			       .lease = grant->lease.name,
 			       .watch = &watch,
-			       .warn_only = asked->warn_only,
+			       .warn_only = warn_only(asked, grant),
 			       .signal_fd = -1};
 	int r = dv_root_open(cli->root, &root, err);
 
@@ -300,9 +306,9 @@ const struct dv_verb dv_verb_run = {
 		"a layer of OpenCL. Before it starts, a probe makes sure that the layer reports to "
 		"divvyd, else nothing is started (rule G03). While it runs, its processes are "
 		"looked "
-		"at: one that uses OpenCL without the layer stops the tenant (rule G04, status 3), "
-		"or "
-		"with --unenforced warn is only named.\n\n"
+		"at: for one that uses OpenCL without the layer the whole tenant is stopped (rule "
+		"G04, "
+		"status 3), or with --unenforced warn it is only named.\n\n"
 		"The status is the command's own, 128+n when signal n ended it, 127 when it was "
 		"not "
 		"found, 126 when it could not be run. Signals are handed on. The lease ends with "

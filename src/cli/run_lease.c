@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "cli/remote.h"
 
 int dv_run_lease(struct dv_cli *cli, const char *name, struct dv_lease *ret, struct dv_error *err)
@@ -32,24 +33,31 @@ bool dv_run_lease_has(const struct dv_lease *lease, pid_t pid)
 	return lease->pid_count > DV_LEASE_PIDS_MOST;
 }
 
-static int post_pid(struct dv_cli *cli, const char *name, const char *what, pid_t pid,
-		    struct dv_error *err)
+static int post_process(struct dv_cli *cli, const char *name, const char *what,
+			const struct dv_api_process *process, struct dv_error *err)
 {
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
-	char path[128], body[32];
+	dv_autofree char *body = NULL;
+	char path[128];
+	int r = dv_api_process_encode(process, &body, err);
 
 	(void)snprintf(path, sizeof(path), "/v1/leases/%s/%s", name, what);
-	(void)snprintf(body, sizeof(body), "{\"pid\": %d}", (int)pid);
-	return dv_remote_call(cli, "POST", path, body, &answer, err);
+	return r < 0 ? r : dv_remote_call(cli, "POST", path, body, &answer, err);
 }
 
 int dv_run_enter(struct dv_cli *cli, const struct dv_api_grant *grant, pid_t pid,
 		 struct dv_error *err)
 {
-	return grant->cgroup[0] ? post_pid(cli, grant->lease.name, "enter", pid, err) : 0;
+	const struct dv_api_process process = {.pid = pid};
+
+	return grant->cgroup[0] ? post_process(cli, grant->lease.name, "enter", &process, err) : 0;
 }
 
-int dv_run_unenforced(struct dv_cli *cli, const char *name, pid_t pid, struct dv_error *err)
+int dv_run_unenforced(struct dv_cli *cli, const char *name, pid_t pid, const char *text,
+		      struct dv_error *err)
 {
-	return post_pid(cli, name, "unenforced", pid, err);
+	struct dv_api_process process = {.pid = pid};
+
+	(void)dv_copy(process.text, sizeof(process.text), text);
+	return post_process(cli, name, "unenforced", &process, err);
 }

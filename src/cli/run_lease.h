@@ -13,6 +13,6 @@ bool dv_run_lease_has(const struct dv_lease *lease, pid_t pid);
 /* Put a process that waits where the lease's processes belong. Nothing to do without a cgroup. */
 int dv_run_enter(struct dv_cli *cli, const struct dv_api_grant *grant, pid_t pid,
 		 struct dv_error *err) DV_MUST_CHECK;
-/* Tell divvyd that the process goes round the gate. */
-int dv_run_unenforced(struct dv_cli *cli, const char *name, pid_t pid,
+/* Tell divvyd that the process goes round the gate, and how. */
+int dv_run_unenforced(struct dv_cli *cli, const char *name, pid_t pid, const char *text,
 		      struct dv_error *err) DV_MUST_CHECK;

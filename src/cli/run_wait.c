@@ -15,7 +15,6 @@
 enum {
 	LOOK_FIRST_MS = 100,
 	LOOK_LAST_MS = 1000,
-	STOP_TERM_MS = 1000, /* from SIGTERM to SIGKILL for a tenant that is stopped */
 	STOP_STEP_MS = 20,
 	STOP_MOST_MS = 10000,
 };
@@ -28,9 +27,15 @@ struct state {
 	int status;	/* of it, as waitpid gives it */
 	bool alone;	/* nothing is left */
 	bool told_left; /* that we wait for what the command left */
+	bool end_left;	/* that it shall end */
 	unsigned look_ms;
 	uint64_t look_ns; /* when to look next */
 };
+
+static bool ends(int signo)
+{
+	return signo == SIGINT || signo == SIGTERM || signo == SIGHUP || signo == SIGQUIT;
+}
 
 int dv_wait_init(struct dv_wait *wait, struct dv_error *err)
 {
@@ -73,8 +78,7 @@ int dv_wait_pending(struct dv_wait *wait)
 	int found = 0;
 
 	while (read(wait->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM ||
-		    info.ssi_signo == SIGHUP || info.ssi_signo == SIGQUIT)
+		if (ends((int)info.ssi_signo))
 			found = (int)info.ssi_signo;
 	return found;
 }
@@ -94,7 +98,7 @@ static void hand_on(struct dv_wait *wait, const struct state *state, int signo)
 
 /* A key on the terminal sends its signal to the whole foreground group, the command included; only
  * what was sent to us alone is handed on. */
-static void on_signal(struct dv_wait *wait, const struct state *state,
+static void on_signal(struct dv_wait *wait, struct state *state,
 		      const struct signalfd_siginfo *info)
 {
 	int signo = (int)info->ssi_signo;
@@ -102,14 +106,17 @@ static void on_signal(struct dv_wait *wait, const struct state *state,
 
 	if (signo == SIGCHLD || signo == SIGPIPE)
 		return;
-	if (!from_key || !state->pid)
+	/* What a shell started in the background ignores the key's signal. */
+	if (!state->pid && ends(signo))
+		state->end_left = true;
+	else if (!from_key || !state->pid)
 		hand_on(wait, state, signo);
 	/* Stop like the command, so that the shell sees a stopped job. */
 	if (signo == SIGTSTP)
 		(void)raise(SIGSTOP);
 }
 
-static void read_signals(struct dv_wait *wait, const struct state *state)
+static void read_signals(struct dv_wait *wait, struct state *state)
 {
 	struct signalfd_siginfo info;
 
@@ -152,6 +159,12 @@ static void command_name(const struct dv_wait *wait, pid_t pid, char *buf, size_
 		(void)snprintf(buf, size, "?");
 }
 
+static const char *how(const struct dv_watched *process)
+{
+	return process->layer ? "divvy's layer is loaded, but did not report to divvyd"
+			      : "a driver is loaded without divvy's layer";
+}
+
 static int offence(const struct dv_wait *wait, const struct dv_watched *process,
 		   const char *outcome, struct dv_error *err)
 {
@@ -160,10 +173,7 @@ static int offence(const struct dv_wait *wait, const struct dv_watched *process,
 
 	command_name(wait, process->pid, name, sizeof(name));
 	r = dv_error_rule(err, -EBUSY, "G04", "process %d (%s) uses OpenCL round the gate: %s; %s",
-			  (int)process->pid, name,
-			  process->layer ? "divvy's layer is loaded, but did not report to divvyd"
-					 : "a driver is loaded without divvy's layer",
-			  outcome);
+			  (int)process->pid, name, how(process), outcome);
 	return dv_error_fix(
 		err, r,
 		"leave OPENCL_LAYERS as it is, and use OpenCL through libOpenCL.so.1; or "
@@ -183,11 +193,13 @@ static void kill_all(struct dv_wait *wait, int signo)
 /* End every process of the tenant. */
 static void stop_tenant(struct dv_wait *wait, struct state *state)
 {
+	/* From SIGTERM to SIGKILL. */
+	uint64_t term_ns = wait->cli->patience_ms / 2 * DV_NS_PER_MS;
 	const struct timespec step = {.tv_nsec = STOP_STEP_MS * (long)DV_NS_PER_MS};
 	uint64_t begun = dv_now_ns(), now = begun;
 
 	while (!state->alone && now - begun < STOP_MOST_MS * DV_NS_PER_MS) {
-		int signo = now - begun < STOP_TERM_MS * DV_NS_PER_MS ? SIGTERM : SIGKILL;
+		int signo = now - begun < term_ns ? SIGTERM : SIGKILL;
 
 		/* SIGTERM once: a program may take a second one for haste. */
 		if (now == begun || signo == SIGKILL)
@@ -210,7 +222,7 @@ static int look(struct dv_wait *wait, struct state *state, uint64_t now, struct 
 		if (r <= 0)
 			break;
 		/* divvyd shows it; that it can't be told changes nothing here. */
-		(void)!dv_run_unenforced(wait->cli, wait->lease, process.pid, NULL);
+		(void)!dv_run_unenforced(wait->cli, wait->lease, process.pid, how(&process), NULL);
 		if (wait->warn_only) {
 			(void)offence(wait, &process, "it goes on", &said);
 			dv_warning(wait->cli, &said);
@@ -234,8 +246,11 @@ static void tell_left(struct dv_wait *wait, struct state *state)
 	if (state->told_left || state->pid || state->alone || !wait->cli->err.terminal)
 		return;
 	state->told_left = true;
-	dv_outf(&wait->cli->err, "divvy: the command has ended, but not all that it started; the "
-				 "lease stays until then (Ctrl-C ends it)\n");
+	dv_outf(&wait->cli->err, "divvy: ");
+	dv_out_wrap(&wait->cli->err, DV_STYLE_NONE, 2, 7,
+		    "the command has ended, but not all that it started; the lease stays until "
+		    "that has ended, too (Ctrl-C ends it)");
+	(void)fflush(wait->cli->err.file);
 }
 
 static int next_ms(const struct dv_wait *wait, const struct state *state, uint64_t now)
@@ -262,6 +277,8 @@ int dv_wait_run(struct dv_wait *wait, pid_t pid, int *ret_status, struct dv_erro
 		(void)poll(&pollfd, 1, next_ms(wait, &state, now));
 		read_signals(wait, &state);
 		reap(&state);
+		if (state.end_left)
+			stop_tenant(wait, &state);
 		if (state.alone)
 			break;
 		tell_left(wait, &state);

@@ -19,6 +19,7 @@ const struct dv_verb *const dv_verbs[] = {
 	/* clang-format off */
 	&dv_verb_status,
 	&dv_verb_gpus,
+	&dv_verb_who,
 	&dv_verb_profiles,
 	&dv_verb_run,
 	&dv_verb_leases,

@@ -16,3 +16,4 @@ extern const struct dv_verb dv_verb_report;
 extern const struct dv_verb dv_verb_run;
 extern const struct dv_verb dv_verb_status;
 extern const struct dv_verb dv_verb_top;
+extern const struct dv_verb dv_verb_who;

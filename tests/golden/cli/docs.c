@@ -118,7 +118,8 @@ static const char head[] = "# SPDX-License-Identifier: Apache-2.0\n"
 /* Names of leases, asked only of a divvyd that runs: a completion starts none. */
 static const char leases_of_sh[] =
 	"	local run\n"
-	"	for run in /run/divvy \"${XDG_RUNTIME_DIR:-/nonexistent}/divvy\"; do\n"
+	"	for run in /run/divvy \"${XDG_RUNTIME_DIR:-/nonexistent}/divvy\" "
+	"\"/tmp/divvy-$UID\"; do\n"
 	"		[ -S \"$run/divvyd.sock\" ] || continue\n"
 	"		divvy --json --socket \"$run/divvyd.sock\" leases 2>/dev/null |\n"
 	"			grep -o '\"name\": *\"[^\"]*\"' | sed "
@@ -378,7 +379,7 @@ void docs_fish(struct dv_buf *buf)
 {
 	dv_buf_addf(buf,
 		    "%s\nfunction __divvy_leases\n"
-		    "	for run in /run/divvy $XDG_RUNTIME_DIR/divvy\n"
+		    "	for run in /run/divvy $XDG_RUNTIME_DIR/divvy /tmp/divvy-(id -u)\n"
 		    "		test -S $run/divvyd.sock; or continue\n"
 		    "		divvy --json --socket $run/divvyd.sock leases 2>/dev/null |\n"
 		    "			string match -ar '\"name\": *\"[^\"]*\"' |\n"

@@ -20,6 +20,7 @@ static void screens(const char *name)
 		{"GET", "/v1/gpus", fake_gpus(), {0}},
 		{"GET", "/v1/leases", fake_leases(), {0}},
 		{"GET", "/v1/log?after=0&most=50", fake_log(), {0}},
+		{"GET", "/v1/gpus/0/holders", fake_who(), {0}},
 		{"DELETE", "/v1/leases/notebook", "{}", {0}},
 	};
 	const struct fake_answer free_device[] = {{"GET", "/v1/status", fake_status_free(), {0}}};
@@ -33,6 +34,7 @@ static void screens(const char *name)
 	ADD_RUN(&page, "gpus");
 	ADD_RUN(&page, "gpus", "0");
 	ADD_RUN(&page, "gpus", "h100");
+	ADD_RUN(&page, "who", "0");
 	ADD_RUN(&page, "log");
 	ADD_RUN(&page, "release", "notebook");
 	fake_divvyd(free_device, DV_ARRAY_LEN(free_device));
@@ -92,6 +94,7 @@ static void test_errors(void **state)
 	ADD_RUN(&page, "release", "theirs");
 	ADD_RUN(&page, "release", "theirs", "--json");
 	ADD_RUN(&page, "gpus", "rtx");
+	ADD_RUN(&page, "who", "0/../x");
 	ADD_RUN(&page, "log", "--lines", "many");
 	ADD_RUN(&page, "status");
 	ADD_RUN(&page, "--machine", "two-h100", "status");

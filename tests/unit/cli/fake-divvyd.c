@@ -297,11 +297,34 @@ const char *divvy_socket_path(const struct divvy_client *client)
 	return "/nowhere/divvyd.sock";
 }
 
+const char *fake_who(void)
+{
+	struct dv_api_who who = {
+		.gpu = UUID,
+		.more = 3,
+		.unreadable = 1,
+		.count = 2,
+		.holders = {{.pid = 4711,
+			     .command = "python3",
+			     .what = "uses the OpenCL device",
+			     .lease = "notebook"},
+			    {.pid = 815,
+			     .uid = 4294967294u,
+			     .command = "\033[2Jsly",
+			     .what = "uses the OpenCL device"}},
+	};
+	char *text = NULL;
+
+	assert_int_equal(dv_api_who_encode(&who, &text, NULL), 0);
+	return keep(text);
+}
+
 struct dv_api_grant fake_grant(const char *name)
 {
 	struct dv_api_grant grant = {.lease = slice(name, 2 * DV_GIB, 25000)};
 
 	grant.lease.ephemeral = true;
+	grant.stop_unenforced = true;
 	grant.lease.pid_count = 0;
 	return grant;
 }

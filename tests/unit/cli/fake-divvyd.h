@@ -44,6 +44,7 @@ const char *fake_status_free(void);
 const char *fake_leases(void);
 const char *fake_gpus(void);
 const char *fake_log(void);
+const char *fake_who(void);
 /* What POST /v1/leases answers, and GET /v1/leases/NAME: a slice called NAME. */
 struct dv_api_grant;
 struct dv_lease;

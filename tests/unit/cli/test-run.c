@@ -173,7 +173,7 @@ static void test_cgroup_is_entered_before_the_command(void **state)
 	(void)snprintf(grant.cgroup, sizeof(grant.cgroup), "sys/fs/cgroup/x");
 	FAKE_RUN(&run, "run", "true");
 	assert_int_equal(run.status, 0);
-	assert_true(was_asked("POST /v1/leases/x/enter {\"pid\": "));
+	assert_true(was_asked("POST /v1/leases/x/enter {"));
 	fake_run_fini(&run);
 }
 
@@ -263,6 +263,27 @@ static void test_signals_are_handed_on(void **state)
 	}
 }
 
+/* What a shell left in the background ignores SIGINT, and ends all the same. */
+static void test_orphans_end_when_told(void **state)
+{
+	char path[64], script[256];
+	struct fake_run run;
+	pid_t pid;
+
+	(void)snprintf(path, sizeof(path), "/tmp/divvy-run.%d.left", (int)getpid());
+	(void)unlink(path);
+	(void)snprintf(script, sizeof(script),
+		       "(trap '' INT TERM; until [ ! -d /proc/$$ ]; do sleep 0.02; done; : >%s; "
+		       "sleep 600) & exit 6",
+		       path);
+	pid = signal_later(path, SIGINT);
+	FAKE_RUN(&run, "run", "sh", "-c", script);
+	assert_int_equal(run.status, 6);
+	fake_run_fini(&run);
+	(void)waitpid(pid, NULL, 0);
+	(void)unlink(path);
+}
+
 /* A lease of a gated device: the probe is seen by divvyd, if it says so. */
 static bool report_probes;
 /* Is the command that goes round the gate told to end by itself? */
@@ -341,7 +362,7 @@ static void test_round_the_gate(void **state)
 	report_probes = true;
 	fake_divvyd_serve(serve_gated);
 	REFUSED(3, "rule: G04", self, "map-driver");
-	assert_true(was_asked("POST /v1/leases/x/unenforced {\"pid\": "));
+	assert_true(was_asked("POST /v1/leases/x/unenforced {"));
 	assert_true(was_asked("DELETE /v1/leases/x\n"));
 	end_command = true;
 	FAKE_RUN(&run, "run", "--unenforced", "warn", self, "map-driver");
@@ -398,6 +419,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(test_lease_in_use_is_kept, set_up),
 		cmocka_unit_test_setup(test_orphans, set_up),
 		cmocka_unit_test_setup(test_signals_are_handed_on, set_up),
+		cmocka_unit_test_setup(test_orphans_end_when_told, set_up),
 		cmocka_unit_test_setup(test_layer_must_report, set_up),
 		cmocka_unit_test_setup(test_round_the_gate, set_up),
 	};
