@@ -20,17 +20,20 @@ void dv_api_put_json(struct dv_api_out *out, const char *key, json_t *value_take
 		out->failed = true;
 }
 
-/* Drivers and processes name themselves as they like. */
+/* Drivers and processes name themselves as they like: what a reader would refuse is '?'. */
 static json_t *lossy_string(const char *text)
 {
-	json_t *string = json_string(text);
-	dv_autofree char *copy = NULL;
+	dv_autofree char *copy = strdup(text);
+	json_t *string;
 
-	if (string)
-		return string;
-	copy = strdup(text);
 	if (!copy)
 		return NULL;
+	for (char *c = copy; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	string = json_string(copy);
+	if (string)
+		return string;
 	for (char *c = copy; *c; c++)
 		if ((unsigned char)*c >= 0x80)
 			*c = '?';
