@@ -7,6 +7,15 @@
 
 #include "model/units.h"
 
+/* What a message quotes is not ours, and goes on to terminals and logs. */
+static int scrubbed(struct dv_error *err, int r)
+{
+	for (char *c = err ? err->msg : NULL; c && *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return r;
+}
+
 static int check_schema(const json_t *root, const char *what, int code, struct dv_error *err)
 {
 	const char *schema = json_string_value(json_object_get(root, "schema"));
@@ -16,8 +25,9 @@ static int check_schema(const json_t *root, const char *what, int code, struct d
 	if (!schema)
 		return dv_error_set(err, code, "\"schema\" is missing; wanted \"%s\"", want);
 	if (strcmp(schema, want) != 0)
-		return dv_error_set(err, code, "the schema is not \"%s\" but \"%.63s\"", want,
-				    schema);
+		return scrubbed(err,
+				dv_error_set(err, code, "the schema is not \"%s\" but \"%.63s\"",
+					     want, schema));
 	return 0;
 }
 
@@ -28,8 +38,8 @@ int dv_api_load_plain(const char *text, size_t len, int code, json_t **ret_json,
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
 
 	if (!root)
-		return dv_error_set(err, code, "not JSON: line %d, column %d: %s", where.line,
-				    where.column, where.text);
+		return scrubbed(err, dv_error_set(err, code, "not JSON: line %d, column %d: %s",
+						  where.line, where.column, where.text));
 	if (!json_is_object(root)) {
 		json_decref(root);
 		return dv_error_set(err, code, "not a JSON object");
@@ -229,5 +239,24 @@ int dv_api_get_texts(const struct dv_api_in *in, const char *key, char *rows, si
 			return r;
 	}
 	*ret_count = count;
+	return 0;
+}
+
+int dv_api_only_members(const struct dv_api_in *in, const char *const *known, const char *what)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)in->obj, key, value)
+	{
+		size_t i = 0;
+
+		while (known[i] && strcmp(known[i], key) != 0)
+			i++;
+		if (!known[i])
+			return scrubbed(in->err,
+					dv_error_rule(in->err, in->code, "F05",
+						      "%s has no member \"%.63s\"", what, key));
+	}
 	return 0;
 }

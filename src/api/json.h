@@ -60,6 +60,10 @@ int dv_api_get_list(const struct dv_api_in *in, const char *key, size_t most,
 /* A list of short texts into rows of `size` bytes. */
 int dv_api_get_texts(const struct dv_api_in *in, const char *key, char *rows, size_t size,
 		     unsigned most, unsigned *ret_count) DV_MUST_CHECK;
+/* Only these members (NULL-terminated): one that nobody reads would be a wish that nobody fulfils.
+ * Rule F05. */
+int dv_api_only_members(const struct dv_api_in *in, const char *const *known,
+			const char *what) DV_MUST_CHECK;
 /* A word of a closed list, by the model's parser. */
 #define dv_api_get_word(in, key, parse, ret)                                                       \
 	({                                                                                         \

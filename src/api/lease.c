@@ -86,9 +86,11 @@ static int pids_get(const struct dv_api_in *in, struct dv_lease *lease)
 	}
 	lease->pid_count = (unsigned)count;
 	r = dv_api_get_unsigned(in, "pid_count", UINT32_MAX, &lease->pid_count);
-	if (r == 0 && lease->pid_count < count)
+	/* Only a full list may leave some out. */
+	if (r == 0 && lease->pid_count != count &&
+	    (lease->pid_count < count || count < DV_LEASE_PIDS_MOST))
 		return dv_error_set(in->err, in->code,
-				    "\"pid_count\" is less than the pids listed");
+				    "\"pid_count\" does not fit the pids listed");
 	return r;
 }
 

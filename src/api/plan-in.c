@@ -157,7 +157,9 @@ static int step_get(const struct dv_api_in *from, const json_t *value, struct dv
 		r = dv_api_lease_get(&in, lease, &step.lease);
 	if (r < 0)
 		return r;
-	if (step.id != plan->steps.len + 1 || step.disturb_count < named)
+	/* Only a full list may leave some out. */
+	if (step.id != plan->steps.len + 1 || step.disturb_count < named ||
+	    (step.disturb_count > named && named < DV_ARRAY_LEN(step.disturbs)))
 		return dv_error_set(in.err, in.code, "step %zu has a wrong id or disturb_count",
 				    plan->steps.len + 1);
 	return dv_vec_push(&plan->steps, step);

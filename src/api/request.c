@@ -26,29 +26,17 @@ int dv_api_request_encode(const struct dv_lease_request *request, char **ret_tex
 	return dv_api_print(dv_api_done(&out), ret_text, err);
 }
 
-/* A member that nobody reads would be a wish that nobody fulfils. */
 static int known_members(const struct dv_api_in *in)
 {
 	static const char *const known[] = {
-		"schema",     "name",	      "gpu",	     "kind",	      "method",	  "policy",
-		"memory_mib", "memory_bytes", "compute_pct", "compute_units", "ephemeral"};
-	const char *key;
-	json_t *value;
+		"schema",     "name",	      "gpu",	     "kind",	      "method",	   "policy",
+		"memory_mib", "memory_bytes", "compute_pct", "compute_units", "ephemeral", NULL};
+	int r = dv_api_only_members(in, known, "a request");
 
-	json_object_foreach((json_t *)in->obj, key, value)
-	{
-		size_t i = 0;
-
-		while (i < DV_ARRAY_LEN(known) && strcmp(known[i], key) != 0)
-			i++;
-		if (i == DV_ARRAY_LEN(known))
-			return dv_error_rule(
-				in->err, in->code, "F05",
-				"a request has no member \"%.63s\"; it may have name, "
-				"gpu, kind, method, policy, memory_mib or memory_bytes, "
-				"compute_pct, compute_units, ephemeral",
-				key);
-	}
+	if (r < 0)
+		return dv_error_fix(in->err, r,
+				    "it may have name, gpu, kind, method, policy, memory_mib or "
+				    "memory_bytes, compute_pct, compute_units, ephemeral");
 	if (json_object_get(in->obj, "memory_mib") && json_object_get(in->obj, "memory_bytes"))
 		return dv_error_rule(in->err, in->code, "F12",
 				     "memory_mib and memory_bytes are both given; give one");

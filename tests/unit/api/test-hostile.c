@@ -26,7 +26,8 @@ static void test_request_refused(void **state)
 		const char *members, *rule, *words;
 	} cases[] = {
 		{"\"memory\":\"8GiB\"", "F05", "no member \"memory\""},
-		{"\"nmae\":\"a\"", "F05", "memory_mib"},
+		{"\"nmae\":\"a\"", "F05", "no member \"nmae\""},
+		{"\"\\u001b[2J\":1", "F05", "no member \"?[2J\""},
 		{"\"name\":\"a/b\"", "F08", "a/b"},
 		{"\"name\":\"../x\"", "F08", "is no name"},
 		{"\"name\":7", "", "\"name\" is not text"},
@@ -136,6 +137,7 @@ static void test_answers_with_wrong_members(void **state)
 		"{\"name\":\"a\",\"pids\":7}",
 		"{\"name\":\"a\",\"pids\":[0]}",
 		"{\"name\":\"a\",\"pids\":[1,2],\"pid_count\":1}",
+		"{\"name\":\"a\",\"pids\":[1,2],\"pid_count\":3}",
 		"{\"name\":\"a\",\"memory_bytes\":4611686018427387904}",
 		"{\"name\":\"0123456789012345678901234567890123456789012345678901234567890123\"}",
 	};
@@ -178,6 +180,17 @@ static void test_error_of_the_future(void **state)
 	assert_string_equal(error.msg, "the fan stopped");
 	assert_int_equal(dv_api_error_decode("{\"schema\":\"divvy/error/1\"}", &error, NULL),
 			 -EPROTO);
+}
+
+/* A message that quotes a client can still be read back, and shown. */
+static void test_error_with_control_characters(void **state)
+{
+	struct dv_error error = {.code = -ENOENT, .msg = "no '\x1b[2J\n\xff'"}, back = {0};
+	dv_autofree char *text = NULL;
+
+	assert_int_equal(dv_api_error_encode(&error, &text), 0);
+	assert_int_equal(dv_api_error_decode(text, &back, NULL), 0);
+	assert_string_equal(back.msg, "no '?[2J??'");
 }
 
 /* What a driver calls itself may be no UTF-8; the document still is. */
@@ -236,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_answers_with_wrong_members),
 		cmocka_unit_test(test_grant_env),
 		cmocka_unit_test(test_error_of_the_future),
+		cmocka_unit_test(test_error_with_control_characters),
 		cmocka_unit_test(test_not_utf8),
 		cmocka_unit_test(test_plan_steps),
 	};
