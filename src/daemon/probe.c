@@ -9,6 +9,8 @@ static void serve_waiting(struct dv_daemon *daemon)
 	/* A request may wait again, for a probe of its own. */
 	size_t count = daemon->waiting.len;
 
+	if (!count)
+		return;
 	for (size_t i = 0; i < count; i++)
 		dv_daemon_http_ops.serve(daemon, daemon->waiting.items[i]);
 	memmove(daemon->waiting.items, daemon->waiting.items + count,

@@ -190,7 +190,8 @@ static void test_error_with_control_characters(void **state)
 
 	assert_int_equal(dv_api_error_encode(&error, &text), 0);
 	assert_int_equal(dv_api_error_decode(text, &back, NULL), 0);
-	assert_string_equal(back.msg, "no '?[2J??'");
+	assert_string_equal(back.msg, "no '?[2J??"
+				      "'");
 }
 
 /* What a driver calls itself may be no UTF-8; the document still is. */

@@ -57,7 +57,7 @@ int main(void)
 	if (strcmp(request.gpu.product, "short") == 0)
 		return say(8);
 	if (strcmp(request.gpu.product, "crash") == 0)
-		raise(SIGSEGV);
+		raise(SIGKILL);
 	if (strcmp(request.gpu.product, "linger") == 0 && say(sizeof(answer)) != 0)
 		return 1;
 	if (strcmp(request.gpu.product, "hang") == 0 || strcmp(request.gpu.product, "linger") == 0)
