@@ -122,6 +122,23 @@ int dv_api_process_decode(const char *text, size_t len, struct dv_api_process *r
 int dv_api_done_encode(const char *verb, const char *subject, char **ret_text,
 		       struct dv_error *err) DV_MUST_CHECK;
 
+/* divvy/fleet/1, the body of POST /v1/plan and /v1/apply: a fleet file as it was written. */
+struct dv_api_wish {
+	char file[192]; /* what it is called in messages, or "" */
+	char *text;	/* owned */
+	char state[17]; /* the state it was planned for, or "" for whatever there is */
+	bool consent;	/* somebody may be disturbed */
+};
+int dv_api_wish_encode(const struct dv_api_wish *wish, char **ret_text,
+		       struct dv_error *err) DV_MUST_CHECK;
+int dv_api_wish_decode(const char *text, size_t len, struct dv_api_wish *ret,
+		       struct dv_error *err) DV_MUST_CHECK;
+void dv_api_wish_fini(struct dv_api_wish *wish);
+static inline DV_UNUSED void dv_api_wish_finip(struct dv_api_wish *wish)
+{
+	dv_api_wish_fini(wish);
+}
+
 /* divvy/plan/1, see model/plan.h. */
 int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text,
 		       struct dv_error *err) DV_MUST_CHECK;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "api/api.h"
 #include "api/document.h"
 #include "model/units.h"
@@ -217,6 +219,20 @@ static int numbers_get(const struct dv_api_in *in, struct dv_plan *plan)
 	return r < 0 ? r : dv_api_get_text(&cost, "note", plan->cost_note, sizeof(plan->cost_note));
 }
 
+static int source_get(const struct dv_api_in *in, struct dv_plan *plan)
+{
+	struct dv_api_in source;
+	const char *text;
+	int r = enter_member(in, "source", &source);
+
+	r = r < 0 ? r : dv_api_get_text(&source, "file", plan->file, sizeof(plan->file));
+	if (r < 0)
+		return r;
+	text = json_string_value(json_object_get(source.obj, "text"));
+	plan->source = text ? strdup(text) : NULL;
+	return text && !plan->source ? dv_error_set(in->err, -ENOMEM, "no memory for a plan") : 0;
+}
+
 static int plan_get(const struct dv_api_in *in, struct dv_plan *plan)
 {
 	int r = dv_api_get_text(in, "fleet", plan->fleet, sizeof(plan->fleet));
@@ -225,7 +241,8 @@ static int plan_get(const struct dv_api_in *in, struct dv_plan *plan)
 	r = r < 0 ? r : numbers_get(in, plan);
 	r = r < 0 ? r : list_get(in, "assignments", DV_TENANTS_MOST, assignment_get, plan);
 	r = r < 0 ? r : list_get(in, "unplaced", DV_TENANTS_MOST, unplaced_get, plan);
-	return r < 0 ? r : list_get(in, "steps", STEPS_MOST, step_get, plan);
+	r = r < 0 ? r : list_get(in, "steps", STEPS_MOST, step_get, plan);
+	return r < 0 ? r : source_get(in, plan);
 }
 
 int dv_api_plan_decode(const char *text, size_t len, struct dv_plan *ret, struct dv_error *err)
@@ -238,9 +255,7 @@ int dv_api_plan_decode(const char *text, size_t len, struct dv_plan *ret, struct
 		return r;
 	r = plan_get(&(struct dv_api_in){root, -EBADMSG, err}, &plan);
 	if (r < 0) {
-		dv_vec_fini(&plan.assignments);
-		dv_vec_fini(&plan.unplaced);
-		dv_vec_fini(&plan.steps);
+		dv_plan_fini(&plan);
 		return r;
 	}
 	*ret = plan;

@@ -121,6 +121,16 @@ static json_t *cost_put(const struct dv_plan *plan)
 	return dv_api_done(&out);
 }
 
+/* What was planned, so that a plan can be applied without its fleet file. */
+static json_t *source_put(const struct dv_plan *plan)
+{
+	struct dv_api_out out = dv_api_begin();
+
+	dv_api_put_opt(&out, "file", plan->file);
+	dv_api_put_text(&out, "text", plan->source);
+	return dv_api_done(&out);
+}
+
 int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text, struct dv_error *err)
 {
 	struct dv_api_out out = dv_api_begin();
@@ -137,6 +147,8 @@ int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text, struct dv_er
 	dv_api_put_text(&out, "schema", "divvy/plan/1");
 	dv_api_put_opt(&out, "fleet", plan->fleet);
 	dv_api_put_text(&out, "state", plan->state);
+	if (plan->source)
+		dv_api_put_json(&out, "source", source_put(plan));
 	dv_api_put_json(&out, "bound", bound_put(plan));
 	dv_api_put_json(&out, "assignments", assignments);
 	dv_api_put_json(&out, "unplaced", unplaced);

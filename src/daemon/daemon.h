@@ -99,6 +99,7 @@ void dv_handle_status(struct dv_daemon *daemon, struct dv_request *request, cons
 void dv_handle_gpus(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_who(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_log(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_plan(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_metrics(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_leases(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_lease(struct dv_daemon *daemon, struct dv_request *request, const char *name);

@@ -6,4 +6,6 @@ void dv_plan_fini(struct dv_plan *plan)
 	dv_vec_fini(&plan->assignments);
 	dv_vec_fini(&plan->unplaced);
 	dv_vec_fini(&plan->steps);
+	free(plan->source);
+	plan->source = NULL;
 }

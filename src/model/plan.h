@@ -56,6 +56,8 @@ struct dv_step {
 
 struct dv_plan {
 	char fleet[DV_NAME_SIZE];
+	char file[192]; /* the fleet's, for messages, or "" */
+	char *source;	/* the fleet file as it was planned, owned; NULL: not known */
 	char state[17]; /* hash of what was observed, hex */
 	unsigned bound_gpus;
 	bool bound_proven;

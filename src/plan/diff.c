@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan/diff.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "model/units.h"
+
+struct differ {
+	struct dv_differences found;
+	bool failed;
+};
+
+static void add(struct differ *d, const char *tenant, const char *what, const char *wanted,
+		const char *actual)
+{
+	struct dv_difference difference = {0};
+
+	if (strcmp(wanted, actual) == 0)
+		return;
+	(void)dv_copy(difference.tenant, sizeof(difference.tenant), tenant);
+	(void)dv_copy(difference.what, sizeof(difference.what), what);
+	(void)dv_copy(difference.wanted, sizeof(difference.wanted), wanted);
+	(void)dv_copy(difference.actual, sizeof(difference.actual), actual);
+	if (dv_vec_push(&d->found, difference) < 0)
+		d->failed = true;
+}
+
+static const char *size_text(uint64_t bytes, char buf[32])
+{
+	return bytes ? dv_size_print(bytes, buf, 32) : "none of its own";
+}
+
+static const char *share_text(uint32_t mpct, char buf[32])
+{
+	return mpct ? dv_share_print(mpct, buf, 32) : "none of its own";
+}
+
+/* "slice, 512MiB, 40%": a lease in a few words. */
+static const char *lease_text(enum dv_method method, uint64_t bytes, uint32_t mpct, char buf[64])
+{
+	char size[32], share[32];
+
+	(void)snprintf(buf, 64, "%s%s%s%s%s", dv_method_name(method), bytes ? ", " : "",
+		       bytes ? dv_size_print(bytes, size, sizeof(size)) : "", mpct ? ", " : "",
+		       mpct ? dv_share_print(mpct, share, sizeof(share)) : "");
+	return buf;
+}
+
+static const struct dv_lease *find(const struct dv_leases *leases, const char *fleet,
+				   const char *name)
+{
+	for (size_t i = 0; i < leases->len; i++)
+		if (strcmp(leases->items[i].name, name) == 0 &&
+		    strcmp(leases->items[i].fleet, fleet) == 0)
+			return &leases->items[i];
+	return NULL;
+}
+
+static void compare(struct differ *d, const struct dv_assignment *a, const struct dv_lease *lease)
+{
+	char wanted[64], actual[64];
+
+	if (!lease) {
+		add(d, a->tenant, "lease",
+		    lease_text(a->method, a->memory_bytes, a->compute_mpct, wanted), "none");
+		return;
+	}
+	add(d, a->tenant, "method", dv_method_name(a->method), dv_method_name(lease->method));
+	add(d, a->tenant, "kind", dv_kind_name(a->kind), dv_kind_name(lease->kind));
+	add(d, a->tenant, "gpu", a->gpu_uuid, lease->gpu_uuid);
+	add(d, a->tenant, "memory", size_text(a->memory_bytes, wanted),
+	    size_text(lease->memory_bytes, actual));
+	if (a->method == DV_METHOD_SLICE)
+		add(d, a->tenant, "compute", share_text(a->compute_mpct, wanted),
+		    share_text(lease->compute_mpct, actual));
+	if (a->has_policy)
+		add(d, a->tenant, "policy", dv_policy_name(a->policy),
+		    dv_policy_name(lease->policy));
+}
+
+static bool is_wanted(const struct dv_plan *plan, const char *tenant)
+{
+	for (size_t i = 0; i < plan->assignments.len; i++)
+		if (strcmp(plan->assignments.items[i].tenant, tenant) == 0)
+			return true;
+	for (size_t i = 0; i < plan->unplaced.len; i++)
+		if (strcmp(plan->unplaced.items[i].tenant, tenant) == 0)
+			return true;
+	return false;
+}
+
+static void unwanted(struct differ *d, const struct dv_plan *plan, const struct dv_leases *leases)
+{
+	char text[64];
+
+	for (size_t i = 0; i < leases->len; i++) {
+		const struct dv_lease *lease = &leases->items[i];
+
+		if (strcmp(lease->fleet, plan->fleet) == 0 && !is_wanted(plan, lease->name))
+			add(d, lease->name, "lease", "none",
+			    lease_text(lease->method, lease->memory_bytes, lease->compute_mpct,
+				       text));
+	}
+}
+
+int dv_diff_make(const struct dv_plan *plan, const struct dv_leases *leases,
+		 struct dv_differences *ret, struct dv_error *err)
+{
+	struct differ d = {0};
+
+	for (size_t i = 0; i < plan->assignments.len; i++) {
+		const struct dv_assignment *a = &plan->assignments.items[i];
+
+		if (!a->kept)
+			compare(&d, a, find(leases, plan->fleet, a->tenant));
+	}
+	for (size_t i = 0; i < plan->unplaced.len; i++)
+		if (!find(leases, plan->fleet, plan->unplaced.items[i].tenant))
+			add(&d, plan->unplaced.items[i].tenant, "lease",
+			    plan->unplaced.items[i].reason, "none");
+	unwanted(&d, plan, leases);
+	if (d.failed) {
+		dv_vec_fini(&d.found);
+		return dv_error_set(err, -ENOMEM, "no memory for the differences");
+	}
+	*ret = d.found;
+	return 0;
+}
