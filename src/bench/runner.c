@@ -69,7 +69,9 @@ void dv_bench_env_fini(struct dv_bench_env *env)
 	(void)rmdir(env->dir);
 }
 
-/* Start a program with its output in `dir`; returns its pid, or negative. */
+/* Start a program with its output in the bench's directory; returns its pid, or negative. Without
+ * affinity both of PoCL's workers may land on one CPU, and what is measured is luck; a slice of
+ * divvy's gets it by divvy. */
 static pid_t spawn(const struct dv_bench_env *env, char *const argv[], unsigned slot,
 		   const char *out, struct dv_error *err)
 {
@@ -85,8 +87,6 @@ static pid_t spawn(const struct dv_bench_env *env, char *const argv[], unsigned 
 		int out_fd = open(out ? out : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
 				  0600);
 
-		/* Without affinity both of PoCL's workers may land on one CPU, and what is
-		 * measured is luck; divvy's own slices set it too. */
 		(void)setenv("POCL_AFFINITY", "1", 0);
 		if (err_fd < 0 || out_fd < 0 || dup2(out_fd, STDOUT_FILENO) < 0 ||
 		    dup2(err_fd, STDERR_FILENO) < 0)

@@ -125,28 +125,27 @@ static int attach_all(const struct dv_gpu *gpu, struct dv_attach *attach, struct
 {
 	int r = add_env(attach, err, "POCL_MAX_PTHREAD_COUNT=%u", gpu->cpu_count);
 
-	if (r == 0 && may_bind_threads(gpu))
-		r = add_env(attach, err, "POCL_AFFINITY=1");
-	return r;
+	return r < 0 ? r : add_env(attach, err, "POCL_AFFINITY=%d", may_bind_threads(gpu));
 }
 
 /* A tenant in a partition: in its cgroup the library sees the partition's CPUs alone; without one
- * it must be told their number. */
+ * it must be told their number. Affinity is said to be off, because the user's own environment may
+ * have it on. */
 static int attach_partition(const struct dv_gpu *gpu, const struct dv_node *node,
 			    struct dv_attach *attach, struct dv_error *err)
 {
 	char name[32];
-	int r;
+	int r = add_env(attach, err, "POCL_AFFINITY=0");
 
+	r = r < 0 ? r : add_env(attach, err, "POCL_MAX_PTHREAD_COUNT=%u", node->size);
+	if (r < 0)
+		return r;
 	if (gpu->cgroup[0]) {
 		dv_method_cgroup_name(node, name);
 		(void)snprintf(attach->cgroup, sizeof(attach->cgroup), "%s/%s", gpu->cgroup, name);
 		return 0;
 	}
-	r = dv_method_partition_cpus(gpu, node, attach->cpus, sizeof(attach->cpus), err);
-	if (r == 0)
-		r = add_env(attach, err, "POCL_MAX_PTHREAD_COUNT=%u", node->size);
-	return r;
+	return dv_method_partition_cpus(gpu, node, attach->cpus, sizeof(attach->cpus), err);
 }
 
 int dv_method_attach_cpu(const struct dv_gpu *gpu, const struct dv_lease *lease,
