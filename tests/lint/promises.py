@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every test that SPECIFICATION.md names exists."""
+import json
+import re
+import subprocess
+import sys
+
+import lib
+
+done = subprocess.run(["meson", "introspect", "--tests", sys.argv[1]], stdout=subprocess.PIPE,
+                      text=True, check=True)
+there = {test["name"] for test in json.loads(done.stdout)}
+findings, named = [], 0
+for number, line in enumerate(lib.read("SPECIFICATION.md").splitlines(), 1):
+    row = re.match(r"\| (P\d+) \|.*\|(.*)\|$", line)
+    if not row or "measured:" in row[2]:
+        continue
+    tests = re.findall(r"`([^`]+)`", row[2])
+    named += len(tests)
+    if not tests:
+        findings.append(f"SPECIFICATION.md:{number}: {row[1]} names no test")
+    findings += [f"SPECIFICATION.md:{number}: {row[1]} names {test}, which is not there"
+                 for test in tests if test not in there]
+lib.finish("promises", findings, named)
