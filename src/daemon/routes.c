@@ -18,7 +18,7 @@ static const struct dv_route routes[] = {
 	{"GET", "/v1/leases/*/attach", DV_MAY_USE, true, dv_handle_attach},
 	{"POST", "/v1/leases/*/enter", DV_MAY_USE, true, dv_handle_enter},
 	{"POST", "/v1/leases/*/unenforced", DV_MAY_USE, true, dv_handle_unenforced},
-	{"POST", "/v1/plan", DV_MAY_READ, true, dv_handle_plan},
+	{"POST", "/v1/plan", DV_MAY_USE, true, dv_handle_plan},
 	{"GET", "/v1/log", DV_MAY_READ, false, dv_handle_log},
 	{"GET", "/metrics", DV_MAY_READ, true, dv_handle_metrics},
 	{0},
