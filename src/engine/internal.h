@@ -30,6 +30,7 @@ struct dv_op {
 	enum dv_op_phase phase, start; /* start: with which phase it begins */
 	bool recovered;		       /* left by a crash, or made by recovery */
 	bool stalled;
+	bool told; /* whoever asked knows what came of it, or that it stalled */
 
 	struct dv_journal_op journal; /* id 0: not in the store */
 	size_t at;		      /* the step at work; of undo, one more than it */
@@ -139,6 +140,8 @@ int dv_engine_write_end(struct dv_engine *engine, struct dv_op *op, const char *
 /* run.c */
 /* Go on until an answer is awaited, the operation stalls, or it is over. */
 void dv_engine_advance(struct dv_engine *engine, struct dv_op *op);
+/* What happened, or is to happen, cannot be recorded: whoever asked is told now, the rest waits. */
+void dv_engine_stall(struct dv_engine *engine, struct dv_op *op, int r, const struct dv_error *why);
 
 /* queue.c */
 struct dv_op *dv_engine_op_new(enum dv_op_verb verb, const struct dv_identity *who,
@@ -151,6 +154,8 @@ int dv_engine_may_queue(struct dv_engine *engine, struct dv_error *err) DV_MUST_
 void dv_engine_queue_take(struct dv_engine *engine, struct dv_op *op);
 /* Start what can start, advance what can advance, end what is over. */
 void dv_engine_pump(struct dv_engine *engine);
+/* Tell whoever asked what came of it, unless that was done already. */
+void dv_engine_tell(struct dv_engine *engine, struct dv_op *op, const struct dv_lease *lease);
 /* It is refused, or is over without having begun. */
 void dv_engine_op_refuse(struct dv_op *op, int r, const struct dv_error *err);
 /* It would have to wait for one that stalled: better refused. */

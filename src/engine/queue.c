@@ -114,9 +114,7 @@ void dv_engine_refuse_stalled(struct dv_op *op, const struct dv_op *holder)
 {
 	struct dv_error err = holder->err;
 
-	dv_error_prefix(&err, holder->r, "an earlier change of the GPU is not finished");
-	dv_error_fix(&err, holder->r,
-		     "see why the state file cannot be written; divvyd goes on by itself");
+	dv_error_prefix(&err, holder->r, "an earlier change of the GPU");
 	dv_engine_op_refuse(op, holder->r, &err);
 }
 
@@ -147,7 +145,7 @@ static bool try_start(struct dv_engine *engine, struct dv_op *op)
 	return false;
 }
 
-static void answer_recovery(struct dv_engine *engine, const struct dv_op *op)
+static void tell_recovery(struct dv_engine *engine, const struct dv_op *op)
 {
 	if (op->r < 0 && engine->recover_r == 0) {
 		engine->recover_r = op->r;
@@ -158,21 +156,27 @@ static void answer_recovery(struct dv_engine *engine, const struct dv_op *op)
 				     engine->recover_r < 0 ? &engine->recover_err : NULL);
 }
 
-static void answer(struct dv_engine *engine, struct dv_op *op)
+void dv_engine_tell(struct dv_engine *engine, struct dv_op *op, const struct dv_lease *lease)
 {
-	const struct dv_lease *lease = NULL;
+	dv_engine_done_fn done = op->done;
 
-	if (op->recovered) {
-		answer_recovery(engine, op);
+	if (op->told)
 		return;
-	}
-	if (!op->done)
-		return;
-	if (op->r == 0 && op->verb == DV_OP_TAKE)
-		lease = dv_engine_find_lease(engine, op->journal.steps.items[0].step.lease.id);
-	else if (op->r == 0 && op->verb == DV_OP_RELEASE)
-		lease = &op->journal.steps.items[0].step.lease;
-	op->done(op->arg, op->r, lease, op->r < 0 ? &op->err : NULL);
+	op->told = true;
+	if (op->recovered)
+		tell_recovery(engine, op);
+	else
+		done(op->arg, op->r, lease, op->r < 0 ? &op->err : NULL);
+}
+
+/* What a take made, or a release ended. */
+static const struct dv_lease *result_of(const struct dv_engine *engine, const struct dv_op *op)
+{
+	if (op->r < 0 || op->recovered || op->verb == DV_OP_APPLY)
+		return NULL;
+	if (op->verb == DV_OP_RELEASE)
+		return &op->journal.steps.items[0].step.lease;
+	return dv_engine_find_lease(engine, op->journal.steps.items[0].step.lease.id);
 }
 
 static void finish(struct dv_engine *engine, struct dv_op *op)
@@ -184,8 +188,13 @@ static void finish(struct dv_engine *engine, struct dv_op *op)
 	*at = op->next;
 	engine->waiting--;
 	dv_engine_disown_unused(engine);
-	answer(engine, op);
+	dv_engine_tell(engine, op, result_of(engine, op));
 	dv_engine_op_free(op);
+}
+
+static bool is_active(const struct dv_op *op)
+{
+	return op->phase == DV_OP_FORWARD || op->phase == DV_OP_UNDO;
 }
 
 /* Go through the queue once; returns whether an operation ended, which changes who may start. */
@@ -193,6 +202,11 @@ static bool round_of(struct dv_engine *engine)
 {
 	for (size_t i = 0; i < engine->notes.len; i++)
 		engine->notes.items[i].holder = NULL;
+	/* Also a later one may have what an earlier one wants: that one found its lease, or its
+	 * room, on another GPU than the one it waited for. */
+	for (struct dv_op *op = engine->first; op; op = op->next)
+		if (is_active(op))
+			hold_all(engine, op);
 	for (struct dv_op *op = engine->first; op; op = op->next) {
 		if (op->phase == DV_OP_WAITING && !try_start(engine, op)) {
 			hold_all(engine, op);

@@ -58,7 +58,21 @@ static int write_begin(struct dv_engine *engine, struct dv_op *op, struct dv_err
 	return r < 0 ? r : dv_engine_change_write(engine, op, 0, &beginning, err);
 }
 
-static int begin(struct dv_engine *engine, struct dv_op *op, size_t gpu,
+static int begin(struct dv_engine *engine, struct dv_op *op, struct dv_error *err)
+{
+	int r = dv_store_begin(engine->store, err);
+
+	if (r < 0)
+		return r;
+	r = write_begin(engine, op, err);
+	if (r < 0) {
+		dv_store_rollback(engine->store);
+		return r;
+	}
+	return dv_store_commit(engine->store, err);
+}
+
+static int start(struct dv_engine *engine, struct dv_op *op, size_t gpu,
 		 const struct dv_lease *lease, struct dv_error *err)
 {
 	struct dv_journal_step entry = {.state = DV_JOURNAL_PLANNED};
@@ -68,17 +82,12 @@ static int begin(struct dv_engine *engine, struct dv_op *op, size_t gpu,
 	if (dv_vec_push(&op->journal.steps, entry) < 0)
 		return dv_error_set(err, -ENOMEM, "no memory for the request");
 	op->journal.begun_s = engine->ops->now_s(engine->data);
-	r = dv_store_begin(engine->store, err);
-	if (r < 0)
-		return r;
-	r = write_begin(engine, op, err);
+	r = begin(engine, op, err);
 	if (r < 0) {
-		dv_store_rollback(engine->store);
+		op->journal.steps.len = 0;
+		op->journal.id = 0;
 		return r;
 	}
-	r = dv_store_commit(engine->store, err);
-	if (r < 0)
-		return r;
 	op->phase = DV_OP_FORWARD;
 	dv_engine_change_keep(engine, op, 0, &beginning);
 	return 0;
@@ -92,6 +101,7 @@ bool dv_engine_start_release(struct dv_engine *engine, struct dv_op *op)
 	struct dv_error err = {0};
 	int r;
 
+	op->stalled = false;
 	if (gpu >= 0 && engine->notes.items[gpu].holder) {
 		/* It is on another GPU now, where somebody is at work. */
 		(void)dv_copy(op->gpu_uuid, sizeof(op->gpu_uuid), lease->gpu_uuid);
@@ -102,7 +112,12 @@ bool dv_engine_start_release(struct dv_engine *engine, struct dv_op *op)
 	else
 		r = op->recovered ? 0 : dv_engine_may_release(engine, lease, &op->who, &err);
 	if (r == 0)
-		r = begin(engine, op, (size_t)gpu, lease, &err);
+		r = start(engine, op, (size_t)gpu, lease, &err);
+	/* Nobody would ask again for one that recovery wants released. */
+	if (r < 0 && op->recovered && gpu >= 0) {
+		dv_engine_stall(engine, op, r, &err);
+		return false;
+	}
 	if (r < 0)
 		dv_engine_op_refuse(op, r, &err);
 	return true;

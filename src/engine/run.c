@@ -8,23 +8,19 @@
 #include "engine/internal.h"
 #include "model/tree.h"
 
-/* What happened, or is to happen, cannot be recorded: whoever asked is told now, the rest waits. */
-static void stall(struct dv_op *op, int r, const struct dv_error *why)
+void dv_engine_stall(struct dv_engine *engine, struct dv_op *op, int r, const struct dv_error *why)
 {
-	struct dv_error err = *why;
-	dv_engine_done_fn done = op->done;
-
 	op->stalled = true;
 	if (op->r == 0) {
 		op->r = r;
-		op->err = err;
+		op->err = *why;
 	}
-	op->done = NULL;
-	if (!done)
-		return;
-	dv_error_prefix(&err, r, "not finished");
-	dv_error_fix(&err, r, "see why the state file cannot be written; divvyd goes on by itself");
-	done(op->arg, r, NULL, &err);
+	if (!op->told) {
+		dv_error_prefix(&op->err, op->r, "not finished");
+		dv_error_fix(&op->err, op->r,
+			     "see why the state file cannot be written; divvyd goes on by itself");
+	}
+	dv_engine_tell(engine, op, NULL);
 }
 
 /* Let the steps before `at` be undone. */
@@ -89,7 +85,7 @@ static void forward_failed(struct dv_engine *engine, struct dv_op *op)
 	int r = keep ? give_up(engine, op, op->at, &err) : 0;
 
 	if (r < 0)
-		stall(op, r, &err);
+		dv_engine_stall(engine, op, r, &err);
 	else
 		turn_back(op, keep ? op->at : op->at + 1, op->answer, &op->answer_err);
 }
@@ -112,7 +108,7 @@ static void forward_done(struct dv_engine *engine, struct dv_op *op)
 	r = dv_engine_change(engine, op, op->at, &change, &err);
 	/* What was released is gone and does not come back: that is recorded later. */
 	if (r < 0 && op->verb == DV_OP_RELEASE) {
-		stall(op, r, &err);
+		dv_engine_stall(engine, op, r, &err);
 		return;
 	}
 	if (r < 0) {
@@ -171,7 +167,7 @@ static void undo_answered(struct dv_engine *engine, struct dv_op *op)
 	else
 		r = dv_engine_change(engine, op, seq, &change, &err);
 	if (r < 0) {
-		stall(op, r, &err);
+		dv_engine_stall(engine, op, r, &err);
 		return;
 	}
 	if (op->answer < 0 && op->r == 0) {
@@ -204,7 +200,7 @@ static void end_undo(struct dv_engine *engine, struct dv_op *op)
 			r = dv_store_commit(engine->store, &err);
 	}
 	if (r < 0)
-		stall(op, r, &err);
+		dv_engine_stall(engine, op, r, &err);
 	else
 		op->phase = DV_OP_OVER;
 }
@@ -244,7 +240,7 @@ static void undo_step(struct dv_engine *engine, struct dv_op *op)
 		change = (struct dv_change){.step_state = DV_JOURNAL_FAILED};
 	r = dv_engine_change(engine, op, seq, &change, &err);
 	if (r < 0)
-		stall(op, r, &err);
+		dv_engine_stall(engine, op, r, &err);
 	else if (change.step_state != entry_was)
 		op->at--;
 	else

@@ -132,6 +132,16 @@ static int open_database(struct dv_store *store, const char *path, struct dv_err
 	return dv_store_migrate(store, path, err);
 }
 
+/* Going back must need no memory: its statement is made while there is some. */
+static const char rollback_sql[] = "ROLLBACK";
+
+static int prepare_rollback(struct dv_store *store, struct dv_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+
+	return dv_sql_get(store, rollback_sql, &statement, err);
+}
+
 int dv_store_open(const char *path, struct dv_store **ret, struct dv_error *err)
 {
 	bool memory = strcmp(path, ":memory:") == 0;
@@ -150,6 +160,8 @@ int dv_store_open(const char *path, struct dv_store **ret, struct dv_error *err)
 		r = look(real, err);
 	if (r >= 0)
 		r = open_database(store, real, err);
+	if (r >= 0)
+		r = prepare_rollback(store, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(store);
@@ -176,12 +188,23 @@ static int run(struct dv_store *store, const char *sql, const char *doing, struc
 	return r < 0 ? r : dv_sql_step(store, statement, doing, err);
 }
 
+static int roll_back(struct dv_store *store, struct dv_error *err)
+{
+	return run(store, rollback_sql, "going back", err);
+}
+
 int dv_store_begin(struct dv_store *store, struct dv_error *err)
 {
 	int r;
 
 	if (store->in_transaction)
 		return dv_error_set(err, -EINVAL, "state file: a transaction is open already");
+	/* What could not be rolled back then is rolled back now, or nothing is begun. */
+	if (!sqlite3_get_autocommit(store->db)) {
+		r = roll_back(store, err);
+		if (r < 0)
+			return r;
+	}
 	r = run(store, "BEGIN IMMEDIATE", "beginning a change", err);
 	if (r == 0)
 		store->in_transaction = true;
@@ -208,5 +231,5 @@ void dv_store_rollback(struct dv_store *store)
 		return;
 	store->in_transaction = false;
 	if (!sqlite3_get_autocommit(store->db))
-		(void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+		(void)roll_back(store, NULL);
 }

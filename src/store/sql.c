@@ -7,6 +7,8 @@
 
 static int fold(sqlite3 *db, int rc)
 {
+	if (rc == SQLITE_IOERR_NOMEM)
+		return -ENOMEM;
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
 		return -EFBIG;

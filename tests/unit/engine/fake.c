@@ -19,7 +19,7 @@ int __wrap_dv_store_commit(struct dv_store *store, struct dv_error *err);
 int __real_dv_store_begin(struct dv_store *store, struct dv_error *err);
 int __wrap_dv_store_begin(struct dv_store *store, struct dv_error *err);
 
-static struct fake *fakes[4];
+static struct fake *fakes[FAKE_ENGINES];
 
 static struct fake *fake_of(const struct dv_store *store)
 {
@@ -136,8 +136,9 @@ static void make(struct fake *fake, const struct dv_step *step)
 	(void)dv_copy(thing.node, sizeof(thing.node), step->node);
 	if (find_thing(fake, step->node) >= 0)
 		return; /* idempotent */
+	/* What a dead engine left is nobody's any more once its device has another owner. */
 	for (unsigned i = 0; i < world->thing_count; i++)
-		if (meet(&world->things[i], &thing))
+		if (world->alive[world->things[i].engine] && meet(&world->things[i], &thing))
 			world->overlap = true;
 	if (world->thing_count < FAKE_THINGS)
 		world->things[world->thing_count++] = thing;
@@ -250,7 +251,8 @@ static void op_disown(void *data, const struct dv_gpu *gpu)
 	struct fake *fake = data;
 	ssize_t i = gpu_index(fake->world, gpu->uuid);
 
-	if (i >= 0 && fake->world->owner[i] == fake->number)
+	if (i >= 0 && fake->world->owner[i] == fake->number &&
+	    (!fake->world->sticky || fake->world->alive[fake->number]))
 		fake->world->owner[i] = -1;
 }
 
@@ -314,17 +316,53 @@ void fake_kill(struct fake *fake)
 {
 	struct fake_world *world = fake->world;
 
+	world->alive[fake->number] = false;
 	dv_engine_free(fake->engine);
 	fake->engine = NULL;
 	fake->pending_count = 0;
 	for (unsigned i = 0; i < world->gpu_count; i++)
-		if (world->owner[i] == fake->number)
+		if (world->owner[i] == fake->number && !world->sticky)
 			world->owner[i] = -1;
 	/* Slices live in the process. */
 	for (unsigned i = world->thing_count; i > 0; i--)
 		if (world->things[i - 1].engine == fake->number &&
 		    world->things[i - 1].method == DV_METHOD_SLICE)
 			world->things[i - 1] = world->things[--world->thing_count];
+}
+
+/* Forget what an engine left on devices that are another's by now, and locks it needs no more. */
+static void settle(struct fake *fake)
+{
+	struct fake_world *world = fake->world;
+
+	for (unsigned i = world->thing_count; i > 0; i--) {
+		struct fake_thing *thing = &world->things[i - 1];
+		ssize_t gpu = -1;
+
+		for (unsigned g = 0; g < world->gpu_count; g++)
+			if (strncmp(thing->node, world->gpus[g].uuid,
+				    strlen(world->gpus[g].uuid)) == 0)
+				gpu = g;
+		if (thing->engine != fake->number || gpu < 0 || world->owner[gpu] == fake->number)
+			continue;
+		*thing = world->things[--world->thing_count];
+		world->abandoned++;
+	}
+}
+
+static void drop_stale_locks(struct fake *fake)
+{
+	const struct dv_leases *leases = dv_engine_leases(fake->engine);
+
+	for (unsigned i = 0; i < fake->world->gpu_count; i++) {
+		bool needed = !dv_engine_idle(fake->engine);
+
+		for (size_t j = 0; j < leases->len; j++)
+			if (strcmp(leases->items[j].gpu_uuid, fake->world->gpus[i].uuid) == 0)
+				needed = true;
+		if (!needed && fake->world->owner[i] == fake->number)
+			fake->world->owner[i] = -1;
+	}
 }
 
 int fake_start(struct fake *fake)
@@ -340,12 +378,17 @@ int fake_start_killed(struct fake *fake, unsigned at)
 	fake->events = 0;
 	fake->die_at = at;
 	fake->log[0] = '\0';
+	fake->world->alive[fake->number] = true;
 	r = dv_engine_new(fake->store, &ops, fake, &fake->engine, &fake->err);
 	if (r == 0)
 		r = dv_engine_set_gpus(fake->engine, fake->world->gpus, fake->world->gpu_count,
 				       &fake->err);
 	if (r == 0)
 		r = dv_engine_recover(fake->engine, fake_done, fake, &fake->err);
+	if (r == 0)
+		settle(fake);
+	if (r == 0 && fake->world->sticky && !fake->dead)
+		drop_stale_locks(fake);
 	return r;
 }
 

@@ -9,7 +9,7 @@
 
 #include "engine/engine.h"
 
-enum { FAKE_GPUS = 3, FAKE_THINGS = 1024, FAKE_PENDING = 64 };
+enum { FAKE_GPUS = 3, FAKE_ENGINES = 4, FAKE_THINGS = 1024, FAKE_PENDING = 64 };
 
 struct fake_thing {
 	int engine; /* who made it */
@@ -21,6 +21,10 @@ struct fake_world {
 	struct dv_gpu gpus[FAKE_GPUS];
 	unsigned gpu_count;
 	int owner[FAKE_GPUS]; /* engine, or -1 */
+	bool alive[FAKE_ENGINES];
+	/* A lock outlives the engine that is killed with it, until that one starts again. */
+	bool sticky;
+	unsigned abandoned; /* things of engines that lost their device while they were dead */
 	struct fake_thing things[FAKE_THINGS];
 	unsigned thing_count;
 	bool overlap; /* two things met on one place: the worst that can happen */

@@ -85,6 +85,34 @@ static void test_launcher_gone(void **state)
 	assert_non_null(strstr(fake->log, "+slice.destroy CPU-0/s2"));
 }
 
+/* The store is full at the start: what recovery wants released is released later. */
+static void test_launcher_gone_and_full(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_lease_request a = fake_slice("a"), b = fake_slice("b");
+
+	a.ephemeral = true;
+	(void)dv_copy(b.gpu, sizeof(b.gpu), "CPU-0");
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+	fake_kill(fake);
+	fake->launchers_gone = true;
+	fake->fail_commit = 2;
+	fake->fail_commits = 1000;
+	fake->answers = 0;
+	assert_int_equal(fake_start(fake), 0);
+	assert_int_equal(fake->answers, 1);
+	assert_int_equal(fake->r, -EFBIG);
+	assert_true(dv_engine_stalled(fake->engine));
+	assert_int_equal(fake_take(fake, &b, &fake_alice), -EFBIG);
+	fake->fail_commit = fake->fail_commits = 0;
+	fake->answers = 0;
+	dv_engine_retry(fake->engine);
+	assert_int_equal(fake->answers, 0);
+	assert_true(dv_engine_idle(fake->engine));
+	assert_null(dv_engine_lease(fake->engine, "a"));
+	assert_int_equal(fake_take(fake, &b, &fake_alice), 0);
+}
+
 /* A lease that cannot be made again is broken, not forgotten. */
 static void test_cannot_stand(void **state)
 {
@@ -257,15 +285,11 @@ static void test_killed_while_undoing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLACE_TEST(test_before_recovery),
-		PLACE_TEST(test_stands),
-		PLACE_TEST(test_launcher_gone),
-		PLACE_TEST(test_cannot_stand),
-		PLACE_TEST(test_device_lost),
-		PLACE_TEST(test_lost_at_work),
-		PLACE_TEST(test_gone_gpu),
-		PLACE_TEST(test_killed_everywhere),
-		PLACE_TEST(test_killed_while_undoing),
+		PLACE_TEST(test_before_recovery),   PLACE_TEST(test_stands),
+		PLACE_TEST(test_launcher_gone),	    PLACE_TEST(test_launcher_gone_and_full),
+		PLACE_TEST(test_cannot_stand),	    PLACE_TEST(test_device_lost),
+		PLACE_TEST(test_lost_at_work),	    PLACE_TEST(test_gone_gpu),
+		PLACE_TEST(test_killed_everywhere), PLACE_TEST(test_killed_while_undoing),
 	};
 
 	return cmocka_run_group_tests_name("engine/recover", tests, NULL, NULL);

@@ -304,6 +304,12 @@ static void ask(struct fake *fake, const char *name, const char *gpu, struct ans
 		dv_engine_take(fake->engine, &request, &fake_alice, answered, answer, NULL), 0);
 }
 
+static void give_back(struct fake *fake, const char *name, struct answer *answer)
+{
+	assert_int_equal(dv_engine_release(fake->engine, name, &fake_alice, answered, answer, NULL),
+			 0);
+}
+
 /* One GPU, one operation: the later ones wait, in order; another GPU is not held up. */
 static void test_turns(void **state)
 {
@@ -348,7 +354,7 @@ static void test_any_waits(void **state)
 	(void)dv_copy(whole.gpu, sizeof(whole.gpu), "GPU-1");
 	assert_int_equal(fake_take(fake, &whole, &fake_alice), 0);
 	fake->later = true;
-	assert_int_equal(dv_engine_release(fake->engine, "v", &fake_alice, answered, &a, NULL), 0);
+	give_back(fake, "v", &a);
 	ask(fake, "s", "", &b);
 	assert_int_equal(b.count, 0);
 	fake_answer(fake, 0, true);
@@ -367,13 +373,43 @@ static void test_released_twice(void **state)
 
 	take(fake, "a");
 	fake->later = true;
-	assert_int_equal(dv_engine_release(fake->engine, "a", &fake_alice, answered, &a, NULL), 0);
-	assert_int_equal(dv_engine_release(fake->engine, "a", &fake_alice, answered, &b, NULL), 0);
+	give_back(fake, "a", &a);
+	give_back(fake, "a", &b);
 	fake_answer(fake, 0, true);
 	assert_int_equal(a.r, 0);
 	assert_string_equal(a.node, "CPU-0/s1"); /* what was released is told */
 	assert_int_equal(b.r, -ENOENT);
 	assert_string_equal(b.rule, "S09");
+}
+
+/* A release waits for a lease that ends meanwhile; another of that name comes on another GPU, where
+ * a later operation is at work already: it waits on. */
+static void test_waits_for_another(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct answer x = {0}, first = {0}, y = {0}, waits = {0}, n = {0}, late = {0};
+	struct dv_lease_request request = fake_slice("n");
+
+	(void)dv_copy(request.gpu, sizeof(request.gpu), "GPU-1");
+	assert_int_equal(fake_take(fake, &request, &fake_alice), 0);
+	fake->later = true;
+	ask(fake, "x", "GPU-1", &x);
+	give_back(fake, "n", &first);
+	ask(fake, "y", "GPU-1", &y);
+	give_back(fake, "n", &waits);
+	fake_answer(fake, 0, true);
+	fake_answer(fake, 0, true);
+	assert_true(x.count && first.count && first.r == 0 && !y.count);
+	ask(fake, "n", "CPU-0", &n);
+	fake_answer(fake, 1, true);
+	assert_true(n.count && n.r == 0);
+	give_back(fake, "n", &late);
+	fake_answer(fake, 0, true);
+	assert_true(y.count && !waits.count && !late.count);
+	assert_int_equal(fake->pending_count, 1);
+	fake_answer(fake, 0, true);
+	assert_true(late.count && late.r == 0);
+	assert_true(waits.count && waits.r == -ENOENT);
 }
 
 /* The name is taken while another operation with it is under way on another GPU. */
@@ -471,7 +507,7 @@ static void test_seen(void **state)
 	assert_int_equal(state_of(fake, "a"), DV_LEASE_UNENFORCED);
 	dv_engine_lease_seen(fake->engine, id + 1, DV_LEASE_ACTIVE);
 	fake->later = true;
-	assert_int_equal(dv_engine_release(fake->engine, "a", &fake_alice, answered, &a, NULL), 0);
+	give_back(fake, "a", &a);
 	dv_engine_lease_seen(fake->engine, id, DV_LEASE_ACTIVE);
 	assert_int_equal(state_of(fake, "a"), DV_LEASE_RELEASING);
 	fake_answer(fake, 0, true);
@@ -480,25 +516,16 @@ static void test_seen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLACE_TEST(test_take_fails),
-		PLACE_TEST(test_step_cannot_begin),
-		PLACE_TEST(test_release_fails),
-		PLACE_TEST(test_broken),
-		PLACE_TEST(test_two_broken),
-		PLACE_TEST(test_timed_out),
-		PLACE_TEST(test_full_at_begin),
-		PLACE_TEST(test_full_at_end),
-		PLACE_TEST(test_stalled_take),
-		PLACE_TEST(test_stalled_release),
-		PLACE_TEST(test_stalled_then_killed),
-		PLACE_TEST(test_turns),
-		PLACE_TEST(test_any_waits),
-		PLACE_TEST(test_released_twice),
-		PLACE_TEST(test_same_name_at_once),
-		PLACE_TEST(test_too_many_wait),
-		PLACE_TEST(test_from_within),
-		PLACE_TEST(test_freed_at_work),
-		PLACE_TEST(test_seen),
+		PLACE_TEST(test_take_fails),	      PLACE_TEST(test_step_cannot_begin),
+		PLACE_TEST(test_release_fails),	      PLACE_TEST(test_broken),
+		PLACE_TEST(test_two_broken),	      PLACE_TEST(test_timed_out),
+		PLACE_TEST(test_full_at_begin),	      PLACE_TEST(test_full_at_end),
+		PLACE_TEST(test_stalled_take),	      PLACE_TEST(test_stalled_release),
+		PLACE_TEST(test_stalled_then_killed), PLACE_TEST(test_turns),
+		PLACE_TEST(test_any_waits),	      PLACE_TEST(test_released_twice),
+		PLACE_TEST(test_waits_for_another),   PLACE_TEST(test_same_name_at_once),
+		PLACE_TEST(test_too_many_wait),	      PLACE_TEST(test_from_within),
+		PLACE_TEST(test_freed_at_work),	      PLACE_TEST(test_seen),
 	};
 
 	return cmocka_run_group_tests_name("engine/run", tests, NULL, NULL);
