@@ -11,7 +11,7 @@ int dv_api_wish_encode(const struct dv_api_wish *wish, char **ret_text, struct d
 
 	dv_api_put_text(&out, "schema", "divvy/fleet/1");
 	dv_api_put_opt(&out, "file", wish->file);
-	dv_api_put_text(&out, "text", wish->text);
+	dv_api_put_file(&out, "text", wish->text);
 	dv_api_put_opt(&out, "state", wish->state);
 	dv_api_put_bool(&out, "consent", wish->consent);
 	return dv_api_print(dv_api_done(&out), ret_text, err);

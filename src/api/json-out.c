@@ -20,15 +20,14 @@ void dv_api_put_json(struct dv_api_out *out, const char *key, json_t *value_take
 		out->failed = true;
 }
 
-/* Drivers and processes name themselves as they like: what a reader would refuse is '?'. */
-static json_t *lossy_string(const char *text)
+static json_t *replacing(const char *text, bool keep_controls)
 {
 	dv_autofree char *copy = strdup(text);
 	json_t *string;
 
 	if (!copy)
 		return NULL;
-	for (char *c = copy; *c; c++)
+	for (char *c = copy; *c && !keep_controls; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
 	string = json_string(copy);
@@ -38,6 +37,17 @@ static json_t *lossy_string(const char *text)
 		if ((unsigned char)*c >= 0x80)
 			*c = '?';
 	return json_string(copy);
+}
+
+/* Drivers and processes name themselves as they like: what a reader would refuse is '?'. */
+static json_t *lossy_string(const char *text)
+{
+	return replacing(text, false);
+}
+
+void dv_api_put_file(struct dv_api_out *out, const char *key, const char *text)
+{
+	dv_api_put_json(out, key, replacing(text, true));
 }
 
 void dv_api_put_text(struct dv_api_out *out, const char *key, const char *text)

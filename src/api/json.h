@@ -85,6 +85,8 @@ struct dv_api_out dv_api_begin(void);
 void dv_api_put_json(struct dv_api_out *out, const char *key, json_t *value_take);
 /* Bytes that are no UTF-8 become '?'. */
 void dv_api_put_text(struct dv_api_out *out, const char *key, const char *text);
+/* The text of a file, with its line ends. */
+void dv_api_put_file(struct dv_api_out *out, const char *key, const char *text);
 /* "" becomes null. */
 void dv_api_put_opt(struct dv_api_out *out, const char *key, const char *text);
 void dv_api_put_int(struct dv_api_out *out, const char *key, int64_t value);

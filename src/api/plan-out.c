@@ -127,7 +127,7 @@ static json_t *source_put(const struct dv_plan *plan)
 	struct dv_api_out out = dv_api_begin();
 
 	dv_api_put_opt(&out, "file", plan->file);
-	dv_api_put_text(&out, "text", plan->source);
+	dv_api_put_file(&out, "text", plan->source);
 	return dv_api_done(&out);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/http.h"
 
+#include <malloc.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@ const struct dv_http_limits dv_http_default_limits = {
 };
 
 /* What MHD may keep of one connection: request head and buffers. */
-enum { POOL_BYTES = 16 << 10, RUNS_MOST = 16, TIMER_SLACK_US = 50000 };
+enum { POOL_BYTES = 16 << 10, TRIM_BYTES = 256 << 10, RUNS_MOST = 16, TIMER_SLACK_US = 50000 };
 
 struct connection {
 	struct connection *next, *prev;
@@ -48,6 +49,7 @@ struct request {
 	int status;
 	const char *type;
 	char *text;
+	size_t answer_bytes;
 };
 
 struct dv_http {
@@ -207,12 +209,18 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 {
 	struct request *request = *context;
 	struct dv_http *http = arg;
+	bool large;
 
 	if (!request)
 		return;
 	*context = NULL;
 	set_deadline(request->connection, http->limits.idle_ms);
+	large = request->body.len > TRIM_BYTES || request->answer_bytes > TRIM_BYTES;
 	request_free(request);
+	/* A large document is thousands of small pieces; what is free among them does not go back
+	 * by itself. */
+	if (large)
+		(void)malloc_trim(TRIM_BYTES);
 	if (http->ops.over && !http->stopping)
 		http->ops.over(http->data);
 }
@@ -278,7 +286,9 @@ static enum MHD_Result queue_answer(struct request *request)
 
 	if (!text)
 		return MHD_NO;
-	response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+	request->answer_bytes = strlen(text);
+	response =
+		MHD_create_response_from_buffer(request->answer_bytes, text, MHD_RESPMEM_MUST_FREE);
 	if (!response) {
 		free(text);
 		return MHD_NO;

@@ -347,6 +347,22 @@ static void test_process(void **state)
 			    "{\"schema\":\"divvy/done/1\",\"done\":\"release\",\"subject\":\"a\"}");
 }
 
+static void test_wish(void **state)
+{
+	char text[] = "version: 1\nname: lab\n# \xc3\xa4\n";
+	struct dv_api_wish wish = {.file = "lab.yaml", .text = text, .consent = true}, back = {0};
+	dv_autofree char *encoded = NULL;
+
+	(void)dv_copy(wish.state, sizeof(wish.state), "0123456789abcdef");
+	assert_int_equal(dv_api_wish_encode(&wish, &encoded, NULL), 0);
+	assert_int_equal(dv_api_wish_decode(encoded, strlen(encoded), &back, NULL), 0);
+	assert_string_equal(back.file, "lab.yaml");
+	assert_string_equal(back.text, text);
+	assert_string_equal(back.state, wish.state);
+	assert_true(back.consent);
+	dv_api_wish_fini(&back);
+}
+
 static void random_plan(struct dv_plan *plan)
 {
 	size_t assignments = random_below(5), steps = random_below(5);
@@ -362,6 +378,11 @@ static void random_plan(struct dv_plan *plan)
 	plan->waste_mpct = (uint32_t)random_below(800000);
 	plan->waste_stranded_slices = (unsigned)random_below(8);
 	random_text(plan->cost_note, sizeof(plan->cost_note), 0);
+	if (random_below(2)) {
+		(void)dv_copy(plan->file, sizeof(plan->file), "lab.yaml");
+		plan->source = strdup("version: 1\nname: l\xc3\xa4"
+				      "b\n\ttab: \"x\"\r\n");
+	}
 	for (size_t i = 0; i < assignments; i++) {
 		struct dv_assignment a;
 
@@ -393,6 +414,8 @@ static void check_plan(const struct dv_plan *a, const struct dv_plan *b)
 	assert_int_equal(a->waste_mpct, b->waste_mpct);
 	assert_int_equal(a->waste_stranded_slices, b->waste_stranded_slices);
 	assert_string_equal(a->cost_note, b->cost_note);
+	assert_string_equal(a->file, b->file);
+	assert_string_equal(a->source ? a->source : "", b->source ? b->source : "");
 	assert_int_equal(a->assignments.len, b->assignments.len);
 	for (size_t i = 0; i < a->assignments.len; i++)
 		check_assignment(&a->assignments.items[i], &b->assignments.items[i]);
@@ -429,7 +452,8 @@ int main(void)
 		cmocka_unit_test(test_request), cmocka_unit_test(test_grant),
 		cmocka_unit_test(test_error),	cmocka_unit_test(test_status),
 		cmocka_unit_test(test_log),	cmocka_unit_test(test_plan),
-		cmocka_unit_test(test_who),	cmocka_unit_test(test_process),
+		cmocka_unit_test(test_who),	cmocka_unit_test(test_wish),
+		cmocka_unit_test(test_process),
 	};
 
 	random_start();
