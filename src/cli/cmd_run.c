@@ -275,7 +275,7 @@ static int run_run(struct dv_cli *cli, const struct dv_args *args, struct dv_err
 {
 	struct dv_api_grant grant;
 	struct asked asked = {0};
-	bool own = true;
+	bool own;
 	int r = parse_options(args->given.value, &asked, err);
 
 	if (r < 0)
@@ -283,10 +283,11 @@ static int run_run(struct dv_cli *cli, const struct dv_args *args, struct dv_err
 	r = asked.request.name[0] ? take_old(cli, &asked, &grant, err) : 0;
 	if (r < 0)
 		return r;
-	if (r == 0)
+	/* One that was there is not ours to give back: somebody else's command is in it, perhaps
+	 * one that uses no device yet. */
+	own = r == 0;
+	if (own)
 		r = take_new(cli, &asked, &grant, err);
-	else
-		own = grant.lease.ephemeral;
 	if (r < 0)
 		return r;
 	r = run_granted(cli, &asked, &grant, args->words, err);

@@ -190,6 +190,19 @@ static void test_lease_that_is_there(void **state)
 	REFUSED(2, "with its own limits", "--name", "x", "--memory", "1GiB", "true");
 }
 
+/* The lease of somebody else's command is not given back by a second one in it, even while divvyd
+ * sees no process of the first: it may use no device yet. */
+static void test_lease_of_another_command(void **state)
+{
+	struct fake_run run;
+
+	name_taken = true;
+	FAKE_RUN(&run, "run", "--name", "x", "true");
+	assert_int_equal(run.status, 0);
+	assert_false(was_asked("DELETE"));
+	fake_run_fini(&run);
+}
+
 /* A second command in an ephemeral lease is not cut off by the end of the first. */
 static void test_lease_in_use_is_kept(void **state)
 {
@@ -416,6 +429,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(test_cpus, set_up),
 		cmocka_unit_test_setup(test_cgroup_is_entered_before_the_command, set_up),
 		cmocka_unit_test_setup(test_lease_that_is_there, set_up),
+		cmocka_unit_test_setup(test_lease_of_another_command, set_up),
 		cmocka_unit_test_setup(test_lease_in_use_is_kept, set_up),
 		cmocka_unit_test_setup(test_orphans, set_up),
 		cmocka_unit_test_setup(test_signals_are_handed_on, set_up),
