@@ -150,6 +150,20 @@ static int watch_asker(const struct dv_daemon *daemon, const struct dv_identity 
 	return 0;
 }
 
+/* A user's own divvyd cannot hand sockets and directories to anybody else, and root had better not
+ * run code out of a user's directories. */
+static int check_taker(const struct dv_identity *who, struct dv_error *err)
+{
+	int r;
+
+	if (geteuid() == 0 || who->uid == geteuid())
+		return 0;
+	r = dv_error_rule(err, -EPERM, "S10",
+			  "this divvyd is user %u's own and gives leases to that user only",
+			  geteuid());
+	return dv_error_fix(err, r, "ask the machine's divvyd, or as user %u", geteuid());
+}
+
 static int take(struct dv_daemon *daemon, struct dv_request *request, struct dv_error *err)
 {
 	dv_cleanup(job_freep) struct take_job *job = calloc(1, sizeof(*job));
@@ -159,7 +173,8 @@ static int take(struct dv_daemon *daemon, struct dv_request *request, struct dv_
 	if (!job)
 		return dv_error_set(err, -ENOMEM, "no memory for a request");
 	*job = (struct take_job){daemon, request, request->who.gid, -1};
-	r = dv_api_request_decode(request->body, request->body_len, &wanted, err);
+	r = check_taker(&request->who, err);
+	r = r < 0 ? r : dv_api_request_decode(request->body, request->body_len, &wanted, err);
 	if (r == 0 && wanted.ephemeral)
 		r = watch_asker(daemon, &request->who, &job->pid_fd, err);
 	if (r < 0)
