@@ -3,10 +3,14 @@
 
 Tests get the build folder in DIVVY_BUILD. A test that cannot run here calls skip() and says why.
 """
+import ctypes
+import http.client
 import json
 import os
+import platform
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +21,7 @@ BUILD = os.environ.get("DIVVY_BUILD", os.path.join(TOP, "build"))
 DIVVY = os.path.join(BUILD, "src/cli/divvy")
 DIVVYD = os.path.join(BUILD, "src/daemon/divvyd")
 BURN = os.path.join(BUILD, "src/bench/divvy-burn")
+NOBODY = 65534
 
 
 def skip(why):
@@ -39,6 +44,41 @@ def need(*programs):
             skip(f"{program} is not installed")
 
 
+def other_user():
+    """(An ordinary user to be beside root, None), or (None, why there is none)."""
+    if os.geteuid() != 0 or not _thread_as.number:
+        return None, "not root"
+    try:
+        done = subprocess.run([DIVVY, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              cwd="/", **as_user(NOBODY))
+    except OSError as e:
+        return None, f"the build folder is closed to other users: {e}"
+    return (None, "the build folder is closed to other users") if done.returncode else (NOBODY, None)
+
+
+def as_user(uid):
+    """What subprocess needs to run something as this user, and in no group but the user's own."""
+    return {"user": uid, "group": uid, "extra_groups": []} if uid is not None and uid != os.geteuid() else {}
+
+
+class _thread_as:
+    """This thread alone is that user meanwhile: to whom it connects sees nobody else."""
+    number = {"x86_64": 117, "aarch64": 147}.get(platform.machine())
+
+    def __init__(self, uid):
+        self.uid = uid if as_user(uid) else None
+
+    def become(self, uid):
+        if self.uid is not None and ctypes.CDLL(None, use_errno=True).syscall(self.number, -1, uid, -1) < 0:
+            raise OSError(ctypes.get_errno(), "setresuid")
+
+    def __enter__(self):
+        self.become(self.uid)
+
+    def __exit__(self, *failure):
+        self.become(0)
+
+
 def wait_for(what, seconds=10.0):
     """Call until it returns something true; returns that, or fails."""
     end = time.monotonic() + seconds
@@ -51,6 +91,27 @@ def wait_for(what, seconds=10.0):
         time.sleep(0.02)
 
 
+def children(pid):
+    """The processes that this one started and that are there still."""
+    found = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
+                found += [int(child) for child in f.read().split()]
+    except OSError:
+        pass
+    return found
+
+
+def end_session(process):
+    """End a process that was started in a session of its own, and all that is left of that."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
 class Result:
     def __init__(self, status, out, err):
         self.status, self.out, self.err = status, out, err
@@ -59,14 +120,31 @@ class Result:
         return f"status {self.status}\n--- out\n{self.out}\n--- err\n{self.err}"
 
 
-class Node:
-    """One divvyd and its command line, as a context: stopped and removed at the end."""
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path, timeout, user):
+        super().__init__("divvyd", timeout=timeout)
+        self.path, self.user = path, user
 
-    def __init__(self, config=None):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        with _thread_as(self.user):
+            self.sock.connect(self.path)
+
+
+class Node:
+    """One divvyd and its command line, as a context: stopped and removed at the end.
+
+    `user` is who it and its commands run as; nodes of two users on one machine share `lock_dir`.
+    """
+
+    def __init__(self, config=None, user=None, lock_dir=None, options=()):
         self.dir = tempfile.mkdtemp(prefix="divvy-e2e-")
+        self.user = user
         self.run_dir = os.path.join(self.dir, "run")
         self.state_dir = os.path.join(self.dir, "state")
-        self.lock_dir = os.path.join(self.dir, "lock")
+        self.lock_dir = lock_dir or os.path.join(self.dir, "lock")
+        self.options = list(options)
         os.mkdir(self.run_dir, 0o755)
         os.mkdir(self.state_dir, 0o700)
         self.config = None
@@ -75,10 +153,14 @@ class Node:
             with open(self.config, "w", encoding="utf-8") as f:
                 f.write(config)
         self.socket = os.path.join(self.run_dir, "divvyd.sock")
+        self.log_path = os.path.join(self.dir, "divvyd.log")
         self.daemon = None
         self.env = {**os.environ, "HOME": self.dir, "NO_COLOR": "1", "LC_ALL": "C.UTF-8",
                     "POCL_CACHE_DIR": os.path.join(self.dir, "cache")}
         os.mkdir(self.env["POCL_CACHE_DIR"])
+        if as_user(user):
+            for path in (self.dir, self.run_dir, self.state_dir, self.env["POCL_CACHE_DIR"]):
+                os.chown(path, user, user)
 
     def __enter__(self):
         self.start()
@@ -87,19 +169,28 @@ class Node:
     def __exit__(self, *failure):
         self.stop()
         if failure[0]:
-            log = os.path.join(self.dir, "divvyd.log")
-            if os.path.exists(log):
-                with open(log, encoding="utf-8", errors="replace") as f:
-                    print("--- divvyd's log\n" + f.read()[-4000:])
+            print("--- divvyd's log\n" + self.log()[-4000:])
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def start(self):
+    def log(self):
+        """What divvyd said on standard error up to now."""
+        if not os.path.exists(self.log_path):
+            return ""
+        with open(self.log_path, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def spawn_daemon(self):
+        """Another divvyd in the same directories, not waited for."""
         command = [DIVVYD, "--run-dir", self.run_dir, "--state-dir", self.state_dir,
-                   "--lock-dir", self.lock_dir]
+                   "--lock-dir", self.lock_dir, *self.options]
         if self.config:
             command += ["--config", self.config]
-        with open(os.path.join(self.dir, "divvyd.log"), "a", encoding="utf-8") as log:
-            self.daemon = subprocess.Popen(command, stdout=log, stderr=log, env=self.env)
+        with open(self.log_path, "a", encoding="utf-8") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env=self.env, cwd="/",
+                                    **as_user(self.user))
+
+    def start(self):
+        self.daemon = self.spawn_daemon()
         wait_for(lambda: self.daemon.poll() is not None or
                  (os.path.exists(self.socket) and self.divvy("leases").status == 0))
         assert self.daemon.poll() is None, "divvyd ended at start"
@@ -118,15 +209,37 @@ class Node:
 
     def divvy(self, *args, stdin=None, timeout=120, env=None):
         done = subprocess.run(self.command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              input=stdin, text=True, timeout=timeout, env={**self.env, **(env or {})})
+                              input=stdin, text=True, timeout=timeout, env={**self.env, **(env or {})},
+                              **as_user(self.user))
         return Result(done.returncode, done.stdout, done.stderr)
 
     def spawn(self, *args, **more):
-        return subprocess.Popen(self.command(*args), env=self.env, text=True, **more)
+        return subprocess.Popen(self.command(*args), env=self.env, text=True, **as_user(self.user), **more)
 
     def json(self, *args):
         got = self.divvy("--json", *args)
         return json.loads(got.out)
+
+    def api(self, verb, path, body=None, timeout=30, user=None):
+        """One request without the command, as the node's user if no other: (HTTP status, document).
+        OSError and HTTPException come through when divvyd is not there or goes away meanwhile."""
+        connection = _Connection(self.socket, timeout, self.user if user is None else user)
+        try:
+            connection.request(verb, path, None if body is None else json.dumps(body),
+                               {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def leases(self):
+        """By name."""
+        return {lease["name"]: lease for lease in self.api("GET", "/v1/leases")[1]["leases"]}
+
+    def take(self, name, **wanted):
+        """A lease that stays until it is released; (HTTP status, document)."""
+        return self.api("POST", "/v1/leases", {"schema": "divvy/request/1", "name": name, "ephemeral": False,
+                                               **wanted})
 
     def outside(self, *command, timeout=120):
         """The same program without divvy, for comparison."""
