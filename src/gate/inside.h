@@ -21,10 +21,12 @@ enum {
 	DV_GATE_HELLO_MS = 2000, /* a client that has not said hello by then is hung up on */
 	DV_GATE_READ_BATCH = 16, /* messages of one client before the others have their turn */
 	DV_GATE_WINDOW_MS = 1,	 /* what a tenant may send in this time ... */
-	DV_GATE_WINDOW_MESSAGES = 256, /* ... before it is left to wait for the next one */
-	DV_GATE_WAITING_MOST = 256,    /* questions of one client kept until the grace is over */
-	DV_GATE_SAMPLE_MS = 250,       /* looks nearer to each other count as one */
-	DV_GATE_RETRY_MS = 100,	       /* after descriptors or memory ran out in accept */
+	DV_GATE_WINDOW_COST =
+		100, /* ... before it is left to wait for the next one: a message is 1 */
+	DV_GATE_ACCEPT_COST = 10,   /* a connection, and a greeting */
+	DV_GATE_WAITING_MOST = 256, /* questions of one client kept until the grace is over */
+	DV_GATE_SAMPLE_MS = 250,    /* looks nearer to each other count as one */
+	DV_GATE_RETRY_MS = 100,	    /* after descriptors or memory ran out in accept */
 };
 
 struct dv_gate_tenant;
@@ -86,7 +88,7 @@ struct dv_gate_tenant {
 	unsigned peer_count;	/* connected */
 	unsigned greeted_count; /* attached */
 	uint64_t window_ns;	/* start of the window of messages */
-	unsigned window_count, muted_count;
+	unsigned window_cost, muted_count;
 	bool holding; /* it is its turn, on the page of holder_count peers */
 	bool revoked, endless;
 	unsigned holder_count;
@@ -148,8 +150,8 @@ void dv_gate_tenant_close(struct dv_gate_tenant *tenant);
 void dv_gate_tenant_accept(struct dv_gate_tenant *tenant, uint64_t now_ns);
 /* What is due by time; returns when to call again. */
 uint64_t dv_gate_tenant_tick(struct dv_gate_tenant *tenant, uint64_t now_ns);
-/* May this tenant send one more message now? */
-bool dv_gate_tenant_admit(struct dv_gate_tenant *tenant, uint64_t now_ns);
+/* May this tenant have something more done now? What it had done in the window is counted. */
+bool dv_gate_tenant_admit(struct dv_gate_tenant *tenant, unsigned cost, uint64_t now_ns);
 bool dv_gate_tenant_reserve(struct dv_gate_tenant *tenant, struct dv_gate_peer *peer,
 			    uint64_t bytes);
 /* Bytes that exist already: charged even over the limit. False: no such amount can exist. */

@@ -4,12 +4,16 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/str.h"
 #include "gate/inside.h"
 
-enum { EVENTS_MOST = 32 }; /* of one batch, under the lock */
+enum {
+	EVENTS_MOST = 32, /* of one batch, under the lock */
+	THREAD_NICE = -10,
+};
 
 int dv_gate_node_watch(struct dv_gate_node *node, int fd, uint32_t events,
 		       struct dv_gate_source *source)
@@ -119,6 +123,9 @@ static void *run(void *arg)
 
 	/* A quantum's end is to be met to the microsecond. */
 	(void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+	/* And before the tenants' own threads, where this divvyd may: on the CPU device they keep
+	 * every CPU busy, and all of them wait for this one. */
+	(void)setpriority(PRIO_PROCESS, 0, THREAD_NICE);
 	while (!stop) {
 		now_ns = dv_now_ns();
 		if (next_ns != UINT64_MAX) {

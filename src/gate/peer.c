@@ -270,16 +270,16 @@ void dv_gate_peer_message(struct dv_gate_peer *peer, const void *data, size_t si
 		return;
 	}
 	/* Another version may have messages of another size. */
-	if (msg.version != DV_WIRE_VERSION)
+	if (msg.version != DV_WIRE_VERSION) {
 		refuse(peer, DV_REFUSAL_VERSION);
-	else if (size != sizeof(msg))
+		return;
+	}
+	if (size != sizeof(msg) || (!peer->greeted && msg.type != DV_MSG_HELLO))
 		fault(peer);
 	else if (peer->greeted)
 		attached(peer, &msg, now_ns);
-	else if (msg.type == DV_MSG_HELLO)
-		hello(peer, &msg, now_ns);
 	else
-		fault(peer);
+		hello(peer, &msg, now_ns);
 }
 
 void dv_gate_peer_readable(struct dv_gate_peer *peer, uint64_t now_ns)
@@ -289,7 +289,8 @@ void dv_gate_peer_readable(struct dv_gate_peer *peer, uint64_t now_ns)
 	ssize_t n;
 
 	for (int i = 0; i < DV_GATE_READ_BATCH && !peer->dead; i++) {
-		if (!dv_gate_tenant_admit(tenant, now_ns)) {
+		if (!dv_gate_tenant_admit(tenant, peer->greeted ? 1 : DV_GATE_ACCEPT_COST,
+					  now_ns)) {
 			peer->muted = true;
 			tenant->muted_count++;
 			dv_gate_node_rewatch(tenant->node, peer->fd, EPOLLRDHUP,

@@ -142,23 +142,38 @@ static void welcome_one(struct dv_gate_tenant *tenant, int fd, uint64_t now_ns)
 		(void)take_fd(owned);
 }
 
+/* Accept nothing for a while: epoll would report it again at once, for ever. */
+static void pause_accept(struct dv_gate_tenant *tenant, uint64_t until_ns)
+{
+	tenant->listen_off = true;
+	tenant->listen_ns = until_ns;
+	dv_gate_node_rewatch(tenant->node, tenant->listen_fd, 0, &tenant->listen_source);
+}
+
+static uint64_t window_end_ns(const struct dv_gate_tenant *tenant)
+{
+	return tenant->window_ns + DV_GATE_WINDOW_MS * DV_NS_PER_MS;
+}
+
 void dv_gate_tenant_accept(struct dv_gate_tenant *tenant, uint64_t now_ns)
 {
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		int fd = accept4(tenant->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
 
+		if (!dv_gate_tenant_admit(tenant, DV_GATE_ACCEPT_COST, now_ns)) {
+			pause_accept(tenant, window_end_ns(tenant));
+			return;
+		}
+		fd = accept4(tenant->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			welcome_one(tenant, fd, now_ns);
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
-		if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return;
-		/* Out of descriptors or memory: epoll would report it again at once, for ever. */
-		tenant->listen_off = true;
-		tenant->listen_ns = now_ns + DV_GATE_RETRY_MS * DV_NS_PER_MS;
-		dv_gate_node_rewatch(tenant->node, tenant->listen_fd, 0, &tenant->listen_source);
+		/* Else out of descriptors or memory. */
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			pause_accept(tenant, now_ns + DV_GATE_RETRY_MS * DV_NS_PER_MS);
 		return;
 	}
 }
@@ -185,12 +200,12 @@ static void unmute_all(struct dv_gate_tenant *tenant)
 
 uint64_t dv_gate_tenant_tick(struct dv_gate_tenant *tenant, uint64_t now_ns)
 {
-	const uint64_t window_end_ns = tenant->window_ns + DV_GATE_WINDOW_MS * DV_NS_PER_MS;
+	const uint64_t end_ns = window_end_ns(tenant);
 	uint64_t next_ns = UINT64_MAX;
 
 	if (tenant->grace_ns && tenant->grace_ns <= now_ns)
 		grace_over(tenant);
-	if (tenant->muted_count && window_end_ns <= now_ns)
+	if (tenant->muted_count && end_ns <= now_ns)
 		unmute_all(tenant);
 	if (tenant->listen_off && tenant->listen_ns <= now_ns) {
 		tenant->listen_off = false;
@@ -200,21 +215,21 @@ uint64_t dv_gate_tenant_tick(struct dv_gate_tenant *tenant, uint64_t now_ns)
 	if (tenant->grace_ns)
 		next_ns = tenant->grace_ns;
 	if (tenant->muted_count)
-		next_ns = DV_MIN(next_ns, window_end_ns);
+		next_ns = DV_MIN(next_ns, end_ns);
 	if (tenant->listen_off)
 		next_ns = DV_MIN(next_ns, tenant->listen_ns);
 	return next_ns;
 }
 
-bool dv_gate_tenant_admit(struct dv_gate_tenant *tenant, uint64_t now_ns)
+bool dv_gate_tenant_admit(struct dv_gate_tenant *tenant, unsigned cost, uint64_t now_ns)
 {
-	if (now_ns - tenant->window_ns >= DV_GATE_WINDOW_MS * DV_NS_PER_MS) {
+	if (now_ns >= window_end_ns(tenant)) {
 		tenant->window_ns = now_ns;
-		tenant->window_count = 0;
+		tenant->window_cost = 0;
 	}
-	if (tenant->window_count >= DV_GATE_WINDOW_MESSAGES)
+	if (tenant->window_cost >= DV_GATE_WINDOW_COST)
 		return false;
-	tenant->window_count++;
+	tenant->window_cost += cost;
 	return true;
 }
 

@@ -228,6 +228,9 @@ uint64_t dv_gate_turn_tick(struct dv_gate_node *node, uint64_t now_ns)
 	while (dv_sched_decide(node->sched, now_ns, &decision)) {
 		struct dv_gate_tenant *tenant = tenant_of(node, decision.entity);
 
+		/* Entities come and go with their tenants. */
+		if (!tenant)
+			continue;
 		switch (decision.type) {
 		case DV_DECISION_GRANT:
 			on_grant(tenant, &decision, now_ns);

@@ -196,6 +196,25 @@ static void test_flood(void **state)
 	fake_await_clients(*state, 1, 0);
 }
 
+/* Comes and goes as fast as it can. */
+static void test_connect_flood(void **state)
+{
+	pid_t pid = fork();
+	int status, fd;
+
+	if (pid == 0) {
+		for (;;)
+			if ((fd = fake_connect(*state, 1)) >= 0)
+				close(fd);
+	}
+	for (unsigned i = 0; i < 200; i++) {
+		assert_true(fake_reserve(&honest, 10));
+		fake_release(&honest, 10);
+	}
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 /* Descriptors sent along must not pile up in divvyd. */
 static void test_sends_descriptors(void **state)
 {
@@ -339,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_does_not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connect_flood, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sends_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_socket_outlives_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_user, setup, teardown),
