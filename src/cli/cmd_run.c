@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -161,14 +162,15 @@ static bool any_alive(const struct dv_lease *lease)
 }
 
 /* Is nobody but us in it? A second command that shares an ephemeral lease keeps it. */
-static bool is_last(struct dv_cli *cli, const char *name)
+static bool is_last(struct dv_cli *cli, const struct dv_lease *own)
 {
 	const struct timespec step = {.tv_nsec = 10 * (long)DV_NS_PER_MS};
 	struct dv_lease lease;
 
 	/* divvyd may need a moment to see that a process has ended. */
 	for (int i = 0; i < 50; i++) {
-		if (dv_run_lease(cli, name, &lease, NULL) < 0 || !lease.pid_count)
+		if (dv_run_lease(cli, own->name, &lease, NULL) < 0 || lease.id != own->id ||
+		    !lease.pid_count)
 			return true;
 		if (any_alive(&lease))
 			return false;
@@ -177,17 +179,18 @@ static bool is_last(struct dv_cli *cli, const char *name)
 	return true;
 }
 
-static void give_back(struct dv_cli *cli, const char *name)
+static void give_back(struct dv_cli *cli, const struct dv_lease *own)
 {
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	struct dv_error err = {0};
 	char path[128];
 
-	(void)snprintf(path, sizeof(path), "/v1/leases/%s", name);
+	/* It may be gone, and its name another lease's. */
+	(void)snprintf(path, sizeof(path), "/v1/leases/%s?id=%" PRId64, own->name, own->id);
 	/* Gone is gone; divvyd takes it back by itself, too, when it sees that we ended. */
-	if (is_last(cli, name) && dv_remote_call(cli, "DELETE", path, NULL, &answer, &err) < 0 &&
+	if (is_last(cli, own) && dv_remote_call(cli, "DELETE", path, NULL, &answer, &err) < 0 &&
 	    err.code != -ENOENT)
-		dv_outf(&cli->err, "divvy: the lease '%s' could not be given back: %s\n", name,
+		dv_outf(&cli->err, "divvy: the lease '%s' could not be given back: %s\n", own->name,
 			err.msg);
 }
 
@@ -292,7 +295,7 @@ static int run_run(struct dv_cli *cli, const struct dv_args *args, struct dv_err
 		return r;
 	r = run_granted(cli, &asked, &grant, args->words, err);
 	if (own)
-		give_back(cli, grant.lease.name);
+		give_back(cli, &grant.lease);
 	return r;
 }
 

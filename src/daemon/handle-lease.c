@@ -220,14 +220,18 @@ static int release(struct dv_daemon *daemon, struct dv_request *request, const c
 		   struct dv_error *err)
 {
 	dv_autofree struct release_job *job = calloc(1, sizeof(*job));
-	int r;
+	int64_t id = 0;
+	int r = dv_request_number(request, "id", INT64_MAX, 0, &id, err);
 
+	if (r < 0)
+		return r;
 	if (!job)
 		return dv_error_set(err, -ENOMEM, "no memory for a request");
 	*job = (struct release_job){.daemon = daemon, .request = request};
 	if (!dv_copy(job->name, sizeof(job->name), name))
 		return dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s...'", name);
-	r = dv_engine_release(daemon->engine, job->name, &request->who, released, job, err);
+	r = id ? dv_engine_release_id(daemon->engine, id, &request->who, released, job, err)
+	       : dv_engine_release(daemon->engine, job->name, &request->who, released, job, err);
 	if (r >= 0)
 		(void)take_ptr(job);
 	return r;

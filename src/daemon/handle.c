@@ -232,27 +232,6 @@ void dv_handle_who(struct dv_daemon *daemon, struct dv_request *request, const c
 		dv_request_fail(request, &err);
 }
 
-/* A number of the query, or `fallback`. */
-static int query_number(const struct dv_request *request, const char *name, int64_t most,
-			int64_t fallback, int64_t *ret, struct dv_error *err)
-{
-	const char *text = dv_request_query(request, name);
-	long long value;
-	char *end;
-
-	if (!text) {
-		*ret = fallback;
-		return 0;
-	}
-	errno = 0;
-	value = strtoll(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end || errno || value > most)
-		return dv_error_set(err, -EINVAL, "%s is a number from 0 to %lld, not '%.40s'",
-				    name, (long long)most, text);
-	*ret = value;
-	return 0;
-}
-
 /* Others' doings are the administrator's to see. */
 static bool may_see(const struct dv_identity *who, const struct dv_audit *entry)
 {
@@ -264,9 +243,9 @@ static int fill_log(struct dv_daemon *daemon, const struct dv_request *request,
 {
 	struct dv_audits audits = {0};
 	int64_t after = 0, most = 0;
-	int r = query_number(request, "after", INT64_MAX, 0, &after, err);
+	int r = dv_request_number(request, "after", INT64_MAX, 0, &after, err);
 
-	r = r < 0 ? r : query_number(request, "most", DV_API_LOG_MOST, 100, &most, err);
+	r = r < 0 ? r : dv_request_number(request, "most", DV_API_LOG_MOST, 100, &most, err);
 	r = r < 0 ? r : dv_store_audits(daemon->store, after, (unsigned)most, &audits, err);
 	for (size_t i = 0; r == 0 && i < audits.len; i++) {
 		const struct dv_audit *from = &audits.items[i];

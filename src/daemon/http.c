@@ -396,6 +396,26 @@ const char *dv_request_query(const struct dv_request *request, const char *name)
 					   MHD_GET_ARGUMENT_KIND, name);
 }
 
+int dv_request_number(const struct dv_request *request, const char *name, int64_t most,
+		      int64_t fallback, int64_t *ret, struct dv_error *err)
+{
+	const char *text = dv_request_query(request, name);
+	long long value;
+	char *end;
+
+	if (!text) {
+		*ret = fallback;
+		return 0;
+	}
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || value > most)
+		return dv_error_set(err, -EINVAL, "%s is a number from 0 to %lld, not '%.40s'",
+				    name, (long long)most, text);
+	*ret = value;
+	return 0;
+}
+
 unsigned dv_http_requests(const struct dv_http *http)
 {
 	return http->request_count;

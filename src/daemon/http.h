@@ -55,6 +55,9 @@ unsigned dv_http_requests(const struct dv_http *http);
 
 /* The value of a query argument, or NULL; valid until the answer. */
 const char *dv_request_query(const struct dv_request *request, const char *name);
+/* The same as a number from 0 to `most`, `fallback` when it is not there; -EINVAL. */
+int dv_request_number(const struct dv_request *request, const char *name, int64_t most,
+		      int64_t fallback, int64_t *ret, struct dv_error *err) DV_MUST_CHECK;
 
 void dv_request_answer(struct dv_request *request, int status, char *text_take);
 /* As dv_request_answer with another type than JSON. */

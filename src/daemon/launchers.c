@@ -67,8 +67,8 @@ static void look(struct dv_launcher *launcher)
 	    has_clients(daemon, launcher->lease_id))
 		return;
 	launcher->releasing = true;
-	if (dv_engine_release(daemon->engine, launcher->lease, &self, released, launcher, &err) >=
-	    0)
+	if (dv_engine_release_id(daemon->engine, launcher->lease_id, &self, released, launcher,
+				 &err) >= 0)
 		return;
 	launcher->releasing = false;
 	dv_log_error(DV_LOG_WARNING, &err, "releasing a lease whose launcher is gone");

@@ -97,6 +97,9 @@ int dv_engine_take(struct dv_engine *engine, const struct dv_lease_request *requ
  * tries the step again; the last one that goes well ends the GPU's quarantine. */
 int dv_engine_release(struct dv_engine *engine, const char *name, const struct dv_identity *who,
 		      dv_engine_done_fn done, void *arg, struct dv_error *err) DV_MUST_CHECK;
+/* As dv_engine_release, but of this lease alone, even if another gets its name meanwhile. */
+int dv_engine_release_id(struct dv_engine *engine, int64_t id, const struct dv_identity *who,
+			 dv_engine_done_fn done, void *arg, struct dv_error *err) DV_MUST_CHECK;
 /* Observed by the gate: the first process attached (ACTIVE), the last one left (READY), or a
  * process goes round it (UNENFORCED). Not journalled. */
 void dv_engine_lease_seen(struct dv_engine *engine, int64_t id, enum dv_lease_state state);

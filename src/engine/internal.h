@@ -48,6 +48,7 @@ struct dv_op {
 	struct dv_identity who;
 	struct dv_lease_request request; /* of a take */
 	char name[DV_NAME_SIZE];	 /* of a release: the lease */
+	int64_t lease_id;		 /* of a release: that lease alone, or 0 */
 	char gpu_uuid[DV_UUID_SIZE];	 /* of a release or reopen */
 	struct dv_plan plan;		 /* of an apply, until it begins */
 	char *fleet_text;

@@ -243,6 +243,7 @@ static int let_go(struct recovery *recovery, const struct dv_lease *lease, struc
 	if (!op)
 		return no_memory(err);
 	append(recovery, op);
+	op->lease_id = lease->id;
 	(void)dv_copy(op->name, sizeof(op->name), lease->name);
 	(void)dv_copy(op->gpu_uuid, sizeof(op->gpu_uuid), lease->gpu_uuid);
 	return 0;

@@ -23,27 +23,64 @@ int dv_engine_may_release(struct dv_engine *engine, const struct dv_lease *lease
 	return dv_error_fix(err, -EPERM, "ask that user or an administrator to release it");
 }
 
-int dv_engine_release(struct dv_engine *engine, const char *name, const struct dv_identity *who,
-		      dv_engine_done_fn done, void *arg, struct dv_error *err)
+static int new_release(struct dv_engine *engine, const struct dv_lease *lease,
+		       const struct dv_identity *who, struct dv_op **ret, struct dv_error *err)
 {
-	const struct dv_lease *lease = dv_engine_lease(engine, name);
-	struct dv_op *op;
-	int r;
+	int r = dv_engine_may_release(engine, lease, who, err);
 
-	if (!lease)
-		return no_such_lease(name, err);
-	r = dv_engine_may_release(engine, lease, who, err);
 	if (r == 0)
 		r = dv_engine_may_queue(engine, err);
 	if (r < 0)
 		return r;
-	op = dv_engine_op_new(DV_OP_RELEASE, who, done, arg);
-	if (!op)
+	*ret = dv_engine_op_new(DV_OP_RELEASE, who, NULL, NULL);
+	if (!*ret)
 		return dv_error_set(err, -ENOMEM, "no memory for the request");
-	(void)dv_copy(op->name, sizeof(op->name), lease->name);
-	(void)dv_copy(op->gpu_uuid, sizeof(op->gpu_uuid), lease->gpu_uuid);
-	dv_engine_queue_take(engine, op);
+	(void)dv_copy((*ret)->name, sizeof((*ret)->name), lease->name);
+	(void)dv_copy((*ret)->gpu_uuid, sizeof((*ret)->gpu_uuid), lease->gpu_uuid);
+	return 0;
+}
+
+static void queue(struct dv_engine *engine, struct dv_op *op_take, dv_engine_done_fn done,
+		  void *arg)
+{
+	op_take->done = done;
+	op_take->arg = arg;
+	dv_engine_queue_take(engine, op_take);
 	dv_engine_pump(engine);
+}
+
+int dv_engine_release(struct dv_engine *engine, const char *name, const struct dv_identity *who,
+		      dv_engine_done_fn done, void *arg, struct dv_error *err)
+{
+	const struct dv_lease *lease = dv_engine_lease(engine, name);
+	struct dv_op *op = NULL;
+	int r = lease ? new_release(engine, lease, who, &op, err) : no_such_lease(name, err);
+
+	if (r == 0)
+		queue(engine, op, done, arg);
+	return r;
+}
+
+int dv_engine_release_id(struct dv_engine *engine, int64_t id, const struct dv_identity *who,
+			 dv_engine_done_fn done, void *arg, struct dv_error *err)
+{
+	const struct dv_lease *lease = NULL;
+	struct dv_op *op = NULL;
+	int r;
+
+	for (size_t i = 0; i < engine->leases.len && !lease; i++)
+		if (engine->leases.items[i].id == id)
+			lease = &engine->leases.items[i];
+	if (!lease) {
+		r = dv_error_rule(err, -ENOENT, "S09", "the lease with id %lld is no more",
+				  (long long)id);
+		return dv_error_fix(err, r, "`divvy leases` lists those that there are");
+	}
+	r = new_release(engine, lease, who, &op, err);
+	if (r < 0)
+		return r;
+	op->lease_id = id;
+	queue(engine, op, done, arg);
 	return 0;
 }
 
@@ -93,10 +130,18 @@ static int start(struct dv_engine *engine, struct dv_op *op, size_t gpu,
 	return 0;
 }
 
-/* While it waited, the lease may have ended, and another of that name may have come. */
-bool dv_engine_start_release(struct dv_engine *engine, struct dv_op *op)
+/* While it waited, the lease may have ended, and another of that name may have come: that one is
+ * meant too, unless an id says otherwise. */
+static const struct dv_lease *meant(const struct dv_engine *engine, const struct dv_op *op)
 {
 	const struct dv_lease *lease = dv_engine_lease(engine, op->name);
+
+	return lease && op->lease_id && lease->id != op->lease_id ? NULL : lease;
+}
+
+bool dv_engine_start_release(struct dv_engine *engine, struct dv_op *op)
+{
+	const struct dv_lease *lease = meant(engine, op);
 	ssize_t gpu = lease ? dv_engine_find_gpu(engine, lease->gpu_uuid) : -1;
 	struct dv_error err = {0};
 	int r;

@@ -137,6 +137,9 @@ static void test_a_lease(void **state)
 	assert_string_equal(error_of().rule, "S13");
 	assert_int_equal(take(s, "\"memory_mib\":999999999", &grant), 409);
 	assert_string_equal(error_of().rule, "G01");
+	assert_int_equal(spawned_ask(s, "DELETE", "/v1/leases/a?id=999", "", buf, ROOM), 404);
+	assert_int_equal(spawned_ask(s, "DELETE", "/v1/leases/a?id=x", "", buf, ROOM), 400);
+	assert_int_equal(leases(s, NULL), 1);
 	assert_int_equal(spawned_ask(s, "DELETE", "/v1/leases/a", "", buf, ROOM), 200);
 	assert_int_equal(spawned_ask(s, "DELETE", "/v1/leases/a", "", buf, ROOM), 404);
 	assert_string_equal(error_of().rule, "S09");

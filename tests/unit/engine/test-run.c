@@ -382,6 +382,41 @@ static void test_released_twice(void **state)
 	assert_string_equal(b.rule, "S09");
 }
 
+static void give_back_id(struct fake *fake, int64_t id, struct answer *answer)
+{
+	assert_int_equal(
+		dv_engine_release_id(fake->engine, id, &fake_alice, answered, answer, NULL), 0);
+}
+
+/* By its id one lease alone is released: not another that got its name while that waited. */
+static void test_released_by_id(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct answer a = {0}, again = {0}, late = {0}, second = {0};
+	struct dv_error err = {0};
+	int64_t id;
+
+	take(fake, "a");
+	id = dv_engine_lease(fake->engine, "a")->id;
+	fake->later = true;
+	give_back(fake, "a", &a);
+	ask(fake, "a", "CPU-0", &again);
+	give_back_id(fake, id, &late);
+	fake_answer(fake, 0, true);
+	fake_answer(fake, 0, true);
+	assert_true(a.count && a.r == 0 && again.count && again.r == 0);
+	assert_true(late.count && late.r == -ENOENT);
+	assert_string_equal(late.rule, "S09");
+	assert_int_not_equal(dv_engine_lease(fake->engine, "a")->id, id);
+	assert_int_equal(dv_engine_release_id(fake->engine, id, &fake_alice, answered, &late, &err),
+			 -ENOENT);
+	assert_string_equal(err.rule, "S09");
+	give_back_id(fake, dv_engine_lease(fake->engine, "a")->id, &second);
+	fake_answer(fake, 0, true);
+	assert_int_equal(second.r, 0);
+	assert_null(dv_engine_lease(fake->engine, "a"));
+}
+
 /* A release waits for a lease that ends meanwhile; another of that name comes on another GPU, where
  * a later operation is at work already: it waits on. */
 static void test_waits_for_another(void **state)
@@ -516,16 +551,27 @@ static void test_seen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLACE_TEST(test_take_fails),	      PLACE_TEST(test_step_cannot_begin),
-		PLACE_TEST(test_release_fails),	      PLACE_TEST(test_broken),
-		PLACE_TEST(test_two_broken),	      PLACE_TEST(test_timed_out),
-		PLACE_TEST(test_full_at_begin),	      PLACE_TEST(test_full_at_end),
-		PLACE_TEST(test_stalled_take),	      PLACE_TEST(test_stalled_release),
-		PLACE_TEST(test_stalled_then_killed), PLACE_TEST(test_turns),
-		PLACE_TEST(test_any_waits),	      PLACE_TEST(test_released_twice),
-		PLACE_TEST(test_waits_for_another),   PLACE_TEST(test_same_name_at_once),
-		PLACE_TEST(test_too_many_wait),	      PLACE_TEST(test_from_within),
-		PLACE_TEST(test_freed_at_work),	      PLACE_TEST(test_seen),
+		PLACE_TEST(test_take_fails),
+		PLACE_TEST(test_step_cannot_begin),
+		PLACE_TEST(test_release_fails),
+		PLACE_TEST(test_broken),
+		PLACE_TEST(test_two_broken),
+		PLACE_TEST(test_timed_out),
+		PLACE_TEST(test_full_at_begin),
+		PLACE_TEST(test_full_at_end),
+		PLACE_TEST(test_stalled_take),
+		PLACE_TEST(test_stalled_release),
+		PLACE_TEST(test_stalled_then_killed),
+		PLACE_TEST(test_turns),
+		PLACE_TEST(test_any_waits),
+		PLACE_TEST(test_released_twice),
+		PLACE_TEST(test_released_by_id),
+		PLACE_TEST(test_waits_for_another),
+		PLACE_TEST(test_same_name_at_once),
+		PLACE_TEST(test_too_many_wait),
+		PLACE_TEST(test_from_within),
+		PLACE_TEST(test_freed_at_work),
+		PLACE_TEST(test_seen),
 	};
 
 	return cmocka_run_group_tests_name("engine/run", tests, NULL, NULL);
