@@ -10,6 +10,7 @@
 
 enum {
 	TICKETS_AT_ONCE = 64,
+	UNKNOWN_NS = 1000000000,
 	SETTLE_MOST_MS =
 		20, /* a thread between its look and its queue: it may have been preempted */
 };
@@ -160,11 +161,28 @@ bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns)
 	return grant->flags & DV_GRANT_ENDLESS || now_ns < grant->until_ns;
 }
 
-/* One command is always let go: an estimate may be wrong. */
-bool dv_shim_gate_room(const struct dv_grant *grant, uint64_t estimate_ns)
+uint64_t dv_shim_gate_left_ns(uint64_t now_ns)
 {
-	return !grant->inflight_ns || !gate->open.count ||
-	       gate->estimate_ns + estimate_ns <= grant->inflight_ns;
+	const struct dv_shim_ticket *head = dv_shim_list_first(&gate->open);
+	uint64_t since_ns, gone_ns;
+
+	if (!head)
+		return 0;
+	/* The first one runs, since it was let go or the one before it ended. */
+	since_ns = DV_MAX(head->since_ns, gate->last_done_ns);
+	gone_ns = now_ns - DV_MIN(since_ns, now_ns);
+	return gate->estimate_ns - DV_MIN(gone_ns, head->estimate_ns);
+}
+
+bool dv_shim_gate_room(const struct dv_grant *grant, uint64_t now_ns)
+{
+	uint64_t left_ns = dv_shim_gate_left_ns(now_ns);
+
+	/* One command is always let go: an estimate may be wrong. */
+	if (!grant->inflight_ns || !gate->open.count)
+		return true;
+	return left_ns <= grant->inflight_ns &&
+	       (grant->flags & DV_GRANT_ENDLESS || now_ns + left_ns < grant->until_ns);
 }
 
 static void show_open(void)
@@ -276,8 +294,8 @@ static enum dv_shim_verdict decide(struct dv_shim_ticket *ticket)
 	holds = dv_shim_gate_holds(&grant, now_ns);
 	ticket->estimate_ns = *cost_of(ticket->key);
 	if (!ticket->estimate_ns) /* not seen yet: alone, until it is known */
-		ticket->estimate_ns = grant.inflight_ns;
-	if (holds && !gate->queued.count && dv_shim_gate_room(&grant, ticket->estimate_ns)) {
+		ticket->estimate_ns = grant.inflight_ns + UNKNOWN_NS;
+	if (holds && !gate->queued.count && dv_shim_gate_room(&grant, now_ns)) {
 		add_open(ticket, now_ns);
 		return DV_SHIM_GO;
 	}
@@ -412,22 +430,23 @@ static void *take_out(struct dv_shim_ticket *ticket, uint64_t now_ns)
 void dv_shim_gate_done(struct dv_shim_ticket *ticket)
 {
 	void *token, *command;
-	bool ring;
+	uint64_t now_ns;
+	bool step;
 	DV_SHIM_KEEP;
 
 	pthread_mutex_lock(&gate->lock);
-	uint64_t now_ns = dv_shim_now_ns();
+	now_ns = dv_shim_now_ns();
 
 	if (ticket->state == DV_SHIM_TICKET_OPEN)
 		learn(ticket, now_ns);
 	token = take_out(ticket, now_ns);
 	gate->last_done_ns = now_ns;
 	command = ticket->command;
-	ring = gate->ring_when_done;
+	step = gate->step_when_done;
 	dv_shim_gate_spare(ticket);
 	pthread_mutex_unlock(&gate->lock);
-	if (ring)
-		dv_shim_gate_ring();
+	if (step)
+		dv_shim_gate_step();
 	if (command)
 		gate->ops->release(command);
 	if (token) /* it failed before its turn */
@@ -463,16 +482,16 @@ void dv_shim_gate_marking(void)
 
 void dv_shim_gate_marked(void)
 {
-	bool ring;
+	bool step;
 	DV_SHIM_KEEP;
 
 	pthread_mutex_lock(&gate->lock);
 	gate->markers--;
 	gate->last_done_ns = dv_shim_now_ns();
-	ring = !gate->markers && gate->ring_when_done;
+	step = !gate->markers && gate->step_when_done;
 	pthread_mutex_unlock(&gate->lock);
-	if (ring)
-		dv_shim_gate_ring();
+	if (step)
+		dv_shim_gate_step();
 }
 
 void dv_shim_gate_own_event(void)

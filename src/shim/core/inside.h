@@ -56,7 +56,9 @@ struct dv_shim_gate {
 	bool flushed;	      /* since then */
 	bool wants;	      /* said so, and not granted since */
 	bool gave_back;	      /* in epoch `gave_back_epoch` */
-	bool ring_when_done;  /* the gate's thread waits for work to end */
+	bool step_when_done;  /* when work ends there is something to do */
+	bool stepping;	      /* atomic: it is being done, in a callback */
+	uint64_t sleeps_ns;   /* when the gate's thread looks again by itself */
 	uint32_t gave_back_epoch;
 	uint64_t held_from_ns;
 
@@ -75,7 +77,11 @@ struct dv_shim_ticket *dv_shim_list_first(struct dv_shim_list *list);
 /* A new divvyd knows nothing of what was said to the last one. */
 void dv_shim_gate_renew(void);
 bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns);
-bool dv_shim_gate_room(const struct dv_grant *grant, uint64_t estimate_ns);
+/* How long the work on the device will still take, as far as one knows. */
+uint64_t dv_shim_gate_left_ns(uint64_t now_ns);
+/* May one more go, with the grant held? The device is to have work when a command ends, but not
+ * more than the bound, nor any that would begin after our time. */
+bool dv_shim_gate_room(const struct dv_grant *grant, uint64_t now_ns);
 void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns);
 void dv_shim_gate_park(struct dv_shim_ticket *ticket, uint64_t now_ns);
 void dv_shim_gate_unpark(uint64_t now_ns);
@@ -88,3 +94,5 @@ void dv_shim_gate_ring(void);
 /* With `order`: markers behind what is untracked, if anything is. */
 void dv_shim_gate_mark(void);
 void *dv_shim_gate_run(void *arg);
+/* What the gate's thread would do now, in the thread of a callback: it saves a wake-up. */
+void dv_shim_gate_step(void);

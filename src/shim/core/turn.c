@@ -19,6 +19,7 @@
 enum {
 	BATCH = 16,	       /* held-back commands opened at once */
 	POLLS_MOST = 4096,     /* commands asked whether they run */
+	SLACK_NS = 50000,      /* not worth a wake-up */
 	RETRY_NS = 50000,      /* somebody is between the look and the queue */
 	STALL_NS = 2000000,    /* no command ended for so long: something waits for something */
 	LOOK_NS = 100000,      /* while work is on the device: whether it has become idle */
@@ -39,7 +40,10 @@ struct turn {
 	uint64_t now_ns;
 	uint64_t wake_ns; /* look again then */
 	bool holds;
-	bool mark, flush; /* to be done without the lock */
+	/* To be done without the lock. */
+	bool mark, flush;
+	size_t count;
+	void *tokens[BATCH];
 };
 
 void dv_shim_gate_ring(void)
@@ -109,31 +113,36 @@ static bool stalled(const struct turn *turn)
 	return turn->now_ns >= since_ns + DV_MAX(turn->grant.inflight_ns, (uint64_t)STALL_NS);
 }
 
+/* With the lock: may the next command go? If not yet, it is seen to that we look again. */
+static bool may_go(struct turn *turn, const struct dv_shim_ticket *ticket)
+{
+	uint64_t left_ns;
+
+	if (turn->state != DV_SHIM_ATTACHED)
+		return true; /* nobody will grant: what was accepted must not hang */
+	if (!turn->holds)
+		return false;
+	if (ticket->setting || dv_shim_gate_room(&turn->grant, turn->now_ns) || stalled(turn))
+		return true;
+	left_ns = dv_shim_gate_left_ns(turn->now_ns);
+	if (left_ns > turn->grant.inflight_ns)
+		wake_by(turn, turn->now_ns + left_ns - turn->grant.inflight_ns);
+	wake_by(turn, turn->now_ns + STALL_NS);
+	return false;
+}
+
 /* With the lock: take the next commands that may go. */
-static size_t take_next(struct turn *turn, void *tokens[BATCH])
+static void take_next(struct turn *turn)
 {
 	struct dv_shim_ticket *ticket;
-	size_t count = 0;
 
-	while (count < BATCH && (ticket = dv_shim_list_first(&gate->queued))) {
-		if (turn->state != DV_SHIM_ATTACHED) {
-			/* Nobody will grant: what was accepted must not hang. */
-			if (!ticket->setting)
-				dv_shim_count(&dv_shim_pages.counters->passed_ungated, 1);
-		} else if (!turn->holds) {
-			break;
-		} else if (!ticket->setting &&
-			   !dv_shim_gate_room(&turn->grant, ticket->estimate_ns) &&
-			   !stalled(turn)) {
-			/* An estimate may be wrong, or the work on the device waits for this
-			 * one: see again whether anything ended. */
-			wake_by(turn, turn->now_ns + STALL_NS);
-			break;
-		}
-		tokens[count++] = ticket->token;
+	while (turn->count < BATCH && (ticket = dv_shim_list_first(&gate->queued)) &&
+	       may_go(turn, ticket)) {
+		if (turn->state != DV_SHIM_ATTACHED && !ticket->setting)
+			dv_shim_count(&dv_shim_pages.counters->passed_ungated, 1);
+		turn->tokens[turn->count++] = ticket->token;
 		dv_shim_gate_let_go(ticket, turn->now_ns);
 	}
-	return count;
 }
 
 /* With the lock. What is open while the program keeps events of its own may wait for these: it is
@@ -200,7 +209,7 @@ static bool is_drained(struct turn *turn)
 		park_waiting(turn);
 	if (!gate->open.count && !gate->markers)
 		return true;
-	gate->ring_when_done = true;
+	gate->step_when_done = true;
 	turn->flush = !gate->flushed;
 	gate->flushed = true;
 	return false;
@@ -217,7 +226,7 @@ static void hand_back(struct turn *turn)
 	bool over = timed && !gave_back && turn->now_ns >= grant->until_ns;
 	uint64_t idle_ns;
 
-	gate->ring_when_done = gate->queued.count && turn->holds;
+	gate->step_when_done = gate->queued.count && turn->holds;
 	if (turn->state != DV_SHIM_ATTACHED)
 		return;
 	if (gate->drain_due || over) {
@@ -243,28 +252,51 @@ static void hand_back(struct turn *turn)
 		wake_by(turn, turn->now_ns + MS);
 }
 
+static void look(struct turn *turn)
+{
+	pthread_mutex_lock(&gate->lock);
+	observe(turn);
+	take_next(turn);
+	hand_back(turn);
+	pthread_mutex_unlock(&gate->lock);
+	for (size_t i = 0; i < turn->count; i++)
+		gate->ops->open(turn->tokens[i]);
+}
+
+void dv_shim_gate_step(void)
+{
+	struct turn turn = {0};
+	uint64_t sleeps_ns;
+
+	/* Opening may end the next command at once, in this thread: that is for the gate's. */
+	if (__atomic_exchange_n(&gate->stepping, true, __ATOMIC_ACQ_REL)) {
+		dv_shim_gate_ring();
+		return;
+	}
+	look(&turn);
+	__atomic_store_n(&gate->stepping, false, __ATOMIC_RELEASE);
+	sleeps_ns = __atomic_load_n(&gate->sleeps_ns, __ATOMIC_RELAXED);
+	if (turn.count == BATCH || turn.mark || turn.flush ||
+	    (turn.wake_ns != UINT64_MAX && turn.wake_ns + SLACK_NS < sleeps_ns))
+		dv_shim_gate_ring();
+}
+
 void *dv_shim_gate_run(void *arg DV_UNUSED)
 {
 	for (;;) {
 		uint32_t bell = __atomic_load_n(&gate->bell, __ATOMIC_SEQ_CST);
 		struct turn turn = {0};
-		void *tokens[BATCH];
-		size_t count;
 
-		pthread_mutex_lock(&gate->lock);
-		observe(&turn);
-		count = take_next(&turn, tokens);
-		if (!count)
-			hand_back(&turn);
-		pthread_mutex_unlock(&gate->lock);
-		for (size_t i = 0; i < count; i++)
-			gate->ops->open(tokens[i]);
+		/* Until it is known when we look again, whoever wants that rings. */
+		__atomic_store_n(&gate->sleeps_ns, UINT64_MAX, __ATOMIC_RELAXED);
+		look(&turn);
 		if (turn.flush)
 			gate->ops->flush();
-		if (count || (turn.mark && mark()))
+		if (turn.count == BATCH || (turn.mark && mark()))
 			continue;
 		if (turn.mark)
 			wake_by(&turn, turn.now_ns + RETRY_NS);
+		__atomic_store_n(&gate->sleeps_ns, turn.wake_ns, __ATOMIC_RELAXED);
 		sleep_until(turn.grant.epoch, bell, turn.wake_ns);
 	}
 }
