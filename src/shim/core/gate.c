@@ -158,7 +158,19 @@ bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns)
 	if (!(grant->flags & DV_GRANT_HELD) ||
 	    (gate->gave_back && gate->gave_back_epoch == grant->epoch))
 		return false;
-	return grant->flags & DV_GRANT_ENDLESS || now_ns < grant->until_ns;
+	return grant->flags & DV_GRANT_ENDLESS || now_ns < grant->until_ns ||
+	       !dv_shim_gate_used(grant);
+}
+
+bool dv_shim_gate_used(const struct dv_grant *grant)
+{
+	return gate->used && gate->used_epoch == grant->epoch;
+}
+
+static void use(uint32_t epoch)
+{
+	gate->used = true;
+	gate->used_epoch = epoch;
 }
 
 uint64_t dv_shim_gate_left_ns(uint64_t now_ns)
@@ -212,7 +224,7 @@ static void remove_open(struct dv_shim_ticket *ticket, uint64_t now_ns)
 	show_open();
 }
 
-void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns)
+void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint32_t epoch, uint64_t now_ns)
 {
 	struct dv_counters *counters = dv_shim_pages.counters;
 	uint64_t waited_ns = now_ns - ticket->since_ns;
@@ -221,6 +233,7 @@ void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns)
 
 	dv_shim_list_remove(&gate->queued, ticket);
 	open_way();
+	use(epoch);
 	if (ticket->setting) {
 		dv_shim_gate_spare(ticket);
 		dv_shim_gate_unpark(now_ns);
@@ -296,6 +309,7 @@ static enum dv_shim_verdict decide(struct dv_shim_ticket *ticket)
 	if (!ticket->estimate_ns) /* not seen yet: alone, until it is known */
 		ticket->estimate_ns = grant.inflight_ns + UNKNOWN_NS;
 	if (holds && !gate->queued.count && dv_shim_gate_room(&grant, now_ns)) {
+		use(grant.epoch);
 		add_open(ticket, now_ns);
 		return DV_SHIM_GO;
 	}

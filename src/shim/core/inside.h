@@ -60,6 +60,8 @@ struct dv_shim_gate {
 	bool stepping;	      /* atomic: it is being done, in a callback */
 	uint64_t sleeps_ns;   /* when the gate's thread looks again by itself */
 	uint32_t gave_back_epoch;
+	bool used; /* something was let go in epoch `used_epoch` */
+	uint32_t used_epoch;
 	uint64_t held_from_ns;
 
 	struct {
@@ -76,13 +78,16 @@ struct dv_shim_ticket *dv_shim_list_first(struct dv_shim_list *list);
 /* All with the lock. */
 /* A new divvyd knows nothing of what was said to the last one. */
 void dv_shim_gate_renew(void);
+/* A grant that one finds when its time is over already (this thread woke late) is still good for
+ * one command, as long as it stands: else on a busy machine nobody might ever get anywhere. */
 bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns);
+bool dv_shim_gate_used(const struct dv_grant *grant);
 /* How long the work on the device will still take, as far as one knows. */
 uint64_t dv_shim_gate_left_ns(uint64_t now_ns);
 /* May one more go, with the grant held? The device is to have work when a command ends, but not
  * more than the bound, nor any that would begin after our time. */
 bool dv_shim_gate_room(const struct dv_grant *grant, uint64_t now_ns);
-void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns);
+void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint32_t epoch, uint64_t now_ns);
 void dv_shim_gate_park(struct dv_shim_ticket *ticket, uint64_t now_ns);
 void dv_shim_gate_unpark(uint64_t now_ns);
 void dv_shim_gate_spare(struct dv_shim_ticket *ticket);

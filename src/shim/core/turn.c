@@ -4,6 +4,7 @@
  * grant's epoch and the gate's own bell. */
 #include <errno.h>
 #include <linux/futex.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -141,7 +142,7 @@ static void take_next(struct turn *turn)
 		if (turn->state != DV_SHIM_ATTACHED && !ticket->setting)
 			dv_shim_count(&dv_shim_pages.counters->passed_ungated, 1);
 		turn->tokens[turn->count++] = ticket->token;
-		dv_shim_gate_let_go(ticket, turn->now_ns);
+		dv_shim_gate_let_go(ticket, turn->grant.epoch, turn->now_ns);
 	}
 }
 
@@ -223,7 +224,8 @@ static void hand_back(struct turn *turn)
 	bool timed = (grant->flags & (DV_GRANT_GATED | DV_GRANT_HELD | DV_GRANT_ENDLESS)) ==
 		     (DV_GRANT_GATED | DV_GRANT_HELD);
 	bool gave_back = gate->gave_back && gate->gave_back_epoch == grant->epoch;
-	bool over = timed && !gave_back && turn->now_ns >= grant->until_ns;
+	bool over = timed && !gave_back && turn->now_ns >= grant->until_ns &&
+		    (dv_shim_gate_used(grant) || !gate->queued.count);
 	uint64_t idle_ns;
 
 	gate->step_when_done = gate->queued.count && turn->holds;
@@ -241,8 +243,9 @@ static void hand_back(struct turn *turn)
 	gate->flushed = false;
 	wake_by(turn, grant->until_ns);
 	if (gate->open.count || gate->queued.count) {
-		wake_by(turn, turn->now_ns + DV_MAX(DV_MAX(grant->linger_ns, (uint64_t)LOOK_NS),
-						    gate->estimate_ns / 2));
+		/* No sooner can it have been idle for the linger. */
+		wake_by(turn, turn->now_ns + dv_shim_gate_left_ns(turn->now_ns) +
+				      DV_MAX(grant->linger_ns, (uint64_t)LOOK_NS));
 		return;
 	}
 	idle_ns = DV_MAX(gate->last_done_ns, gate->held_from_ns) + grant->linger_ns;
@@ -283,6 +286,8 @@ void dv_shim_gate_step(void)
 
 void *dv_shim_gate_run(void *arg DV_UNUSED)
 {
+	/* Half a quantum may be less than the usual slack. */
+	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	for (;;) {
 		uint32_t bell = __atomic_load_n(&gate->bell, __ATOMIC_SEQ_CST);
 		struct turn turn = {0};

@@ -193,6 +193,35 @@ static void time_over(void)
 	CHECK(stats_of(fake).counters.launches == ran());
 }
 
+static bool ran_are(const struct fake_stats *stats, uint64_t count)
+{
+	return ran() >= count;
+}
+
+/* A grant that is read too late, because the machine is busy, still lets one command through: not
+ * more, and none when it was revoked. */
+static void late_grant(void)
+{
+	struct fake *fake = begin(&(struct fake_config){.mode = FAKE_MANUAL, .linger_ns = MS});
+	cl_command_queue queue = new_queue(0);
+	cl_kernel kernel = fake_opencl_kernel(100 * US);
+
+	for (int i = 0; i < 3; i++)
+		launch(queue, kernel, 0, NULL, NULL);
+	for (uint64_t i = 1; i <= 2; i++) {
+		fake_grant(fake, HELD, now_ns() - MS);
+		CHECK(fake_wait(fake, ran_are, i));
+		CHECK(fake_wait(fake, drained_are, i));
+		usleep(3000);
+		CHECK(ran() == i);
+	}
+	fake_grant(fake, NOT_HELD, 0);
+	usleep(3000);
+	CHECK(ran() == 2);
+	fake_grant(fake, ENDLESS, 0);
+	CHECK(cl->clFinish(queue) == CL_SUCCESS && ran() == 3);
+}
+
 /* No more work at once than the bound, once the costs are known; and a wrong bound stops nothing.
  */
 static void bounded(void)
@@ -509,6 +538,7 @@ TEST(waits_for_its_turn)
 TEST(taken_away)
 TEST(idle_answers)
 TEST(time_over)
+TEST(late_grant)
 TEST(bounded)
 TEST(own_event_free)
 TEST(own_event_endless)
@@ -534,7 +564,8 @@ int main(void)
 		cmocka_unit_test(test_parked),		cmocka_unit_test(test_failed_event),
 		cmocka_unit_test(test_wait_lists),	cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_never_unheld),	cmocka_unit_test(test_fork_gate),
-		cmocka_unit_test(test_copies),		cmocka_unit_test(test_copies_pass),
+		cmocka_unit_test(test_late_grant),	cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_copies_pass),
 	};
 
 	return cmocka_run_group_tests_name("shim/time", tests, NULL, NULL);
