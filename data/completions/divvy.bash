@@ -37,6 +37,10 @@ _divvy()
 	run:--unenforced) COMPREPLY=($(compgen -W 'stop warn' -- "$cur")); return ;;
 	top:--every) COMPREPLY=(); return ;;
 	top:-d) COMPREPLY=(); return ;;
+	plan:--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	plan:-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	export:--format) COMPREPLY=($(compgen -W 'divvy mig-parted' -- "$cur")); return ;;
+	export:--fleet) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")); return ;;
 	log:--lines) COMPREPLY=(); return ;;
 	log:-n) COMPREPLY=(); return ;;
 	log:--after) COMPREPLY=(); return ;;
@@ -48,7 +52,7 @@ _divvy()
 	esac
 	case $verb:$cur in
 	:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top log bench report explain help' -- "$cur")) ;;
+	:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top plan diff assert export log bench report explain help' -- "$cur")) ;;
 	status:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	status:*) COMPREPLY=() ;;
 	gpus:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -65,6 +69,14 @@ _divvy()
 	release:*) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")) ;;
 	top:-*) COMPREPLY=($(compgen -W ' -1 --once -d --every --json --socket --machine -h --help --version' -- "$cur")) ;;
 	top:*) COMPREPLY=() ;;
+	plan:-*) COMPREPLY=($(compgen -W ' -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
+	plan:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	diff:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	diff:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	assert:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
+	assert:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	export:-*) COMPREPLY=($(compgen -W ' --format --fleet --json --socket --machine -h --help --version' -- "$cur")) ;;
+	export:*) COMPREPLY=() ;;
 	log:-*) COMPREPLY=($(compgen -W ' -n --lines --after --json --socket --machine -h --help --version' -- "$cur")) ;;
 	log:*) COMPREPLY=() ;;
 	bench:-*) COMPREPLY=($(compgen -W ' --list --quick --runs -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -74,7 +86,7 @@ _divvy()
 	explain:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	explain:*) COMPREPLY=() ;;
 	help:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	help:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top log bench report explain help' -- "$cur")) ;;
+	help:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top plan diff assert export log bench report explain help' -- "$cur")) ;;
 	esac
 }
 

@@ -25,6 +25,10 @@ complete -c divvy -n __fish_use_subcommand -a run -d 'one command in a slice, a 
 complete -c divvy -n __fish_use_subcommand -a leases -d 'who has what: every lease, its limits, state and processes'
 complete -c divvy -n __fish_use_subcommand -a release -d 'give a lease back'
 complete -c divvy -n __fish_use_subcommand -a top -d 'live: devices and tenants, shares wanted and got, memory, waiting'
+complete -c divvy -n __fish_use_subcommand -a plan -d 'where each tenant of a fleet goes, and the steps; changes nothing'
+complete -c divvy -n __fish_use_subcommand -a diff -d 'what a fleet file wants against what there is'
+complete -c divvy -n __fish_use_subcommand -a assert -d 'is everything as a fleet file wants it? 0 yes, 4 no'
+complete -c divvy -n __fish_use_subcommand -a export -d 'what there is, as a fleet file'
 complete -c divvy -n __fish_use_subcommand -a log -d 'journal and audit: who did what, and how it ended'
 complete -c divvy -n __fish_use_subcommand -a bench -d 'measure on this machine: noisy neighbours, shares, overhead'
 complete -c divvy -n __fish_use_subcommand -a report -d 'one self-contained page from a plan or a bench'
@@ -42,6 +46,12 @@ complete -c divvy -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subc
 complete -c divvy -n '__fish_seen_subcommand_from release' -a '(__divvy_leases)'
 complete -c divvy -n '__fish_seen_subcommand_from top' -l once -s 1 -d 'print one page and end'
 complete -c divvy -n '__fish_seen_subcommand_from top' -l every -s d -x -d 'look again after this time: 500ms; 1s if not given'
+complete -c divvy -n '__fish_seen_subcommand_from plan' -l out -s o -r -F -d 'also write the plan to this file, for apply and report'
+complete -c divvy -n '__fish_seen_subcommand_from plan' -F
+complete -c divvy -n '__fish_seen_subcommand_from diff' -F
+complete -c divvy -n '__fish_seen_subcommand_from assert' -F
+complete -c divvy -n '__fish_seen_subcommand_from export' -l format -x -a 'divvy mig-parted' -d 'divvy (if not given), or mig-parted'
+complete -c divvy -n '__fish_seen_subcommand_from export' -l fleet -x -a '(__divvy_leases)' -d 'only what this fleet made'
 complete -c divvy -n '__fish_seen_subcommand_from log' -l lines -s n -x -d 'the last N entries; 50 if not given'
 complete -c divvy -n '__fish_seen_subcommand_from log' -l after -x -d 'only entries after that one'
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l list -d 'name the cases and end'
@@ -50,4 +60,4 @@ complete -c divvy -n '__fish_seen_subcommand_from bench' -l runs -x -d 'run each
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l out -s o -r -F -d 'also write the document (.json) or the page (.html)'
 complete -c divvy -n '__fish_seen_subcommand_from report' -l out -s o -r -F -d 'where the page goes; - is standard output'
 complete -c divvy -n '__fish_seen_subcommand_from report' -F
-complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus who profiles run leases release top log bench report explain help'
+complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus who profiles run leases release top plan diff assert export log bench report explain help'

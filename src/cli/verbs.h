@@ -4,12 +4,16 @@
 
 #include "cli/cli.h"
 
+extern const struct dv_verb dv_verb_assert;
 extern const struct dv_verb dv_verb_bench;
+extern const struct dv_verb dv_verb_diff;
 extern const struct dv_verb dv_verb_explain;
+extern const struct dv_verb dv_verb_export;
 extern const struct dv_verb dv_verb_gpus;
 extern const struct dv_verb dv_verb_help;
 extern const struct dv_verb dv_verb_leases;
 extern const struct dv_verb dv_verb_log;
+extern const struct dv_verb dv_verb_plan;
 extern const struct dv_verb dv_verb_profiles;
 extern const struct dv_verb dv_verb_release;
 extern const struct dv_verb dv_verb_report;

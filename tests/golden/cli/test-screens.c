@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -20,9 +21,13 @@ static void screens(const char *name)
 		{"GET", "/v1/gpus", fake_gpus(), {0}},
 		{"GET", "/v1/leases", fake_leases(), {0}},
 		{"GET", "/v1/log?after=0&most=50", fake_log(), {0}},
+		{"POST", "/v1/plan", fake_plan(), {0}},
 		{"GET", "/v1/gpus/0/holders", fake_who(), {0}},
 		{"DELETE", "/v1/leases/notebook", "{}", {0}},
 	};
+	const struct fake_answer standing[] = {{"POST", "/v1/plan", fake_plan_stands(), {0}},
+					       {"GET", "/v1/leases", fake_leases(), {0}},
+					       {"GET", "/v1/status", fake_status(), {0}}};
 	const struct fake_answer free_device[] = {{"GET", "/v1/status", fake_status_free(), {0}}};
 	struct dv_buf page = {0};
 
@@ -37,6 +42,14 @@ static void screens(const char *name)
 	ADD_RUN(&page, "who", "0");
 	ADD_RUN(&page, "log");
 	ADD_RUN(&page, "release", "notebook");
+	ADD_RUN(&page, "plan", "lab.yaml");
+	fake_divvyd(standing, DV_ARRAY_LEN(standing));
+	ADD_RUN(&page, "plan", "lab.yaml");
+	ADD_RUN(&page, "diff", "lab.yaml");
+	ADD_RUN(&page, "assert", "lab.yaml");
+	ADD_RUN(&page, "export");
+	ADD_RUN(&page, "export", "--fleet", "lab");
+	ADD_RUN(&page, "export", "--format", "mig-parted");
 	fake_divvyd(free_device, DV_ARRAY_LEN(free_device));
 	ADD_RUN(&page, "status");
 	finish(name, &page);
@@ -114,5 +127,8 @@ int main(int argc, char **argv)
 		return 77;
 	directory = argv[1];
 	fake_set_root(argv[2]);
+	/* Files are named as a user would. */
+	if (chdir(directory) < 0)
+		return 1;
 	return cmocka_run_group_tests_name("golden/cli", tests, NULL, NULL);
 }

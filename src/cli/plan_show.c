@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/plan_show.h"
+
+#include <string.h>
+
+#include "base/str.h"
+#include "cli/show.h"
+#include "model/units.h"
+
+enum { DISTURBED_MOST = 8 };
+
+static void show_place(const struct dv_assignment *a, char buf[DV_SHOW_SIZE])
+{
+	if (a->profile[0] && a->start >= 0)
+		(void)snprintf(buf, DV_SHOW_SIZE, "%s at %d", a->profile, a->start);
+	else if (a->profile[0])
+		(void)snprintf(buf, DV_SHOW_SIZE, "%s", a->profile);
+	else if (a->start >= 0)
+		(void)snprintf(buf, DV_SHOW_SIZE, "units %d-%d", a->start, a->start + a->size - 1);
+	else
+		(void)snprintf(buf, DV_SHOW_SIZE, "-");
+}
+
+static void add_assignment(struct dv_table *table, const struct dv_assignment *a)
+{
+	char buf[DV_SHOW_SIZE];
+
+	dv_table_add(table, "%s", a->tenant);
+	if (a->on != DV_METHOD_NONE)
+		dv_table_add(table, "%s on %s", dv_method_name(a->method), dv_method_name(a->on));
+	else
+		dv_table_add(table, "%s", dv_method_name(a->method));
+	dv_table_add(table, "%s", a->gpu);
+	show_place(a, buf);
+	dv_table_add(table, "%s", buf);
+	dv_table_add(table, "%s", dv_show_size(a->memory_bytes, buf));
+	dv_table_add(table, "%s", dv_show_share(a->compute_mpct, buf));
+	dv_table_add(table, "%s", dv_isolation_name(a->isolation));
+	dv_table_add(table, "%s", a->kept ? "stands" : "new");
+}
+
+static int show_assignments(struct dv_out *out, const struct dv_plan *plan, struct dv_error *err)
+{
+	static const struct dv_column columns[] = {
+		{"TENANT", .least = 8},
+		{"METHOD"},
+		{"GPU"},
+		{"PLACE"},
+		{"MEMORY", .right = true},
+		{"SHARE", .right = true},
+		{"ISOLATION"},
+		{""},
+	};
+	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+
+	if (!plan->assignments.len)
+		return 0;
+	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
+	for (size_t i = 0; i < plan->assignments.len; i++)
+		add_assignment(&table, &plan->assignments.items[i]);
+	dv_outf(out, "\n");
+	return dv_table_print(&table, out, 0, err);
+}
+
+static bool same_hold(const struct dv_assignment *a, const struct dv_assignment *b)
+{
+	return a->method == b->method && a->on == b->on &&
+	       memcmp(&a->isolates, &b->isolates, sizeof(a->isolates)) == 0;
+}
+
+/* What holds, once for each way. */
+static int show_isolates(struct dv_out *out, const struct dv_plan *plan, struct dv_error *err)
+{
+	static const struct dv_column columns[] = {
+		{"WHAT HOLDS"}, {"MEMORY"}, {"QUOTA"}, {"COMPUTE"}, {"BANDWIDTH"}, {"FAULT"},
+	};
+	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+
+	if (!plan->assignments.len)
+		return 0;
+	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
+	for (size_t i = 0; i < plan->assignments.len; i++) {
+		const struct dv_assignment *a = &plan->assignments.items[i];
+		bool again = false;
+
+		for (size_t j = 0; j < i && !again; j++)
+			again = same_hold(a, &plan->assignments.items[j]);
+		if (again)
+			continue;
+		dv_table_add(&table, "%s%s%s", dv_method_name(a->method), a->on ? " on " : "",
+			     a->on ? dv_method_name(a->on) : "");
+		dv_table_add(&table, "%s", dv_hold_name(a->isolates.memory));
+		dv_table_add(&table, "%s", dv_hold_name(a->isolates.quota));
+		dv_table_add(&table, "%s", dv_hold_name(a->isolates.compute));
+		dv_table_add(&table, "%s", dv_hold_name(a->isolates.bandwidth));
+		dv_table_add(&table, "%s", dv_hold_name(a->isolates.fault));
+	}
+	dv_outf(out, "\n");
+	return dv_table_print(&table, out, 0, err);
+}
+
+static void show_unplaced(struct dv_out *out, const struct dv_plan *plan)
+{
+	for (size_t i = 0; i < plan->unplaced.len; i++) {
+		const struct dv_unplaced *u = &plan->unplaced.items[i];
+		dv_autofree char *text = NULL;
+		struct dv_buf buf = {0};
+
+		dv_buf_addf(&buf, "%s: %s", u->tenant, u->reason);
+		for (unsigned k = 0; k < u->rule_count; k++)
+			dv_buf_addf(&buf, "%s%s%s", k ? ", " : " (rule ", u->rules[k],
+				    k + 1 == u->rule_count ? ")" : "");
+		if (dv_buf_take(&buf, &text) < 0)
+			continue;
+		dv_outf(out, "%s", i ? "" : "\n");
+		dv_out_style(out, DV_STYLE_BAD, "not placed");
+		dv_outf(out, " ");
+		dv_out_wrap(out, DV_STYLE_NONE, 2, 11, text);
+	}
+}
+
+static void step_disturbs(const struct dv_step *step, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < step->disturb_count && i < DV_ARRAY_LEN(step->disturbs); i++)
+		if (len < size)
+			len += (size_t)snprintf(buf + len, size - len, "%s%s",
+						i ? ", " : "disturbs ", step->disturbs[i]);
+	if (step->disturb_count > DV_ARRAY_LEN(step->disturbs) && len < size)
+		(void)snprintf(buf + len, size - len, " and %zu more",
+			       step->disturb_count - DV_ARRAY_LEN(step->disturbs));
+}
+
+static int show_steps(struct dv_out *out, const struct dv_plan *plan, struct dv_error *err)
+{
+	static const struct dv_column columns[] = {
+		{"STEP", .right = true}, {"WHAT"}, {"TENANT", .least = 8}, {"GPU"},
+		{"", .least = 10},
+	};
+	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	char buf[256];
+
+	if (!plan->steps.len) {
+		dv_outf(out, "\nNothing is to be done.\n");
+		return 0;
+	}
+	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
+	for (size_t i = 0; i < plan->steps.len; i++) {
+		const struct dv_step *step = &plan->steps.items[i];
+
+		dv_table_add(&table, "%u", step->id);
+		dv_table_add(&table, "%s", step->op);
+		dv_table_add(&table, "%s", step->tenant);
+		dv_table_add(&table, "%s", step->gpu);
+		step_disturbs(step, buf, sizeof(buf));
+		dv_table_add_style(&table, DV_STYLE_WARN, "%s", buf);
+	}
+	dv_outf(out, "\n");
+	return dv_table_print(&table, out, 0, err);
+}
+
+static void show_waste(struct dv_out *out, const struct dv_plan *plan)
+{
+	char size[DV_SHOW_SIZE], share[DV_SHOW_SIZE];
+	struct dv_buf buf = {0};
+	dv_autofree char *text = NULL;
+
+	if (plan->waste_memory_bytes)
+		dv_buf_addf(&buf, "%s of memory", dv_show_size(plan->waste_memory_bytes, size));
+	if (plan->waste_mpct)
+		dv_buf_addf(&buf, "%s%s of compute", buf.len ? ", " : "",
+			    dv_show_share(plan->waste_mpct, share));
+	if (plan->waste_stranded_slices)
+		dv_buf_addf(&buf, "%s%u stranded slices", buf.len ? ", " : "",
+			    plan->waste_stranded_slices);
+	if (dv_buf_take(&buf, &text) == 0 && *text) {
+		dv_outf(out, "\nLeft over: ");
+		dv_out_wrap(out, DV_STYLE_NONE, 2, 11, text);
+	}
+	if (plan->cost_note[0]) {
+		dv_outf(out, "Cost: ");
+		dv_out_wrap(out, DV_STYLE_NONE, 2, 6, plan->cost_note);
+	}
+}
+
+static void show_head(struct dv_out *out, const struct dv_plan *plan)
+{
+	size_t all = plan->assignments.len + plan->unplaced.len;
+	char text[256], kept[48] = "", bound[64] = "";
+
+	if (plan->kept)
+		(void)snprintf(kept, sizeof(kept), ", %u as they stand", plan->kept);
+	if (plan->bound_proven && plan->bound_gpus == plan->gpus_used && plan->gpus_used)
+		(void)snprintf(bound, sizeof(bound), ", and fewer would not do");
+	else if (plan->bound_gpus)
+		(void)snprintf(bound, sizeof(bound), ", and at least %u %s needed",
+			       plan->bound_gpus, plan->bound_gpus == 1 ? "is" : "are");
+	(void)snprintf(text, sizeof(text), "%zu of %zu tenants placed%s; %u %s used%s",
+		       plan->assignments.len, all, kept, plan->gpus_used,
+		       plan->gpus_used == 1 ? "device is" : "devices are", bound);
+	dv_out_style(out, DV_STYLE_HEAD, "%s", plan->fleet);
+	dv_outf(out, ": ");
+	dv_out_wrap(out, DV_STYLE_NONE, 2, (unsigned)strlen(plan->fleet) + 2, text);
+}
+
+int dv_plan_show(struct dv_out *out, const struct dv_plan *plan, struct dv_error *err)
+{
+	int r;
+
+	show_head(out, plan);
+	show_unplaced(out, plan);
+	r = show_assignments(out, plan, err);
+	r = r < 0 ? r : show_isolates(out, plan, err);
+	r = r < 0 ? r : show_steps(out, plan, err);
+	if (r == 0)
+		show_waste(out, plan);
+	return r;
+}
+
+static bool listed(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+const char *dv_plan_disturbed(const struct dv_plan *plan, char *buf, size_t size)
+{
+	const char *names[DISTURBED_MOST];
+	size_t count = 0, more = 0, len = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < plan->steps.len; i++) {
+		const struct dv_step *step = &plan->steps.items[i];
+
+		for (unsigned k = 0; k < step->disturb_count; k++) {
+			if (k >= DV_ARRAY_LEN(step->disturbs) || count == DISTURBED_MOST)
+				more++;
+			else if (!listed(names, count, step->disturbs[k]))
+				names[count++] = step->disturbs[k];
+		}
+	}
+	for (size_t i = 0; i < count && len < size; i++)
+		len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? ", " : "", names[i]);
+	if (more && len < size)
+		(void)snprintf(buf + len, size - len, " and %zu more", more);
+	return buf;
+}
