@@ -37,6 +37,9 @@ int dv_api_load_plain(const char *text, size_t len, int code, json_t **ret_json,
 	json_error_t where;
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
 
+	/* Without memory jansson sometimes says so, and sometimes nothing. */
+	if (!root && (!where.text[0] || json_error_code(&where) == json_error_out_of_memory))
+		return dv_error_set(err, -ENOMEM, "no memory to read a JSON document");
 	if (!root)
 		return scrubbed(err, dv_error_set(err, code, "not JSON: line %d, column %d: %s",
 						  where.line, where.column, where.text));

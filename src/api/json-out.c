@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "model/units.h"
 
 struct dv_api_out dv_api_begin(void)
@@ -113,13 +114,25 @@ json_t *dv_api_done(struct dv_api_out *out)
 	return NULL;
 }
 
+static int append(const char *data, size_t len, void *arg)
+{
+	struct dv_buf *buf = arg;
+
+	dv_buf_add_n(buf, data, len);
+	return buf->failed ? -1 : 0;
+}
+
 int dv_api_print(json_t *json_take, char **ret_text, struct dv_error *err)
 {
 	dv_autojson json_t *json = json_take;
-	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+	struct dv_buf buf = {0};
+	int r = -1;
 
-	if (!text)
-		return dv_error_set(err, -ENOMEM, "no memory for a JSON document");
-	*ret_text = text;
-	return 0;
+	/* jansson forgets a failure to print a key (2.14): the buffer remembers it. */
+	if (json)
+		r = json_dump_callback(json, append, &buf, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	if (r == 0 && dv_buf_take(&buf, ret_text) == 0)
+		return 0;
+	dv_buf_fini(&buf);
+	return dv_error_set(err, -ENOMEM, "no memory for a JSON document");
 }
