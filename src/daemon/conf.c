@@ -235,7 +235,7 @@ static int read_one(const struct section *list, const struct dv_yaml_node *key, 
 		return dv_yaml_fail(list->doc, key, "F14", list->err, "more than %d quotas",
 				    DV_CONFIG_QUOTAS_MOST);
 	r = enter(list, key->text, quota_keys, &in);
-	if (r < 0)
+	if (r <= 0)
 		return r;
 	r = read_quota(&in, &entry.quota);
 	if (r < 0)
