@@ -17,8 +17,8 @@ static const char *name_of(const struct dv_gpu *gpu)
 	return gpu->product[0] ? gpu->product : gpu->uuid;
 }
 
-static int check_gpu(const struct dv_gpu *gpu, enum dv_method method, enum dv_kind kind,
-		     struct dv_error *err)
+int dv_engine_check_gpu(const struct dv_gpu *gpu, enum dv_method method, enum dv_kind kind,
+			struct dv_error *err)
 {
 	const struct dv_gpu_method *can = dv_gpu_method(gpu, method);
 
@@ -137,7 +137,7 @@ int dv_engine_claim(const struct dv_engine *engine, size_t gpu_at,
 		.compute_mpct = request->compute_mpct,
 		.ephemeral = request->ephemeral,
 	};
-	int r = check_gpu(gpu, request->method, request->kind, err);
+	int r = dv_engine_check_gpu(gpu, request->method, request->kind, err);
 
 	if (r < 0)
 		return r;

@@ -100,6 +100,26 @@ int dv_engine_release(struct dv_engine *engine, const char *name, const struct d
 /* As dv_engine_release, but of this lease alone, even if another gets its name meanwhile. */
 int dv_engine_release_id(struct dv_engine *engine, int64_t id, const struct dv_identity *who,
 			 dv_engine_done_fn done, void *arg, struct dv_error *err) DV_MUST_CHECK;
+/* A plan to be carried out. Its assignments are not looked at, only its steps. */
+struct dv_apply {
+	const struct dv_plan *plan; /* read during the call only */
+	const char *fleet_text;	    /* kept as what is desired, when it went well */
+	bool consent;		    /* tenants that run may be disturbed */
+};
+
+/* Carry out a plan, whole or not at all: when a step fails, what was done is undone. It changes
+ * only what an earlier apply of that fleet's name made; the fleet and its leases are the caller's,
+ * or remain their owner's when an admin applies. Every step is checked against what is, first.
+ *
+ * A step that makes a lease takes all but its id, owner, nonce and time from step.lease; the node
+ * of a slice is "" for the device itself, or the partition that it is to lie in.
+ *
+ * Refusals: -ESTALE (S12) when dv_engine_state is not the plan's any more; -ENOSPC and the rule of
+ * the first tenant that could not be placed; -EBUSY (S14) without consent; -EPERM (S10, S15, S17);
+ * and those of a take. */
+int dv_engine_apply(struct dv_engine *engine, const struct dv_apply *apply,
+		    const struct dv_identity *who, dv_engine_done_fn done, void *arg,
+		    struct dv_error *err) DV_MUST_CHECK;
 /* Observed by the gate: the first process attached (ACTIVE), the last one left (READY), or a
  * process goes round it (UNENFORCED). Not journalled. */
 void dv_engine_lease_seen(struct dv_engine *engine, int64_t id, enum dv_lease_state state);

@@ -50,7 +50,7 @@ struct dv_op {
 	char name[DV_NAME_SIZE];	 /* of a release: the lease */
 	int64_t lease_id;		 /* of a release: that lease alone, or 0 */
 	char gpu_uuid[DV_UUID_SIZE];	 /* of a release or reopen */
-	struct dv_plan plan;		 /* of an apply, until it begins */
+	struct dv_plan plan;		 /* of an apply: fleet, state and steps, until it begins */
 	char *fleet_text;
 	bool consent;
 };
@@ -175,6 +175,7 @@ int dv_engine_sign_lease(struct dv_engine *engine, const struct dv_identity *who
  * on. */
 bool dv_engine_start_take(struct dv_engine *engine, struct dv_op *op);
 bool dv_engine_start_release(struct dv_engine *engine, struct dv_op *op);
+bool dv_engine_start_apply(struct dv_engine *engine, struct dv_op *op);
 
 /* claim.c */
 /* What the request would get on that GPU: 0 with *ret filled in but for id, node's id, name and
@@ -183,7 +184,20 @@ int dv_engine_claim(const struct dv_engine *engine, size_t gpu,
 		    const struct dv_lease_request *request, struct dv_lease *ret,
 		    struct dv_error *err) DV_MUST_CHECK;
 
+/* May something be placed on that GPU by that method? */
+int dv_engine_check_gpu(const struct dv_gpu *gpu, enum dv_method method, enum dv_kind kind,
+			struct dv_error *err) DV_MUST_CHECK;
+/* May a lease be of this kind by this method at all? */
+int dv_engine_check_method(enum dv_method method, enum dv_kind kind,
+			   struct dv_error *err) DV_MUST_CHECK;
+/* A name for a lease or a fleet? -EINVAL, rule F08. */
+int dv_engine_check_name(const char *name, struct dv_error *err) DV_MUST_CHECK;
+/* May this one change anything here? -EPERM, rule S17, audited. */
+int dv_engine_check_allowed(struct dv_engine *engine, const struct dv_identity *who,
+			    const char *verb, const char *subject,
+			    struct dv_error *err) DV_MUST_CHECK;
+
 /* quota.c */
-/* May this user hold the lease too? -EDQUOT, rule S08. */
-int dv_engine_check_quota(const struct dv_engine *engine, const struct dv_lease *lease,
-			  struct dv_error *err) DV_MUST_CHECK;
+/* May this user hold those of `leases` that are his, and `more` (or NULL)? -EDQUOT, rule S08. */
+int dv_engine_check_quota(const struct dv_engine *engine, const struct dv_leases *leases, uid_t uid,
+			  const struct dv_lease *more, struct dv_error *err) DV_MUST_CHECK;

@@ -139,6 +139,7 @@ static bool try_start(struct dv_engine *engine, struct dv_op *op)
 	case DV_OP_RELEASE:
 		return dv_engine_start_release(engine, op);
 	case DV_OP_APPLY:
+		return dv_engine_start_apply(engine, op);
 	case DV_OP_REOPEN:
 		break;
 	}

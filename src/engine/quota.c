@@ -56,30 +56,40 @@ static int over(struct dv_error *err, const char *what, const char *most)
 			    "release a lease, ask for less, or ask the administrator for more");
 }
 
-int dv_engine_check_quota(const struct dv_engine *engine, const struct dv_lease *lease,
-			  struct dv_error *err)
+static int check_sizes(const struct dv_quota *quota, const struct held *held, struct dv_error *err)
+{
+	char text[32];
+
+	if (quota->leases && held->leases > quota->leases) {
+		(void)snprintf(text, sizeof(text), "%u", quota->leases);
+		return over(err, "leases", text);
+	}
+	if (quota->memory_bytes && held->memory_bytes > quota->memory_bytes)
+		return over(err, "memory", dv_size_print(quota->memory_bytes, text, sizeof(text)));
+	if (quota->compute_mpct && held->mpct > quota->compute_mpct)
+		return over(err, "compute",
+			    dv_share_print(quota->compute_mpct, text, sizeof(text)));
+	return 0;
+}
+
+int dv_engine_check_quota(const struct dv_engine *engine, const struct dv_leases *leases, uid_t uid,
+			  const struct dv_lease *more, struct dv_error *err)
 {
 	struct dv_quota quota = {0};
 	struct held held = {0};
-	char text[32];
+	int r;
 
-	engine->ops->quota(engine->data, lease->uid, &quota);
-	for (size_t i = 0; i < engine->leases.len; i++)
-		if (engine->leases.items[i].uid == lease->uid)
-			add(engine, &engine->leases.items[i], &held);
-	add_planned(engine, lease->uid, &held);
-	add(engine, lease, &held);
-	if (quota.leases && held.leases > quota.leases) {
-		(void)snprintf(text, sizeof(text), "%u", quota.leases);
-		return over(err, "leases", text);
-	}
-	if (quota.memory_bytes && held.memory_bytes > quota.memory_bytes)
-		return over(err, "memory", dv_size_print(quota.memory_bytes, text, sizeof(text)));
-	if (quota.compute_mpct && held.mpct > quota.compute_mpct)
-		return over(err, "compute", dv_share_print(quota.compute_mpct, text, sizeof(text)));
-	if (engine->leases.len < DV_LEASES_MOST)
-		return 0;
-	dv_error_rule(err, -EDQUOT, "S08", "divvyd holds %u leases already, its most",
+	engine->ops->quota(engine->data, uid, &quota);
+	for (size_t i = 0; i < leases->len; i++)
+		if (leases->items[i].uid == uid)
+			add(engine, &leases->items[i], &held);
+	add_planned(engine, uid, &held);
+	if (more)
+		add(engine, more, &held);
+	r = check_sizes(&quota, &held, err);
+	if (r < 0 || leases->len + (more != NULL) <= DV_LEASES_MOST)
+		return r;
+	dv_error_rule(err, -EDQUOT, "S08", "divvyd holds at most %u leases",
 		      (unsigned)DV_LEASES_MOST);
 	return dv_error_fix(err, -EDQUOT, "release a lease");
 }

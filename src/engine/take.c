@@ -32,47 +32,15 @@ static int check_sizes(const struct dv_lease_request *request, struct dv_error *
 	return 0;
 }
 
-static int check_method(const struct dv_lease_request *request, struct dv_error *err)
-{
-	if (request->kind == DV_KIND_VM && request->method == DV_METHOD_SLICE) {
-		dv_error_rule(err, -EOPNOTSUPP, "G06",
-			      "a slice is held by a layer in the tenant's process; a virtual "
-			      "machine has none");
-		return dv_error_fix(err, -EOPNOTSUPP,
-				    "ask for a whole GPU (passthrough), or for kind process or "
-				    "container");
-	}
-	if (request->method == DV_METHOD_SLICE || request->method == DV_METHOD_PASSTHROUGH ||
-	    request->method == DV_METHOD_PARTITION)
-		return 0;
-	dv_error_rule(err, -EOPNOTSUPP, "G09", "divvy cannot make a lease by method %s yet",
-		      dv_method_name(request->method));
-	return dv_error_fix(err, -EOPNOTSUPP, "ask for slice, partition or passthrough");
-}
-
 static int check_request(struct dv_engine *engine, const struct dv_lease_request *request,
 			 const struct dv_identity *who, struct dv_error *err)
 {
-	int r;
+	int r = dv_engine_check_allowed(engine, who, "take", request->name, err);
 
-	if (!who->allowed) {
-		(void)dv_engine_audit(engine, who, "refused", request->name,
-				      "take: not a member of the groups that may", NULL);
-		dv_error_rule(err, -EPERM, "S17", "user %u is not allowed to take leases here",
-			      who->uid);
-		return dv_error_fix(err, -EPERM,
-				    "ask the administrator to add you to one of the groups that "
-				    "divvyd is configured for, then log in again");
-	}
-	if (request->name[0] && !dv_is_name(request->name, DV_NAME_MOST)) {
-		dv_error_rule(err, -EINVAL, "F08", "'%.100s' is not a name for a lease",
-			      request->name);
-		return dv_error_fix(err, -EINVAL,
-				    "use 1 to %d letters, digits, '.', '_' or '-', not beginning "
-				    "with '.' or '-'",
-				    DV_NAME_MOST);
-	}
-	r = check_method(request, err);
+	if (r == 0 && request->name[0])
+		r = dv_engine_check_name(request->name, err);
+	if (r == 0)
+		r = dv_engine_check_method(request->method, request->kind, err);
 	if (r == 0)
 		r = check_sizes(request, err);
 	return r < 0 ? r : dv_engine_may_queue(engine, err);
@@ -164,7 +132,7 @@ static int try_gpu(struct dv_engine *engine, struct dv_op *op, size_t gpu, struc
 	if (r == 0)
 		r = dv_engine_sign_lease(engine, &op->who, &lease, err);
 	if (r == 0)
-		r = dv_engine_check_quota(engine, &lease, err);
+		r = dv_engine_check_quota(engine, &engine->leases, lease.uid, &lease, err);
 	if (r == 0)
 		r = dv_engine_own(engine, gpu, err);
 	if (r == 0)

@@ -13,6 +13,7 @@
 
 #include "base/str.h"
 #include "fake.h"
+#include "plans.h"
 #include "torture.h"
 
 struct place {
@@ -155,6 +156,55 @@ static void test_undo(void **state)
 		assert_true(torture(fake, without, fail_and_undo, onward) > 2);
 }
 
+/* Made once, so that what is tortured is the engine. */
+static struct dv_plan wanted;
+
+static int apply(struct fake *fake)
+{
+	const struct dv_apply how = {.plan = &wanted, .fleet_text = "version: 1\n"};
+	int r;
+
+	fake->r = 1;
+	fake->err = (struct dv_error){0};
+	r = dv_engine_apply(fake->engine, &how, &fake_alice, fake_done, fake, &fake->err);
+	return r < 0 ? r : fake->r;
+}
+
+static int unapplied(struct fake *fake)
+{
+	const struct dv_leases *leases = dv_engine_leases(fake->engine);
+
+	while (leases->len)
+		if (fake_release(fake, leases->items[0].name, &fake_alice) < 0)
+			return -EPROTO;
+	plan_begin(&wanted, fake, "lab");
+	plan_slice(&wanted, "GPU-1", "old");
+	if (plan_apply(&wanted, fake, &fake_alice, false) != 0)
+		return -EPROTO;
+	plan_begin(&wanted, fake, "lab");
+	plan_end(&wanted, fake, "old");
+	plan_partition(&wanted, "CPU-0/p0+2", "a");
+	plan_slice(&wanted, "GPU-1", "b");
+	return 0;
+}
+
+static int apply_and_forget(struct fake *fake)
+{
+	int r = apply(fake);
+
+	(void)torture_disarm();
+	dv_plan_fini(&wanted);
+	return r;
+}
+
+static void test_apply(void **state)
+{
+	struct fake *fake = &((struct place *)*state)->fake;
+
+	for (int onward = 0; onward < 2; onward++)
+		assert_true(torture(fake, unapplied, apply_and_forget, onward) > 4);
+}
+
 static void test_set_gpus(void **state)
 {
 	struct fake *fake = &((struct place *)*state)->fake;
@@ -176,8 +226,8 @@ static void test_recover(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_take),     TEST(test_release), TEST(test_undo),
-		TEST(test_set_gpus), TEST(test_recover),
+		TEST(test_take),  TEST(test_release),  TEST(test_undo),
+		TEST(test_apply), TEST(test_set_gpus), TEST(test_recover),
 	};
 
 	return cmocka_run_group_tests_name("torture/engine", tests, NULL, NULL);

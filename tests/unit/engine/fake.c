@@ -125,7 +125,7 @@ static bool meet(const struct fake_thing *a, const struct fake_thing *b)
 		(void)snprintf(leases[i].gpu_uuid, sizeof(leases[i].gpu_uuid), "%.*s",
 			       (int)strcspn(nodes[i], "/"), nodes[i]);
 	}
-	return dv_tree_check(NULL, 0, &both, NULL) < 0;
+	return dv_tree_check(NULL, 0, &both, NULL) == -EUCLEAN;
 }
 
 static void make(struct fake *fake, const struct dv_step *step)

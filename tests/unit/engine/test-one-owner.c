@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One piece of silicon, one owner: random interleavings of take, release, failure, kill -9 and
- * restart by the divvyds of two users on one machine. After each step no node has two owners. */
+/* One piece of silicon, one owner: random interleavings of take, release, apply, failure, kill
+ * -9 and restart by the divvyds of two users on one machine. After each step no node has two
+ * owners. */
 #include "engine/engine.h"
 
 #include <setjmp.h>
@@ -16,6 +17,7 @@
 #include "fake.h"
 #include "model/tree.h"
 #include "model/units.h"
+#include "plans.h"
 #include "random.h"
 
 enum { INTERLEAVINGS = 10000, ENGINES = 2 };
@@ -25,7 +27,7 @@ struct game {
 	struct fake_world world;
 	struct fake fakes[ENGINES];
 	/* That something happened at all. */
-	unsigned taken, released, killed, refused, lost, failed;
+	unsigned taken, released, applied, killed, refused, lost, failed;
 };
 
 static const struct dv_identity *const users[ENGINES] = {&fake_alice, &fake_bob};
@@ -75,6 +77,47 @@ static void act_release(struct game *game, unsigned e)
 			      leases->items[dice_roll(&game->dice, (unsigned)leases->len)].name);
 	if (fake_release(&game->fakes[e], name, users[e]) == 0)
 		game->released++;
+}
+
+static void plan_something(struct game *game, const struct fake *fake, struct dv_plan *plan)
+{
+	struct dice *dice = &game->dice;
+	char name[8], node[16];
+
+	(void)snprintf(name, sizeof(name), "p%u", dice_roll(dice, 6));
+	switch (dice_roll(dice, 4)) {
+	case 0:
+		(void)snprintf(node, sizeof(node), "CPU-0/p%u+%u", dice_roll(dice, 8),
+			       1 + dice_roll(dice, 3));
+		plan_partition(plan, node, name);
+		break;
+	case 1:
+		(void)snprintf(node, sizeof(node), "GPU-%u", 1 + dice_roll(dice, 2));
+		plan_whole(plan, node, name);
+		break;
+	default:
+		(void)snprintf(node, sizeof(node), "%s", dice_says(dice, 50) ? "CPU-0" : "GPU-1");
+		plan_slice(plan, node, name);
+		break;
+	}
+}
+
+/* End some of what the fleet has, make some more. */
+static void act_apply(struct game *game, unsigned e)
+{
+	struct fake *fake = &game->fakes[e];
+	const struct dv_leases *leases = dv_engine_leases(fake->engine);
+	const char *fleet = dice_says(&game->dice, 50) ? "lab" : "hall";
+	struct dv_plan plan;
+
+	plan_begin(&plan, fake, fleet);
+	for (size_t i = 0; i < leases->len; i++)
+		if (strcmp(leases->items[i].fleet, fleet) == 0 && dice_says(&game->dice, 60))
+			plan_end(&plan, fake, leases->items[i].name);
+	for (unsigned n = dice_roll(&game->dice, 4); n > 0; n--)
+		plan_something(game, fake, &plan);
+	if (plan_apply(&plan, fake, users[e], dice_says(&game->dice, 80)) == 0)
+		game->applied++;
 }
 
 static void act_answer(struct game *game, unsigned e)
@@ -132,8 +175,10 @@ static void act(struct game *game, unsigned e)
 		fake->fail_commit = 1 + dice_roll(&game->dice, 3);
 		fake->fail_commits = dice_roll(&game->dice, 3);
 	}
-	if (what < 35)
+	if (what < 25)
 		act_take(game, e);
+	else if (what < 35)
+		act_apply(game, e);
 	else if (what < 60)
 		act_release(game, e);
 	else if (what < 90)
@@ -226,9 +271,12 @@ static void play(bool sticky)
 			check_quiet(game);
 	}
 	check_quiet(game);
-	printf("taken %u, released %u, refused %u, steps failed %u, killed %u, left behind %u\n",
-	       game->taken, game->released, game->refused, game->failed, game->killed, game->lost);
+	printf("taken %u, applied %u, released %u, refused %u, steps failed %u, killed %u, left "
+	       "behind %u\n",
+	       game->taken, game->applied, game->released, game->refused, game->failed,
+	       game->killed, game->lost);
 	assert_true(game->taken > INTERLEAVINGS / 20 && game->released > INTERLEAVINGS / 20);
+	assert_true(game->applied > INTERLEAVINGS / 40);
 	assert_true(game->killed > INTERLEAVINGS / 20 && game->failed > INTERLEAVINGS / 20);
 	if (sticky)
 		assert_int_equal(game->lost, 0);
