@@ -15,10 +15,10 @@
 enum { OPT_MEMORY, OPT_COMPUTE, OPT_POLICY, OPT_GPU, OPT_NAME, OPT_METHOD, OPT_UNENFORCED };
 
 static const struct dv_option options[] = {
-	[OPT_MEMORY] = {"memory", 'm', "SIZE", "memory limit: 8GiB; what is left, if not given"},
+	[OPT_MEMORY] = {"memory", 'm', "SIZE",
+			"memory limit: 8GiB; half of what is left, if not given"},
 	[OPT_COMPUTE] = {"compute", 'c', "PCT",
-			 "share of the time: 25%; an even part of what is "
-			 "left, if not given"},
+			 "share of the time: 25%; half of what is left, if not given"},
 	[OPT_POLICY] = {"policy", 0, "POLICY", "best-effort, equal-share, fixed-share or latency"},
 	[OPT_GPU] = {"gpu", 0, "GPU", "on this GPU; any, if not given"},
 	[OPT_NAME] = {"name", 0, "NAME",

@@ -64,13 +64,10 @@ int dv_engine_release(struct dv_engine *engine, const char *name, const struct d
 int dv_engine_release_id(struct dv_engine *engine, int64_t id, const struct dv_identity *who,
 			 dv_engine_done_fn done, void *arg, struct dv_error *err)
 {
-	const struct dv_lease *lease = NULL;
+	const struct dv_lease *lease = dv_engine_find_lease(engine, id);
 	struct dv_op *op = NULL;
 	int r;
 
-	for (size_t i = 0; i < engine->leases.len && !lease; i++)
-		if (engine->leases.items[i].id == id)
-			lease = &engine->leases.items[i];
 	if (!lease) {
 		r = dv_error_rule(err, -ENOENT, "S09", "the lease with id %lld is no more",
 				  (long long)id);

@@ -70,8 +70,8 @@ struct dv_lease_request {
 	enum dv_kind kind;
 	enum dv_method method; /* DV_METHOD_NONE: slice */
 	enum dv_policy policy;
-	uint64_t memory_bytes;	/* 0: what is left, for a slice */
-	uint32_t compute_mpct;	/* 0: an even part of what is left */
+	uint64_t memory_bytes;	/* of a slice; 0: half of what is left */
+	uint32_t compute_mpct;	/* 0: half of what is left, at least 5 % */
 	unsigned compute_units; /* of a partition: CPUs; 0: from compute_mpct */
 	bool ephemeral;
 };
