@@ -100,6 +100,7 @@ void dv_handle_gpus(struct dv_daemon *daemon, struct dv_request *request, const 
 void dv_handle_who(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_log(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_plan(struct dv_daemon *daemon, struct dv_request *request, const char *name);
+void dv_handle_apply(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_metrics(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_leases(struct dv_daemon *daemon, struct dv_request *request, const char *name);
 void dv_handle_lease(struct dv_daemon *daemon, struct dv_request *request, const char *name);

@@ -19,6 +19,7 @@ static const struct dv_route routes[] = {
 	{"POST", "/v1/leases/*/enter", DV_MAY_USE, true, dv_handle_enter},
 	{"POST", "/v1/leases/*/unenforced", DV_MAY_USE, true, dv_handle_unenforced},
 	{"POST", "/v1/plan", DV_MAY_USE, true, dv_handle_plan},
+	{"POST", "/v1/apply", DV_MAY_USE, true, dv_handle_apply},
 	{"GET", "/v1/log", DV_MAY_READ, false, dv_handle_log},
 	{"GET", "/metrics", DV_MAY_READ, true, dv_handle_metrics},
 	{0},
