@@ -52,7 +52,7 @@ _divvy()
 	esac
 	case $verb:$cur in
 	:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top plan diff assert export log bench report explain help' -- "$cur")) ;;
+	:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top plan apply diff assert export log bench report explain help' -- "$cur")) ;;
 	status:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	status:*) COMPREPLY=() ;;
 	gpus:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -71,6 +71,8 @@ _divvy()
 	top:*) COMPREPLY=() ;;
 	plan:-*) COMPREPLY=($(compgen -W ' -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
 	plan:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	apply:-*) COMPREPLY=($(compgen -W ' -y --yes --json --socket --machine -h --help --version' -- "$cur")) ;;
+	apply:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	diff:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	diff:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	assert:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -86,7 +88,7 @@ _divvy()
 	explain:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	explain:*) COMPREPLY=() ;;
 	help:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	help:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top plan diff assert export log bench report explain help' -- "$cur")) ;;
+	help:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top plan apply diff assert export log bench report explain help' -- "$cur")) ;;
 	esac
 }
 

@@ -26,6 +26,7 @@ complete -c divvy -n __fish_use_subcommand -a leases -d 'who has what: every lea
 complete -c divvy -n __fish_use_subcommand -a release -d 'give a lease back'
 complete -c divvy -n __fish_use_subcommand -a top -d 'live: devices and tenants, shares wanted and got, memory, waiting'
 complete -c divvy -n __fish_use_subcommand -a plan -d 'where each tenant of a fleet goes, and the steps; changes nothing'
+complete -c divvy -n __fish_use_subcommand -a apply -d 'make a fleet so: each step in a journal, all of it or nothing'
 complete -c divvy -n __fish_use_subcommand -a diff -d 'what a fleet file wants against what there is'
 complete -c divvy -n __fish_use_subcommand -a assert -d 'is everything as a fleet file wants it? 0 yes, 4 no'
 complete -c divvy -n __fish_use_subcommand -a export -d 'what there is, as a fleet file'
@@ -48,6 +49,8 @@ complete -c divvy -n '__fish_seen_subcommand_from top' -l once -s 1 -d 'print on
 complete -c divvy -n '__fish_seen_subcommand_from top' -l every -s d -x -d 'look again after this time: 500ms; 1s if not given'
 complete -c divvy -n '__fish_seen_subcommand_from plan' -l out -s o -r -F -d 'also write the plan to this file, for apply and report'
 complete -c divvy -n '__fish_seen_subcommand_from plan' -F
+complete -c divvy -n '__fish_seen_subcommand_from apply' -l yes -s y -d 'do it even if somebody who runs is disturbed'
+complete -c divvy -n '__fish_seen_subcommand_from apply' -F
 complete -c divvy -n '__fish_seen_subcommand_from diff' -F
 complete -c divvy -n '__fish_seen_subcommand_from assert' -F
 complete -c divvy -n '__fish_seen_subcommand_from export' -l format -x -a 'divvy mig-parted' -d 'divvy (if not given), or mig-parted'
@@ -60,4 +63,4 @@ complete -c divvy -n '__fish_seen_subcommand_from bench' -l runs -x -d 'run each
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l out -s o -r -F -d 'also write the document (.json) or the page (.html)'
 complete -c divvy -n '__fish_seen_subcommand_from report' -l out -s o -r -F -d 'where the page goes; - is standard output'
 complete -c divvy -n '__fish_seen_subcommand_from report' -F
-complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus who profiles run leases release top plan diff assert export log bench report explain help'
+complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus who profiles run leases release top plan apply diff assert export log bench report explain help'

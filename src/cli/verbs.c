@@ -26,6 +26,7 @@ const struct dv_verb *const dv_verbs[] = {
 	&dv_verb_release,
 	&dv_verb_top,
 	&dv_verb_plan,
+	&dv_verb_apply,
 	&dv_verb_diff,
 	&dv_verb_assert,
 	&dv_verb_export,

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 
+extern const struct dv_verb dv_verb_apply;
 extern const struct dv_verb dv_verb_assert;
 extern const struct dv_verb dv_verb_bench;
 extern const struct dv_verb dv_verb_diff;

@@ -65,8 +65,9 @@ with Node() as node:
            document)
 
     # Whoever runs is disturbed only on demand.
-    child = node.spawn("run", "--name", "a", "--", BURN, "--for", "60s")
-    wait_for(lambda: next(l for l in node.json("leases")["leases"] if l["name"] == "a")["pids"])
+    child = node.spawn("run", "--name", "a", "--", BURN, "--for", "60s", "--memory", "32MiB")
+    wait_for(lambda: next(l for l in node.json("leases")["leases"]
+                          if l["name"] == "a")["memory_used_mib"] >= 32)
     refused = node.divvy("apply", lab, stdin="")
     expect(refused.status == 3 and "S14" in refused.err, "not without --yes", refused)
     expect(next(l for l in node.json("leases")["leases"] if l["name"] == "a")["memory_mib"] == 256,

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "cli/plan_show.h"
+#include "cli/remote.h"
+#include "cli/verbs.h"
+#include "cli/wish.h"
+
+enum { OPT_YES };
+
+static const struct dv_option options[] = {
+	[OPT_YES] = {"yes", 'y', NULL, "do it even if somebody who runs is disturbed"},
+	{NULL},
+};
+
+enum { WHOM_SIZE = 256 };
+
+static int refuse(const char *whom, const char *path, struct dv_error *err)
+{
+	int r = dv_error_rule(err, -EBUSY, "S14", "this would disturb %s; nothing was changed",
+			      whom);
+
+	return dv_error_fix(err, r, "wait for their end, or: divvy apply %s --yes", path);
+}
+
+/* Nobody who runs is disturbed without a word: asked on a terminal, refused elsewhere. */
+static int get_consent(struct dv_cli *cli, const struct dv_plan *plan, const char *path,
+		       bool *ret_consent, struct dv_error *err)
+{
+	char line[16] = "", whom[WHOM_SIZE];
+	int r;
+
+	if (plan->unplaced.len || !*dv_plan_disturbed(plan, whom, sizeof(whom)))
+		return 0;
+	if (!cli->err.terminal || !isatty(STDIN_FILENO) || cli->json)
+		return refuse(whom, path, err);
+	r = dv_plan_show(&cli->err, plan, err);
+	if (r < 0)
+		return r;
+	dv_outf(&cli->err, "\nThis disturbs %s. Do it? [y/N] ", whom);
+	(void)fflush(cli->err.file);
+	if (!fgets(line, sizeof(line), stdin) || (line[0] != 'y' && line[0] != 'Y'))
+		return refuse(whom, path, err);
+	*ret_consent = true;
+	return 0;
+}
+
+static int send(struct dv_cli *cli, const struct dv_api_wish *wish, char **ret_answer,
+		struct dv_error *err)
+{
+	dv_autofree char *body = NULL;
+	int r = dv_api_wish_encode(wish, &body, err);
+
+	return r < 0 ? r : dv_remote_call(cli, "POST", "/v1/apply", body, ret_answer, err);
+}
+
+static void tell(struct dv_cli *cli, const struct dv_plan *plan)
+{
+	if (!plan->steps.len)
+		dv_outf(&cli->out, "%s: as wanted already, %u tenants stand\n", plan->fleet,
+			plan->kept);
+	else
+		dv_outf(&cli->out, "%s: done in %zu steps, %zu tenants placed\n", plan->fleet,
+			plan->steps.len, plan->assignments.len);
+}
+
+/* What is looked at is what is done: the state of the first answer goes with the second question.
+ */
+static int run_apply(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
+{
+	dv_cleanup(dv_answer_freep) char *answer = NULL;
+	dv_cleanup(dv_api_wish_finip) struct dv_api_wish wish = {0};
+	dv_cleanup(dv_wish_plan_finip) struct dv_plan plan = {0};
+	const char *path = args->words[0];
+	int r = dv_wish_read(path, &wish, err);
+
+	r = r < 0 ? r : dv_wish_plan(cli, &wish, &plan, NULL, err);
+	if (r < 0)
+		return r;
+	wish.consent = args->given.value[OPT_YES] != NULL;
+	if (!wish.consent)
+		r = get_consent(cli, &plan, path, &wish.consent, err);
+	if (!wish.state[0])
+		(void)dv_copy(wish.state, sizeof(wish.state), plan.state);
+	r = r < 0 ? r : send(cli, &wish, &answer, err);
+	if (r < 0)
+		return r;
+	if (cli->json)
+		dv_remote_print(cli, answer);
+	else
+		tell(cli, &plan);
+	return 0;
+}
+
+const struct dv_verb dv_verb_apply = {
+	.name = "apply",
+	.args = "FILE|PLAN",
+	.least = 1,
+	.most = 1,
+	.help = "make a fleet so: each step in a journal, all of it or nothing",
+	.text = "FILE is a fleet file, PLAN what divvy plan -o wrote; a PLAN is refused when the "
+		"machine "
+		"changed since it was made. Only what an earlier apply of the same fleet made is "
+		"changed "
+		"or removed. When a step fails, those before it are undone.\n\n"
+		"A change that disturbs a running tenant is asked about on a terminal, and refused "
+		"elsewhere (status 3) unless --yes is given. Status 3 also when a tenant could not "
+		"be "
+		"placed; then nothing is changed.",
+	.options = options,
+	.run = run_apply,
+};
