@@ -346,15 +346,22 @@ static bool decide_contended(struct dv_sched *s, uint64_t now_ns, struct dv_deci
 	return now_ns >= s->until_ns ? take_away(s, now_ns, ret) : false;
 }
 
+/* When a revoked holder is passed by: those who wait have waited for its quantum already. */
+static uint64_t evict_ns(const struct dv_sched *s)
+{
+	const uint64_t timeout_ns = s->config.hold_timeout_ns, quantum_ns = s->config.quantum_ns;
+
+	return s->revoked_ns +
+	       (timeout_ns > 2 * quantum_ns ? timeout_ns - quantum_ns : timeout_ns / 2);
+}
+
 bool dv_sched_decide(struct dv_sched *s, uint64_t now_ns, struct dv_decision *ret)
 {
 	release_throttled(s, now_ns);
 	if (!s->holder)
 		return grant(s, now_ns, ret);
 	if (s->revoked) {
-		if (now_ns < s->revoked_ns + s->config.hold_timeout_ns)
-			return false;
-		return evict(s, now_ns, ret);
+		return now_ns >= evict_ns(s) ? evict(s, now_ns, ret) : false;
 	}
 	return is_contended(s) ? decide_contended(s, now_ns, ret) : go_on_alone(s, now_ns, ret);
 }
@@ -364,7 +371,7 @@ uint64_t dv_sched_next_ns(const struct dv_sched *s)
 	uint64_t next_ns = UINT64_MAX;
 
 	if (s->holder && s->revoked)
-		next_ns = s->revoked_ns + s->config.hold_timeout_ns;
+		next_ns = evict_ns(s);
 	else if (s->holder && !s->endless)
 		next_ns = s->settled || s->contended_ns == UINT64_MAX ? s->until_ns
 								      : s->until_ns - lead_ns(s);

@@ -29,8 +29,10 @@ struct dv_sched;
 struct dv_sched_config {
 	uint64_t quantum_ns; /* 1 ms to 20 ms; default 5 ms */
 	uint64_t linger_ns;  /* default 0.5 ms: a waiting device is kept this long for its holder */
-	uint64_t hold_timeout_ns; /* a revoked holder that has not drained by then is passed by */
-	uint64_t idle_forget_ns;  /* idle longer than this: credit is forgotten; default 5 quanta */
+	/* How long others wait for a holder that does not drain, its quantum included; then it is
+	 * passed by. */
+	uint64_t hold_timeout_ns;
+	uint64_t idle_forget_ns; /* idle longer than this: credit is forgotten; default 5 quanta */
 };
 
 extern const struct dv_sched_config dv_sched_defaults;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -184,8 +185,10 @@ static void test_flood(void **state)
 	pid_t pid = fork();
 	int status;
 
-	if (pid == 0)
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		flood(*state);
+	}
 	fake_await_clients(*state, 1, 1);
 	for (unsigned i = 0; i < 200; i++) {
 		assert_true(fake_reserve(&honest, 10));
@@ -203,6 +206,7 @@ static void test_connect_flood(void **state)
 	int status, fd;
 
 	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			if ((fd = fake_connect(*state, 1)) >= 0)
 				close(fd);
