@@ -98,8 +98,10 @@ static void print_methods(struct dv_out *out, const struct dv_gpu *gpu)
 		if (method->rule_count && method->why[0])
 			dv_buf_add(&buf, ": ");
 		dv_buf_add(&buf, method->why);
-		if (dv_buf_take(&buf, &text) < 0)
+		if (dv_buf_take(&buf, &text) < 0) {
+			out->failed = true;
 			continue;
+		}
 		dv_outf(out, "  ");
 		/* Both are two columns wide where there is no UTF-8. */
 		dv_out_style(out, method->ok ? DV_STYLE_GOOD : DV_STYLE_BAD, "%s",

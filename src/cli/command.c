@@ -105,10 +105,13 @@ static int run_command(struct dv_cli *cli, int argc, char **argv, struct dv_erro
 /* What was printed must have arrived: a full disk behind a redirection is a failure. */
 static int close_streams(struct dv_cli *cli, int status)
 {
-	bool failed = fflush(cli->out.file) != 0 || ferror(cli->out.file);
+	bool lost = fflush(cli->out.file) != 0 || ferror(cli->out.file);
 
-	if (failed && status == 0) {
+	if (lost && status == 0) {
 		dv_outf(&cli->err, "divvy: writing the output failed: %s\n", strerror(errno));
+		status = 1;
+	} else if (cli->out.failed && status == 0) {
+		(void)fputs("divvy: memory ran out, the output is not whole\n", cli->err.file);
 		status = 1;
 	}
 	(void)fflush(cli->err.file);

@@ -41,6 +41,7 @@ static void put_text(struct dv_out *out, const char *text)
 	dv_autofree char *copy = strdup(text);
 	char *paragraph = copy, *end;
 
+	out->failed |= !copy;
 	while (paragraph && *paragraph) {
 		end = strstr(paragraph, "\n\n");
 		if (end)

@@ -102,6 +102,12 @@ unsigned dv_out_width(const char *rendered)
 	return width;
 }
 
+static const char *out_of_memory(struct dv_out *out)
+{
+	out->failed = true;
+	return "(out of memory)";
+}
+
 static void put(struct dv_out *out, enum dv_style style, const char *text)
 {
 	bool styled = out->colour && style != DV_STYLE_NONE && *text;
@@ -117,7 +123,7 @@ void dv_out_text(struct dv_out *out, enum dv_style style, const char *text)
 {
 	dv_autofree char *rendered = dv_out_render(out, text);
 
-	put(out, style, rendered ? rendered : "(out of memory)");
+	put(out, style, rendered ? rendered : out_of_memory(out));
 }
 
 static void DV_PRINTF(3, 0)
@@ -127,7 +133,7 @@ static void DV_PRINTF(3, 0)
 
 	if (vasprintf(&text, fmt, args) < 0)
 		text = NULL;
-	dv_out_text(out, style, text ? text : "(out of memory)");
+	dv_out_text(out, style, text ? text : out_of_memory(out));
 }
 
 void dv_outf(struct dv_out *out, const char *fmt, ...)
@@ -156,7 +162,8 @@ void dv_out_wrap(struct dv_out *out, enum dv_style style, unsigned indent, unsig
 	bool first = true;
 
 	if (!rendered) {
-		put(out, DV_STYLE_BAD, "(out of memory)\n");
+		put(out, DV_STYLE_NONE, out_of_memory(out));
+		put(out, DV_STYLE_NONE, "\n");
 		return;
 	}
 	for (char *word = strtok_r(rendered, " \n", &save); word;

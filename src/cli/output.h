@@ -30,6 +30,7 @@ struct dv_out {
 	bool terminal;
 	bool utf8;
 	bool colour;
+	bool failed; /* memory ran out, something is missing; stays set */
 	unsigned columns;
 };
 

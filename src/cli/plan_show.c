@@ -110,8 +110,10 @@ static void show_unplaced(struct dv_out *out, const struct dv_plan *plan)
 		for (unsigned k = 0; k < u->rule_count; k++)
 			dv_buf_addf(&buf, "%s%s%s", k ? ", " : " (rule ", u->rules[k],
 				    k + 1 == u->rule_count ? ")" : "");
-		if (dv_buf_take(&buf, &text) < 0)
+		if (dv_buf_take(&buf, &text) < 0) {
+			out->failed = true;
 			continue;
+		}
 		dv_outf(out, "%s", i ? "" : "\n");
 		dv_out_style(out, DV_STYLE_BAD, "not placed");
 		dv_outf(out, " ");
@@ -175,7 +177,9 @@ static void show_waste(struct dv_out *out, const struct dv_plan *plan)
 	if (plan->waste_stranded_slices)
 		dv_buf_addf(&buf, "%s%u stranded slices", buf.len ? ", " : "",
 			    plan->waste_stranded_slices);
-	if (dv_buf_take(&buf, &text) == 0 && *text) {
+	if (dv_buf_take(&buf, &text) < 0)
+		out->failed = true;
+	else if (*text) {
 		dv_outf(out, "\nLeft over: ");
 		dv_out_wrap(out, DV_STYLE_NONE, 2, 11, text);
 	}

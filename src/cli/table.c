@@ -94,11 +94,12 @@ static void measure(const struct dv_table *table, const struct dv_out *out, unsi
 }
 
 /* Bytes of the longest beginning of `text` that is at most `width` columns wide. */
-static size_t fitting(const char *text, unsigned width)
+static size_t fitting(struct dv_out *out, const char *text, unsigned width)
 {
 	dv_autofree char *part = strdup(text);
 	size_t len = strlen(text);
 
+	out->failed |= !part;
 	while (part && len && dv_out_width(part) > width) {
 		do
 			len--;
@@ -120,7 +121,7 @@ static void print_cell(struct dv_out *out, const struct dv_cell *cell,
 	if (used <= width) {
 		dv_out_text(out, cell->style, cell->text);
 	} else {
-		int n = (int)fitting(cell->text, width - dv_out_width(more));
+		int n = (int)fitting(out, cell->text, width - dv_out_width(more));
 
 		dv_out_style(out, cell->style, "%.*s%s", n, cell->text, more);
 	}
