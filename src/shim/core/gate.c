@@ -349,6 +349,7 @@ enum dv_shim_verdict dv_shim_gate_enter(uint64_t key, struct dv_shim_ticket **re
 	struct dv_counters *counters = dv_shim_pages.counters;
 	enum dv_shim_verdict verdict = DV_SHIM_PASS;
 	enum dv_shim_state state = dv_shim_attach();
+	DV_SHIM_KEEP;
 
 	if (state == DV_SHIM_FAILED || state == DV_SHIM_REFUSED) {
 		dv_shim_count(&counters->refused_calls, 1);
@@ -393,6 +394,7 @@ static bool add_queued(struct dv_shim_ticket *ticket, void *token)
 void dv_shim_gate_queue(struct dv_shim_ticket *ticket, void *token)
 {
 	bool ring;
+	DV_SHIM_KEEP;
 
 	pthread_mutex_lock(&gate->lock);
 	ring = add_queued(ticket, token);

@@ -43,21 +43,45 @@ static int install_local_grant(const struct dv_shim_pages *pages, const struct d
 	return install(local, pages->grant);
 }
 
-static int install_local_counters(const struct dv_shim_pages *pages, const struct dv_counters *from)
-{
-	struct dv_counters *local =
-		map(DV_WIRE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+enum {
+	COUNTERS = sizeof(struct dv_counters) / sizeof(uint64_t),
+	COUNTERS_FIRST = offsetof(struct dv_counters, launches) / sizeof(uint64_t),
+	COUNTERS_LEVEL = offsetof(struct dv_counters, inflight) / sizeof(uint64_t),
+};
 
-	if (!local)
-		return -ENOMEM;
-	if (from)
-		memcpy(local, from, sizeof(*local));
-	return install(local, pages->counters);
+/* The counters go on while their page changes: what was counted on the old one after it was copied
+ * is carried over. The old page must be a shared mapping, else it has no second address. */
+static int install_counters(const struct dv_shim_pages *pages, struct dv_counters *fresh)
+{
+	uint64_t *old = mremap(pages->counters, 0, DV_WIRE_PAGE_BYTES, MREMAP_MAYMOVE);
+	uint64_t *place = (uint64_t *)pages->counters;
+	uint64_t then[COUNTERS] = {0};
+	int r;
+
+	for (size_t i = COUNTERS_FIRST; i < COUNTERS; i++)
+		then[i] = __atomic_load_n(&place[i], __ATOMIC_RELAXED);
+	memcpy(fresh, then, sizeof(then));
+	fresh->magic = DV_WIRE_MAGIC;
+	fresh->version = DV_WIRE_VERSION;
+	r = install(fresh, place);
+	if (old == MAP_FAILED)
+		return r;
+	for (size_t i = COUNTERS_FIRST; r == 0 && i < COUNTERS; i++)
+		if (i != COUNTERS_LEVEL) /* set, not counted */
+			dv_shim_count(&place[i],
+				      __atomic_load_n(&old[i], __ATOMIC_RELAXED) - then[i]);
+	munmap(old, DV_WIRE_PAGE_BYTES);
+	return r;
+}
+
+static struct dv_counters *local_counters(void)
+{
+	return map(DV_WIRE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
 }
 
 int dv_shim_pages_init(struct dv_shim_pages *pages)
 {
-	char *area = map(2 * PLACE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	char *area = map(2 * PLACE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
 	struct dv_grant *grant = (void *)area;
 
 	if (!area)
@@ -85,7 +109,6 @@ int dv_shim_pages_adopt(struct dv_shim_pages *pages, int grant_fd, int counters_
 {
 	dv_cleanup(unmap) void *grant = NULL;
 	dv_cleanup(unmap) void *counters = NULL;
-	struct dv_counters *to;
 	int r;
 
 	if (!big_enough(grant_fd) || !big_enough(counters_fd))
@@ -97,11 +120,7 @@ int dv_shim_pages_adopt(struct dv_shim_pages *pages, int grant_fd, int counters_
 	if (((struct dv_grant *)grant)->magic != DV_WIRE_MAGIC ||
 	    ((struct dv_grant *)grant)->version != DV_WIRE_VERSION)
 		return -EPROTO;
-	to = counters;
-	memcpy(to, pages->counters, sizeof(*to));
-	to->magic = DV_WIRE_MAGIC;
-	to->version = DV_WIRE_VERSION;
-	r = install(take_ptr(counters), pages->counters);
+	r = install_counters(pages, take_ptr(counters));
 	if (r < 0)
 		return r;
 	return install(take_ptr(grant), pages->grant);
@@ -109,11 +128,14 @@ int dv_shim_pages_adopt(struct dv_shim_pages *pages, int grant_fd, int counters_
 
 int dv_shim_pages_part(struct dv_shim_pages *pages)
 {
+	struct dv_counters *counters = local_counters();
 	struct dv_grant last;
 	int r;
 
 	dv_shim_grant_read(pages->grant, &last);
-	r = install_local_counters(pages, pages->counters);
+	if (!counters)
+		return -ENOMEM;
+	r = install_counters(pages, counters);
 	if (r < 0)
 		return r;
 	return install_local_grant(pages, &last);
@@ -121,11 +143,14 @@ int dv_shim_pages_part(struct dv_shim_pages *pages)
 
 int dv_shim_pages_forget(struct dv_shim_pages *pages)
 {
+	struct dv_counters *counters = local_counters();
 	struct dv_grant last;
 	int r;
 
 	dv_shim_grant_read(pages->grant, &last);
-	r = install_local_counters(pages, NULL);
+	if (!counters)
+		return -ENOMEM;
+	r = install(counters, pages->counters);
 	if (r < 0)
 		return r;
 	return install_local_grant(pages, &last);

@@ -18,13 +18,13 @@
 #define MS UINT64_C(1000000)
 
 enum {
-	BATCH = 16,	       /* held-back commands opened at once */
-	POLLS_MOST = 4096,     /* commands asked whether they run */
-	SLACK_NS = 50000,      /* not worth a wake-up */
-	RETRY_NS = 50000,      /* somebody is between the look and the queue */
-	STALL_NS = 2000000,    /* no command ended for so long: something waits for something */
-	LOOK_NS = 100000,      /* while work is on the device: whether it has become idle */
-	BLIND_BUSY_NS = 200000 /* without futex_waitv: how often the grant is looked at */
+	BATCH = 16,	    /* held-back commands opened at once */
+	POLLS_MOST = 4096,  /* commands asked whether they run */
+	SLACK_NS = 50000,   /* not worth a wake-up */
+	RETRY_NS = 50000,   /* somebody is between the look and the queue */
+	STALL_NS = 2000000, /* no command ended for so long: something waits for something */
+	LOOK_NS = 100000,   /* while work is on the device: whether it has become idle */
+	BLIND_NS = 500000   /* without futex_waitv: how often the grant is looked at */
 };
 
 static struct dv_shim_gate *const gate = &dv_shim_gate;
@@ -53,17 +53,28 @@ void dv_shim_gate_ring(void)
 	syscall(SYS_futex, &gate->bell, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
 }
 
-static void sleep_until(uint32_t epoch, uint32_t bell, uint64_t wake_ns)
+/* On the grant's epoch and the bell. False: this kernel, or what stands before it, has no such
+ * call. */
+static bool sleep_on_both(uint32_t epoch, uint32_t bell, const struct timespec *until)
 {
-	struct timespec until = {(time_t)(wake_ns / 1000000000), (long)(wake_ns % 1000000000)};
 	struct wait_on on[2] = {{epoch, (uintptr_t)&dv_shim_pages.grant->epoch, 2 /* 32 bits */, 0},
 				{bell, (uintptr_t)&gate->bell, 2 | FUTEX_PRIVATE_FLAG, 0}};
-	struct timespec *limit = wake_ns == UINT64_MAX ? NULL : &until;
 
-	if (syscall(SYS_futex_waitv, on, 2, 0, limit, CLOCK_MONOTONIC) >= 0 || errno != ENOSYS)
+	return syscall(SYS_futex_waitv, on, 2, 0, until, CLOCK_MONOTONIC) >= 0 || errno == EAGAIN ||
+	       errno == ETIMEDOUT || errno == EINTR;
+}
+
+static void sleep_until(uint32_t epoch, uint32_t bell, uint64_t wake_ns)
+{
+	static bool have_no_waitv; /* of the gate's thread alone */
+	struct timespec until = {(time_t)(wake_ns / 1000000000), (long)(wake_ns % 1000000000)};
+
+	if (!have_no_waitv) {
+		have_no_waitv = !sleep_on_both(epoch, bell, wake_ns == UINT64_MAX ? NULL : &until);
 		return;
-	/* An old kernel, or one that hides the call: look at the grant now and then. */
-	wake_ns = DV_MIN(wake_ns, dv_shim_now_ns() + BLIND_BUSY_NS);
+	}
+	/* Look at the grant now and then. */
+	wake_ns = DV_MIN(wake_ns, dv_shim_now_ns() + BLIND_NS);
 	until = (struct timespec){(time_t)(wake_ns / 1000000000), (long)(wake_ns % 1000000000)};
 	syscall(SYS_futex, &gate->bell, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, bell, &until, NULL,
 		FUTEX_BITSET_MATCH_ANY);
@@ -121,6 +132,7 @@ static bool may_go(struct turn *turn, const struct dv_shim_ticket *ticket)
 
 	if (turn->state != DV_SHIM_ATTACHED)
 		return true; /* nobody will grant: what was accepted must not hang */
+	turn->holds = dv_shim_gate_holds(&turn->grant, turn->now_ns);
 	if (!turn->holds)
 		return false;
 	if (ticket->setting || dv_shim_gate_room(&turn->grant, turn->now_ns) || stalled(turn))

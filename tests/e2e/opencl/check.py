@@ -127,6 +127,22 @@ def bypass():
     same(stats, used=0, c_refused_calls=2)
 
 
+def restart():
+    """divvyd goes and comes back under a tenant at work: nothing is lost, nothing hangs."""
+    _, stats = run(TIMED + ["limit=%d" % MIB, "restart"], [TENANT, "launches", "60000"])
+    same(stats, hellos=2, used=0, c_launches=60000, c_inflight=0, c_denied=0)
+    if not stats["last_held"]:
+        fail("the memory it held was not told to the new one")
+    if not stats["counters.passed_ungated"]:
+        fail("nothing was launched meanwhile")
+
+
+def leave():
+    for options in (["mode=endless"], TIMED, ["mode=manual"]):
+        _, stats = run(options, [TENANT, "leave", "50"])
+        same(stats, c_launches=50)
+
+
 def clinfo():
     need("clinfo")
     out, _ = run(["limit=%d" % (128 * MIB), "units=1"], ["clinfo", "--raw"])
@@ -157,6 +173,5 @@ def pyopencl():
     same(stats, used=0, c_launches=50)
 
 
-CASES = {f.__name__.replace("_", "-"): f for f in (memory, many, own_event, threads, copies, fork, bypass,
-                                                    clinfo, clpeak, pyopencl)}
-CASES[sys.argv[4]]()
+CASES = (memory, many, own_event, threads, copies, fork, bypass, leave, restart, clinfo, clpeak, pyopencl)
+{case.__name__.replace("_", "-"): case for case in CASES}[sys.argv[4]]()

@@ -4,6 +4,7 @@
  *
  *   lease-run LAYER STATS [key=value ...] -- command ... */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,23 @@
 #include <unistd.h>
 
 #include "fake-divvyd.h"
+
+/* Die once the tenant is at work, and come back. */
+static bool restart_it;
+
+static bool launched(const struct fake_stats *stats, uint64_t count)
+{
+	return stats->counters.launches >= count;
+}
+
+static void restart(struct fake *fake)
+{
+	for (int i = 0; i < 10 && !fake_wait(fake, launched, 50); i++)
+		;
+	fake_die(fake);
+	usleep(100000);
+	fake_revive(fake);
+}
 
 static int set(struct fake_config *config, const char *arg)
 {
@@ -41,6 +59,10 @@ static int set(struct fake_config *config, const char *arg)
 		config->compute_units = (uint32_t)strtoul(arg + 6, NULL, 10);
 		return 0;
 	}
+	if (strcmp(arg, "restart") == 0) {
+		restart_it = true;
+		return 0;
+	}
 	if (strcmp(arg, "copies") == 0) {
 		config->more_flags |= DV_GRANT_COPIES;
 		return 0;
@@ -60,6 +82,7 @@ static void report(struct fake *fake, const char *path)
 	LINE(used);
 	LINE(peak);
 	LINE(hellos);
+	LINE(last_held);
 	LINE(reserves);
 	LINE(denied);
 	LINE(releases);
@@ -111,6 +134,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "lease-run: %s: %s\n", argv[i + 1], strerror(errno));
 		_exit(127);
 	}
+	if (pid > 0 && restart_it)
+		restart(fake);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return 1;
 	usleep(20000); /* the hang-ups of its last processes */

@@ -2,8 +2,8 @@
 /* A tenant's program: legal OpenCL, opened as many programs do it, by dlopen. It knows nothing of
  * divvy; what it is told on the command line is only what to expect of its device.
  *
- *   tenant memory BYTES | many COUNT | own-event | threads COUNT | fork BYTES | bypass | launches
- * COUNT
+ *   tenant memory BYTES | many COUNT | own-event | threads COUNT | fork BYTES | bypass |
+ *          launches COUNT | leave COUNT
  *
  * Ends with 0, with 1 where something is not as it should be, with 77 where there is no device. */
 #include <dlfcn.h>
@@ -316,6 +316,17 @@ static void run_launches(size_t count)
 	read_all(queue, mem, (int)count);
 }
 
+/* A program may leave with commands on its queues. */
+static void run_leave(size_t count)
+{
+	cl_command_queue queue = new_queue(0);
+	cl_kernel add = add_kernel(zeros(), 1);
+
+	for (size_t i = 0; i < count; i++)
+		launch(queue, add, 0, NULL, NULL);
+	CL(clFlush)(queue);
+}
+
 int main(int argc, char **argv)
 {
 	size_t number = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
@@ -341,6 +352,8 @@ int main(int argc, char **argv)
 		run_bypass();
 	else if (strcmp(argv[1], "launches") == 0)
 		run_launches(number);
+	else if (strcmp(argv[1], "leave") == 0)
+		run_leave(number);
 	else
 		return 2;
 	return 0;
