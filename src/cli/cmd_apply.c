@@ -60,8 +60,9 @@ static void tell(struct dv_cli *cli, const struct dv_plan *plan)
 		dv_outf(&cli->out, "%s: as wanted already, %u tenants stand\n", plan->fleet,
 			plan->kept);
 	else
-		dv_outf(&cli->out, "%s: done in %zu steps, %zu tenants placed\n", plan->fleet,
-			plan->steps.len, plan->assignments.len);
+		dv_outf(&cli->out, "%s: done in %zu %s, %zu tenants placed\n", plan->fleet,
+			plan->steps.len, plan->steps.len == 1 ? "step" : "steps",
+			plan->assignments.len);
 }
 
 /* What is looked at is what is done: the state of the first answer goes with the second question.
@@ -99,14 +100,11 @@ const struct dv_verb dv_verb_apply = {
 	.most = 1,
 	.help = "make a fleet so: each step in a journal, all of it or nothing",
 	.text = "FILE is a fleet file, PLAN what divvy plan -o wrote; a PLAN is refused when the "
-		"machine "
-		"changed since it was made. Only what an earlier apply of the same fleet made is "
-		"changed "
-		"or removed. When a step fails, those before it are undone.\n\n"
+		"machine changed since it was made. Only what an earlier apply of the same fleet "
+		"made is changed or removed. When a step fails, those before it are undone.\n\n"
 		"A change that disturbs a running tenant is asked about on a terminal, and refused "
 		"elsewhere (status 3) unless --yes is given. Status 3 also when a tenant could not "
-		"be "
-		"placed; then nothing is changed.",
+		"be placed; then nothing is changed.",
 	.options = options,
 	.run = run_apply,
 };

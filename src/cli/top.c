@@ -75,7 +75,10 @@ static void add_tenant(struct dv_table *table, struct dv_out *out, const struct 
 			     dv_out_bar(out, lease->got_mpct, DV_MPCT_WHOLE, GOT_BAR, bar));
 		dv_table_add(table, "%s",
 			     lease->got_mpct ? dv_show_share(lease->got_mpct, a) : "0%");
-		dv_table_add(table, "%.1fms", (double)lease->wait_p99_ns / 1e6);
+		if (lease->wait_p99_ns)
+			dv_table_add(table, "%.1fms", (double)lease->wait_p99_ns / 1e6);
+		else
+			dv_table_add(table, "-");
 	} else {
 		dv_table_add(table, "-");
 		dv_table_add(table, "%s", "");

@@ -45,8 +45,10 @@ const char *fake_leases(void);
 const char *fake_gpus(void);
 const char *fake_log(void);
 const char *fake_who(void);
-/* A plan with something of everything, and one that has nothing to do. */
+/* A plan with something of everything, the same with every tenant placed, and one that has nothing
+ * to do. */
 const char *fake_plan(void);
+const char *fake_plan_disturbs(void);
 const char *fake_plan_stands(void);
 /* What POST /v1/leases answers, and GET /v1/leases/NAME: a slice called NAME. */
 struct dv_api_grant;

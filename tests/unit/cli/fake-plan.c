@@ -69,7 +69,7 @@ static struct dv_step step(unsigned id, const char *op, const char *tenant)
 	return s;
 }
 
-const char *fake_plan(void)
+static const char *encode_plan(bool all_placed)
 {
 	struct dv_assignment assignments[] = {
 		slice("notebook", 4 * DV_GIB, 30000), partition("batch"),
@@ -104,7 +104,19 @@ const char *fake_plan(void)
 	steps[0].disturb_count = 2;
 	(void)snprintf(steps[0].disturbs[0], sizeof(steps[0].disturbs[0]), "old");
 	(void)snprintf(steps[0].disturbs[1], sizeof(steps[0].disturbs[1]), "older");
+	if (all_placed)
+		plan.unplaced.len = 0;
 	return encode(&plan);
+}
+
+const char *fake_plan(void)
+{
+	return encode_plan(false);
+}
+
+const char *fake_plan_disturbs(void)
+{
+	return encode_plan(true);
 }
 
 const char *fake_plan_stands(void)

@@ -131,6 +131,59 @@ static void test_assert_and_diff(void **state)
 	assert_run(&run, 4, NULL);
 }
 
+/* Nobody is disturbed without a word, and what was looked at is what is ordered. */
+static void test_apply(void **state)
+{
+	const struct fake_answer quiet[] = {{"POST", "/v1/plan", fake_plan_stands(), {0}},
+					    {"POST", "/v1/apply", "{\"a\": 1}", {0}}};
+	const struct fake_answer refused[] = {
+		{"POST", "/v1/plan", fake_plan(), {0}},
+		{"POST",
+		 "/v1/apply",
+		 NULL,
+		 {.code = -ENOSPC, .rule = "G01", .message = "huge can't be placed"}}};
+	const struct fake_answer stale[] = {
+		{"POST", "/v1/plan", fake_plan_stands(), {0}},
+		{"POST",
+		 "/v1/apply",
+		 NULL,
+		 {.code = -ESTALE, .rule = "S12", .message = "the machine changed"}}};
+	const char *path = put_text("lab.yaml", "version: 1\n");
+	struct fake_run run;
+
+	fake_divvyd(quiet, DV_ARRAY_LEN(quiet));
+	FAKE_RUN(&run, "apply", path);
+	assert_string_equal(run.out, "lab: as wanted already, 1 tenants stand\n");
+	assert_run(&run, 0, NULL);
+	assert_non_null(strstr(fake_divvyd_asked(), "\"state\":\"0123456789abcdef\""));
+	FAKE_RUN(&run, "--json", "apply", path);
+	assert_string_equal(run.out, "{\"a\": 1}\n");
+	assert_run(&run, 0, NULL);
+	fake_divvyd(stale, DV_ARRAY_LEN(stale));
+	FAKE_RUN(&run, "apply", path);
+	assert_run(&run, 3, "S12");
+	fake_divvyd(refused, DV_ARRAY_LEN(refused));
+	FAKE_RUN(&run, "apply", path, "--yes");
+	assert_run(&run, 3, "huge can't be placed");
+	assert_non_null(strstr(fake_divvyd_asked(), "\"consent\":true"));
+}
+
+static void test_apply_needs_consent(void **state)
+{
+	const struct fake_answer answers[] = {{"POST", "/v1/plan", fake_plan_disturbs(), {0}},
+					      {"POST", "/v1/apply", "{\"a\": 1}", {0}}};
+	const char *path = put_text("lab.yaml", "version: 1\n");
+	struct fake_run run;
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	FAKE_RUN(&run, "apply", path);
+	assert_run(&run, 3, "this would disturb old, older; nothing was changed");
+	assert_null(strstr(fake_divvyd_asked(), "/v1/apply"));
+	FAKE_RUN(&run, "apply", path, "-y");
+	assert_string_equal(run.out, "lab: done in 3 steps, 3 tenants placed\n");
+	assert_run(&run, 0, NULL);
+}
+
 static struct dv_lease whole(const char *name, const char *fleet, const char *gpu)
 {
 	struct dv_lease lease = {.method = DV_METHOD_PASSTHROUGH, .state = DV_LEASE_READY};
@@ -214,6 +267,8 @@ int main(void)
 		cmocka_unit_test(test_plan_is_kept_and_used),
 		cmocka_unit_test(test_files_that_are_refused),
 		cmocka_unit_test(test_assert_and_diff),
+		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_apply_needs_consent),
 		cmocka_unit_test(test_export),
 	};
 
