@@ -122,7 +122,7 @@ void *dv_ocl_table_entry(const char *name)
 {
 	for (size_t i = 0; i < DV_ARRAY_LEN(names); i++)
 		if (strcmp(name, names[i].name) == 0)
-			return *(void **)((char *)&table + names[i].offset);
+			return *(void **)(void *)((char *)&table + names[i].offset);
 	return NULL;
 }
 

@@ -141,7 +141,7 @@ static void unref_queue(cl_command_queue queue)
 
 static void svm_free_locked(void *p)
 {
-	struct svm *svm = (struct svm *)((char *)p - offsetof(struct svm, room));
+	struct svm *svm = (void *)((char *)p - offsetof(struct svm, room));
 
 	stats.svm_live--;
 	stats.bytes_live -= svm->size;
