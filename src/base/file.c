@@ -109,17 +109,27 @@ int dv_file_write(const char *path, const void *data, size_t len, mode_t mode, s
 static int check_private(const char *path, struct dv_error *err)
 {
 	struct stat st;
+	int r;
 
 	if (lstat(path, &st) < 0)
 		return dv_error_errno(err, errno, "%s", path);
-	if (!S_ISDIR(st.st_mode))
-		return dv_error_rule(err, -EPERM, "S03", "%s is not a directory", path);
-	if (st.st_uid != geteuid())
-		return dv_error_rule(err, -EPERM, "S03", "%s belongs to user %u, not to you", path,
-				     st.st_uid);
-	if (st.st_mode & 022)
-		return dv_error_rule(err, -EPERM, "S03", "%s can be written by others (mode %04o)",
-				     path, st.st_mode & 07777);
+	if (!S_ISDIR(st.st_mode)) {
+		r = dv_error_rule(err, -EPERM, "S03", "%s is not a directory", path);
+		return dv_error_fix(err, r, "move it away, or name another directory");
+	}
+	if (st.st_uid != geteuid()) {
+		r = dv_error_rule(err, -EPERM, "S03", "%s belongs to user %u, not to you", path,
+				  st.st_uid);
+		return dv_error_fix(err, r,
+				    "name another directory (a user's own is below "
+				    "XDG_RUNTIME_DIR), or have that one removed");
+	}
+	if (st.st_mode & 022) {
+		r = dv_error_rule(err, -EPERM, "S03", "%s can be written by others (mode %04o)",
+				  path, st.st_mode & 07777);
+		return dv_error_fix(
+			err, r, "look that nobody put anything there, then: chmod go-w %s", path);
+	}
 	return 0;
 }
 
