@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "base/file.h"
+#include "cli/input.h"
 #include "cli/verbs.h"
 #include "report/report.h"
 
@@ -50,7 +51,7 @@ static int run_report(struct dv_cli *cli, const struct dv_args *args, struct dv_
 	if (!out)
 		return dv_error_fix(err, dv_error_set(err, -EINVAL, "no place for the page"),
 				    "divvy report %s -o FILE.html", args->words[0]);
-	r = dv_file_read(args->words[0], DV_HTTP_BODY_MOST, &text, &len, err);
+	r = dv_input_read(args->words[0], DV_HTTP_BODY_MOST, &text, &len, err);
 	if (r == 0)
 		r = page_of(text, len, args->words[0], &html, err);
 	if (r < 0)

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/str.h"
+#include "cli/input.h"
 #include "cli/remote.h"
 
 /* A fleet is YAML and begins with a key, a saved plan is JSON and begins with a brace. */
@@ -61,7 +61,7 @@ int dv_wish_read(const char *path, struct dv_api_wish *ret, struct dv_error *err
 	dv_cleanup(dv_api_wish_finip) struct dv_api_wish wish = {0};
 	dv_autofree char *text = NULL;
 	size_t len = 0;
-	int r = dv_file_read(path, DV_HTTP_BODY_MOST, &text, &len, err);
+	int r = dv_input_read(path, DV_HTTP_BODY_MOST, &text, &len, err);
 
 	if (r < 0)
 		return r;

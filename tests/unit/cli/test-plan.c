@@ -98,7 +98,11 @@ static void test_files_that_are_refused(void **state)
 	FAKE_RUN(&run, "plan", put_text("x.json", "{"));
 	assert_run(&run, 2, "x.json");
 	FAKE_RUN(&run, "plan", "/nonexistent/file");
-	assert_run(&run, 1, "/nonexistent/file: No such file");
+	assert_run(&run, 2, "/nonexistent/file: No such file");
+	FAKE_RUN(&run, "plan", "/");
+	assert_run(&run, 2, "/: Is a directory");
+	FAKE_RUN(&run, "plan", "/dev/zero");
+	assert_run(&run, 2, "F14");
 	FAKE_RUN(&run, "plan", put_text("x.json", fake_plan_stands()));
 	assert_run(&run, 2, "without its fleet");
 }
