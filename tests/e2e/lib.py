@@ -236,6 +236,12 @@ class Node:
         """By name."""
         return {lease["name"]: lease for lease in self.api("GET", "/v1/leases")[1]["leases"]}
 
+    def standing(self):
+        """What of the leases does not change by itself."""
+        keys = ("id", "name", "uid", "method", "policy", "node", "memory_bytes", "compute_pct", "ephemeral",
+                "created_s")
+        return [[lease[key] for key in keys] for lease in self.leases().values()]
+
     def take(self, name, **wanted):
         """A lease that stays until it is released; (HTTP status, document)."""
         return self.api("POST", "/v1/leases", {"schema": "divvy/request/1", "name": name, "ephemeral": False,
