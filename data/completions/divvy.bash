@@ -61,7 +61,7 @@ _divvy()
 	who:*) COMPREPLY=() ;;
 	profiles:-*) COMPREPLY=($(compgen -W ' --sources --json --socket --machine -h --help --version' -- "$cur")) ;;
 	profiles:*) COMPREPLY=() ;;
-	run:-*) COMPREPLY=($(compgen -W ' -m --memory -c --compute --policy --gpu --name --method --unenforced --json --socket --machine -h --help --version' -- "$cur")) ;;
+	run:-*) COMPREPLY=($(compgen -W ' -m --memory -c --compute --policy --gpu --name --method --measure --unenforced --json --socket --machine -h --help --version' -- "$cur")) ;;
 	run:*) COMPREPLY=($(compgen -c -- "$cur")) ;;
 	leases:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	leases:*) COMPREPLY=() ;;

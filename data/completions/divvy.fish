@@ -42,6 +42,7 @@ complete -c divvy -n '__fish_seen_subcommand_from run' -l policy -x -a 'best-eff
 complete -c divvy -n '__fish_seen_subcommand_from run' -l gpu -x -d 'on this GPU; any, if not given'
 complete -c divvy -n '__fish_seen_subcommand_from run' -l name -x -a '(__divvy_leases)' -d 'in the lease NAME if there is one, else it gets that name'
 complete -c divvy -n '__fish_seen_subcommand_from run' -l method -x -a 'slice partition passthrough' -d 'slice (if not given), partition or passthrough'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l measure -d 'say at the end what it got: time, memory, waiting'
 complete -c divvy -n '__fish_seen_subcommand_from run' -l unenforced -x -a 'stop warn' -d 'a process that goes round the gate: stop or warn; as divvyd is configured, if not given'
 complete -c divvy -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c divvy -n '__fish_seen_subcommand_from release' -a '(__divvy_leases)'

@@ -12,7 +12,16 @@
 #include "cli/verbs.h"
 #include "model/units.h"
 
-enum { OPT_MEMORY, OPT_COMPUTE, OPT_POLICY, OPT_GPU, OPT_NAME, OPT_METHOD, OPT_UNENFORCED };
+enum {
+	OPT_MEMORY,
+	OPT_COMPUTE,
+	OPT_POLICY,
+	OPT_GPU,
+	OPT_NAME,
+	OPT_METHOD,
+	OPT_MEASURE,
+	OPT_UNENFORCED
+};
 
 static const struct dv_option options[] = {
 	[OPT_MEMORY] = {"memory", 'm', "SIZE",
@@ -24,6 +33,7 @@ static const struct dv_option options[] = {
 	[OPT_NAME] = {"name", 0, "NAME",
 		      "in the lease NAME if there is one, else it gets that name"},
 	[OPT_METHOD] = {"method", 0, "METHOD", "slice (if not given), partition or passthrough"},
+	[OPT_MEASURE] = {"measure", 0, NULL, "say at the end what it got: time, memory, waiting"},
 	[OPT_UNENFORCED] = {"unenforced", 0, "WHAT",
 			    "a process that goes round the gate: stop or warn; as divvyd is "
 			    "configured, if not given"},
@@ -32,7 +42,8 @@ static const struct dv_option options[] = {
 
 struct asked {
 	struct dv_lease_request request;
-	bool limits;		/* something was asked of the lease but its name */
+	bool limits; /* something was asked of the lease but its name */
+	bool measure;
 	const char *unenforced; /* "stop", "warn", or NULL: as divvyd is configured */
 };
 
@@ -107,6 +118,7 @@ static int parse_options(const char *const *value, struct asked *asked, struct d
 	}
 	asked->limits = value[OPT_MEMORY] || value[OPT_COMPUTE] || value[OPT_POLICY] ||
 			value[OPT_METHOD] || value[OPT_GPU];
+	asked->measure = value[OPT_MEASURE];
 	request->ephemeral = true;
 	return r;
 }
@@ -167,8 +179,8 @@ static bool is_last(struct dv_cli *cli, const struct dv_lease *own)
 	const struct timespec step = {.tv_nsec = 10 * (long)DV_NS_PER_MS};
 	struct dv_lease lease;
 
-	/* divvyd may need a moment to see that a process has ended. */
-	for (int i = 0; i < 50; i++) {
+	/* divvyd may need a moment to see that a process has ended: half a second. */
+	for (unsigned ms = 0; ms < cli->patience_ms / 4; ms += 10) {
 		if (dv_run_lease(cli, own->name, &lease, NULL) < 0 || lease.id != own->id ||
 		    !lease.pid_count)
 			return true;
@@ -253,11 +265,13 @@ static int run_waiting(struct dv_wait *wait, const struct dv_api_grant *grant, c
 static int run_granted(struct dv_cli *cli, const struct asked *asked,
 		       const struct dv_api_grant *grant, char **command, struct dv_error *err)
 {
+	struct dv_measure measure = {0};
 	struct dv_root root = {.fd = -1};
 	struct dv_watch watch;
 	struct dv_wait wait = {.cli = cli,
 			       .lease = grant->lease.name,
 			       .watch = &watch,
+			       .measure = asked->measure ? &measure : NULL,
 			       .warn_only = warn_only(asked, grant),
 			       .signal_fd = -1};
 	int r = dv_root_open(cli->root, &root, err);
@@ -268,6 +282,9 @@ static int run_granted(struct dv_cli *cli, const struct asked *asked,
 	r = dv_wait_init(&wait, err);
 	if (r == 0)
 		r = run_waiting(&wait, grant, command, err);
+	if (r >= 0 && measure.begun_ns &&
+	    dv_measure_print(&measure, cli, grant->lease.name, r, dv_now_ns(), err) < 0)
+		r = -ENOMEM;
 	dv_wait_fini(&wait);
 	dv_watch_fini(&watch);
 	dv_root_fini(&root);
@@ -306,19 +323,16 @@ const struct dv_verb dv_verb_run = {
 	.most = -1,
 	.help = "one command in a slice, a partition or on a whole device",
 	.text = "The command runs as it is; its limits are held by divvyd and, in its processes, "
-		"by "
-		"a layer of OpenCL. Before it starts, a probe makes sure that the layer reports to "
-		"divvyd, else nothing is started (rule G03). While it runs, its processes are "
-		"looked "
-		"at: for one that uses OpenCL without the layer the whole tenant is stopped (rule "
-		"G04, "
-		"status 3), or with --unenforced warn it is only named.\n\n"
+		"by a layer of OpenCL. Before it starts, a probe makes sure that the layer reports "
+		"to divvyd, else nothing is started (rule G03). While it runs, its processes are "
+		"looked at: for one that uses OpenCL without the layer the whole tenant is stopped "
+		"(rule G04, status 3), or with --unenforced warn it is only named.\n\n"
 		"The status is the command's own, 128+n when signal n ended it, 127 when it was "
-		"not "
-		"found, 126 when it could not be run. Signals are handed on. The lease ends with "
-		"the "
-		"last process of the command, background ones included; one that was there before "
-		"(--name) stays.",
+		"not found, 126 when it could not be run. Signals are handed on. The lease ends "
+		"with the last process of the command, background ones included; one that was "
+		"there before (--name) stays.\n\n"
+		"With --measure the lease is looked at often at first, then once a second; with "
+		"--json, too, the command's own output comes first.",
 	.options = options,
 	.run = run_run,
 };

@@ -255,7 +255,7 @@ static void tell_left(struct dv_wait *wait, struct state *state)
 
 static int next_ms(const struct dv_wait *wait, const struct state *state, uint64_t now)
 {
-	if (!wait->look)
+	if (!wait->look && !wait->measure)
 		return -1;
 	return state->look_ns <= now ? 0 : (int)((state->look_ns - now) / DV_NS_PER_MS) + 1;
 }
@@ -265,15 +265,32 @@ static int as_exit_status(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* What is to be done now and then; negative: the tenant was stopped. */
+static int look_in(struct dv_wait *wait, struct state *state, uint64_t now, struct dv_error *err)
+{
+	struct dv_lease lease;
+	int r = 0;
+
+	if (wait->measure && dv_run_lease(wait->cli, wait->lease, &lease, NULL) == 0)
+		dv_measure_add(wait->measure, &lease);
+	if (wait->look)
+		r = look(wait, state, now, err);
+	state->look_ms = DV_MIN(2 * state->look_ms, (unsigned)LOOK_LAST_MS);
+	state->look_ns = now + state->look_ms * DV_NS_PER_MS;
+	return r;
+}
+
 int dv_wait_run(struct dv_wait *wait, pid_t pid, int *ret_status, struct dv_error *err)
 {
 	struct pollfd pollfd = {.fd = wait->signal_fd, .events = POLLIN};
 	struct state state = {.pid = pid, .look_ms = LOOK_FIRST_MS};
 	uint64_t now = dv_now_ns();
-	int r;
+	int r = 0;
 
+	if (wait->measure)
+		wait->measure->begun_ns = now;
 	state.look_ns = now + LOOK_FIRST_MS * DV_NS_PER_MS;
-	for (;;) {
+	while (r == 0) {
 		(void)poll(&pollfd, 1, next_ms(wait, &state, now));
 		read_signals(wait, &state);
 		reap(&state);
@@ -283,14 +300,10 @@ int dv_wait_run(struct dv_wait *wait, pid_t pid, int *ret_status, struct dv_erro
 			break;
 		tell_left(wait, &state);
 		now = dv_now_ns();
-		if (!wait->look || now < state.look_ns)
-			continue;
-		r = look(wait, &state, now, err);
-		if (r < 0)
-			return r;
-		state.look_ms = DV_MIN(2 * state.look_ms, (unsigned)LOOK_LAST_MS);
-		state.look_ns = now + state.look_ms * DV_NS_PER_MS;
+		if ((wait->look || wait->measure) && now >= state.look_ns)
+			r = look_in(wait, &state, now, err);
 	}
-	*ret_status = as_exit_status(state.status);
-	return 0;
+	if (r == 0)
+		*ret_status = as_exit_status(state.status);
+	return r;
 }

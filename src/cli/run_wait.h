@@ -7,15 +7,16 @@
 
 #include "api/api.h"
 #include "cli/cli.h"
-#include "cli/run_child.h"
+#include "cli/run_measure.h"
 #include "cli/run_watch.h"
 
 struct dv_wait {
 	struct dv_cli *cli;
-	const char *lease;	/* name */
-	struct dv_watch *watch; /* knows the command's processes; never NULL */
-	bool look;		/* for those that go round the gate */
-	bool warn_only;		/* say what goes round the gate, and let it */
+	const char *lease;	    /* name */
+	struct dv_watch *watch;	    /* knows the command's processes; never NULL */
+	bool look;		    /* for those that go round the gate */
+	struct dv_measure *measure; /* what the command gets, or NULL: nobody wants to know */
+	bool warn_only;		    /* say what goes round the gate, and let it */
 	int signal_fd;
 	sigset_t mask; /* what was blocked before: also for the command */
 };

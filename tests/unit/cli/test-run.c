@@ -228,6 +228,34 @@ static void test_lease_in_use_is_kept(void **state)
 	fake_run_fini(&run);
 }
 
+static void test_measure(void **state)
+{
+	struct fake_run run;
+
+	lease_now.pid_count = 1;
+	lease_now.pids[0] = 0x3ffffff;
+	lease_now.memory_used_bytes = UINT64_C(512) << 20;
+	lease_now.got_mpct = 24500;
+	FAKE_RUN(&run, "run", "--measure", "sh", "-c", "sleep 0.3; exit 4");
+	assert_int_equal(run.status, 4);
+	assert_ptr_equal(strstr(run.err, "divvy: x ran "), run.err);
+	assert_non_null(strstr(run.err, "got 24.5% of the time, of 25% wanted; "
+					"at most 512MiB of 2GiB"));
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "--json", "run", "--measure", "sh", "-c", "sleep 0.3");
+	assert_int_equal(run.status, 0);
+	assert_ptr_equal(strstr(run.out, "{\"schema\": \"divvy/measure/1\", \"lease\": \"x\""),
+			 run.out);
+	assert_non_null(strstr(run.out, "\"got_pct\": 24.5, \"memory_peak_mib\": 512"));
+	assert_string_equal(run.err, "");
+	fake_run_fini(&run);
+	/* Too short for a look: nothing is made up. */
+	FAKE_RUN(&run, "--json", "run", "--measure", "true");
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(run.out, "\"samples\": "));
+	fake_run_fini(&run);
+}
+
 /* What the command leaves is waited for; its own status counts. */
 static void test_orphans(void **state)
 {
@@ -438,6 +466,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(test_lease_that_is_there, set_up),
 		cmocka_unit_test_setup(test_lease_of_another_command, set_up),
 		cmocka_unit_test_setup(test_lease_in_use_is_kept, set_up),
+		cmocka_unit_test_setup(test_measure, set_up),
 		cmocka_unit_test_setup(test_orphans, set_up),
 		cmocka_unit_test_setup(test_signals_are_handed_on, set_up),
 		cmocka_unit_test_setup(test_orphans_end_when_told, set_up),
