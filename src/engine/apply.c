@@ -179,12 +179,16 @@ static int try_end(struct trial *trial, struct dv_step *step, struct dv_error *e
 	struct dv_lease *lease = trial_lease(trial, step->lease.name);
 	ssize_t gpu = lease ? dv_engine_find_gpu(trial->engine, lease->gpu_uuid) : -1;
 	unsigned id = step->id;
+	int r;
 
 	if (gpu < 0 || lease->method != kind->method ||
 	    strcmp(lease->gpu_uuid, step->gpu_uuid) != 0)
 		return stale(err, "a lease that it ends is not there any more");
 	if (strcmp(lease->fleet, trial->op->plan.fleet) != 0 || lease->uid != trial->uid)
 		return not_the_fleets(lease, trial->op->plan.fleet, err);
+	r = dv_engine_check_held(trial->engine, (size_t)gpu, err);
+	if (r < 0)
+		return r;
 	if (is_running(lease) || step->disturb_count) {
 		trial->disturbed++;
 		(void)dv_copy(trial->whom, sizeof(trial->whom), lease->name);

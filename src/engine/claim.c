@@ -17,18 +17,28 @@ static const char *name_of(const struct dv_gpu *gpu)
 	return gpu->product[0] ? gpu->product : gpu->uuid;
 }
 
+static int in_quarantine(const struct dv_gpu *gpu, struct dv_error *err)
+{
+	dv_error_rule(err, -EBUSY, "S11", "%s is in quarantine: %s", name_of(gpu), gpu->quarantine);
+	return dv_error_fix(err, -EBUSY,
+			    "choose another GPU; `divvy release` of the lease that is named tries "
+			    "again, and ends the quarantine when it goes well");
+}
+
+int dv_engine_check_held(const struct dv_engine *engine, size_t gpu, struct dv_error *err)
+{
+	const struct dv_gpu_note *note = &engine->notes.items[gpu];
+
+	return note->owned || note->gone ? 0 : in_quarantine(&engine->gpus.items[gpu], err);
+}
+
 int dv_engine_check_gpu(const struct dv_gpu *gpu, enum dv_method method, enum dv_kind kind,
 			struct dv_error *err)
 {
 	const struct dv_gpu_method *can = dv_gpu_method(gpu, method);
 
-	if (gpu->quarantine[0]) {
-		dv_error_rule(err, -EBUSY, "S11", "%s is in quarantine: %s", name_of(gpu),
-			      gpu->quarantine);
-		return dv_error_fix(err, -EBUSY,
-				    "choose another GPU; `divvy release` of the lease that is "
-				    "named tries again, and ends the quarantine when it goes well");
-	}
+	if (gpu->quarantine[0])
+		return in_quarantine(gpu, err);
 	if (kind == DV_KIND_VM && gpu->kind == DV_GPU_CPU) {
 		dv_error_rule(err, -EOPNOTSUPP, "G08",
 			      "%s is this machine's processor: a virtual machine cannot have it",

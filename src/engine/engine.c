@@ -144,14 +144,17 @@ static bool in_use(const struct dv_engine *engine, const char *uuid)
 	return false;
 }
 
+void dv_engine_disown(struct dv_engine *engine, size_t gpu)
+{
+	engine->ops->disown(engine->data, &engine->gpus.items[gpu]);
+	engine->notes.items[gpu].owned = false;
+}
+
 void dv_engine_disown_unused(struct dv_engine *engine)
 {
-	for (size_t i = 0; i < engine->gpus.len; i++) {
-		if (!engine->notes.items[i].owned || in_use(engine, engine->gpus.items[i].uuid))
-			continue;
-		engine->ops->disown(engine->data, &engine->gpus.items[i]);
-		engine->notes.items[i].owned = false;
-	}
+	for (size_t i = 0; i < engine->gpus.len; i++)
+		if (engine->notes.items[i].owned && !in_use(engine, engine->gpus.items[i].uuid))
+			dv_engine_disown(engine, i);
 }
 
 int dv_engine_audit(struct dv_engine *engine, const struct dv_identity *who, const char *verb,

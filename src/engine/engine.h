@@ -66,7 +66,8 @@ void dv_engine_free(struct dv_engine *engine);
 DV_DEFINE_FREEP(struct dv_engine, dv_engine_free)
 
 /* What the probe found. Divisions are derived from leases; quarantine from the store. Leases on a
- * GPU that is gone stay, and are said to be so: the GPU stays too, in quarantine. */
+ * GPU that is gone stay, and are said to be so: the GPU stays too, in quarantine. When a
+ * GPU that was gone at recovery is back, its leases are brought back as recovery does it. */
 int dv_engine_set_gpus(struct dv_engine *engine, const struct dv_gpu *gpus, size_t count,
 		       struct dv_error *err) DV_MUST_CHECK;
 const struct dv_gpu *dv_engine_gpus(const struct dv_engine *engine, size_t *ret_count);

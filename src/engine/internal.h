@@ -98,6 +98,7 @@ void dv_engine_drop_lease(struct dv_engine *engine, int64_t id);
 bool dv_engine_has_lease_on(const struct dv_engine *engine, const char *uuid);
 /* Own a GPU unless that is so already. */
 int dv_engine_own(struct dv_engine *engine, size_t gpu, struct dv_error *err) DV_MUST_CHECK;
+void dv_engine_disown(struct dv_engine *engine, size_t gpu);
 /* Let go of the GPUs that no lease and no running operation needs. */
 void dv_engine_disown_unused(struct dv_engine *engine);
 /* Write one audit entry; what is not vital is not failed for. */
@@ -177,6 +178,11 @@ bool dv_engine_start_take(struct dv_engine *engine, struct dv_op *op);
 bool dv_engine_start_release(struct dv_engine *engine, struct dv_op *op);
 bool dv_engine_start_apply(struct dv_engine *engine, struct dv_op *op);
 
+/* recover.c */
+/* Own GPUs that are back and make again what stands on them; where that cannot be, nothing new is
+ * placed there until the next probe. Call dv_engine_pump after. */
+void dv_engine_bring_back(struct dv_engine *engine);
+
 /* claim.c */
 /* What the request would get on that GPU: 0 with *ret filled in but for id, node's id, name and
  * nonce; else the refusal. */
@@ -184,6 +190,10 @@ int dv_engine_claim(const struct dv_engine *engine, size_t gpu,
 		    const struct dv_lease_request *request, struct dv_lease *ret,
 		    struct dv_error *err) DV_MUST_CHECK;
 
+/* May a lease on that GPU be changed? Not while the GPU is there without being ours, since its
+ * leases could not be brought back. */
+int dv_engine_check_held(const struct dv_engine *engine, size_t gpu,
+			 struct dv_error *err) DV_MUST_CHECK;
 /* May something be placed on that GPU by that method? */
 int dv_engine_check_gpu(const struct dv_gpu *gpu, enum dv_method method, enum dv_kind kind,
 			struct dv_error *err) DV_MUST_CHECK;

@@ -12,7 +12,9 @@ struct recovery {
 	struct dv_journal_ops open; /* as the store has them */
 	struct dv_op *first, **last;
 	unsigned count;
-	bool *lost; /* beside each GPU: another divvyd owns it now */
+	bool *fresh; /* beside each GPU: owned since now */
+	bool *lost;  /* beside each GPU: another divvyd owns it now */
+	bool any_lost;
 };
 
 static void recovery_fini(struct recovery *recovery)
@@ -24,6 +26,7 @@ static void recovery_fini(struct recovery *recovery)
 		dv_engine_op_free(op);
 	}
 	dv_journal_ops_fini(&recovery->open);
+	free(recovery->fresh);
 	free(recovery->lost);
 }
 
@@ -55,23 +58,26 @@ static bool is_needed(const struct dv_engine *engine, const struct recovery *rec
 	return false;
 }
 
-/* Own what is needed; what another divvyd took meanwhile is lost. */
+/* Own what is needed and there; what another divvyd took meanwhile is lost. */
 static int own_all(struct dv_engine *engine, struct recovery *recovery, struct dv_error *err)
 {
 	for (size_t i = 0; i < engine->gpus.len; i++) {
+		const struct dv_gpu_note *note = &engine->notes.items[i];
 		struct dv_error why = {0};
 		int r;
 
-		if (!is_needed(engine, recovery, engine->gpus.items[i].uuid))
+		if (note->owned || note->gone ||
+		    !is_needed(engine, recovery, engine->gpus.items[i].uuid))
 			continue;
 		r = dv_engine_own(engine, i, &why);
-		if (r == -EBUSY) {
-			recovery->lost[i] = true;
-		} else if (r < 0) {
+		if (r < 0 && r != -EBUSY) {
 			if (err && !err->code)
 				*err = why;
 			return r;
 		}
+		recovery->fresh[i] = r == 0;
+		recovery->lost[i] = r < 0;
+		recovery->any_lost = recovery->any_lost || r < 0;
 	}
 	return 0;
 }
@@ -129,10 +135,10 @@ static void keep_lost(struct dv_engine *engine, struct recovery *recovery)
 /* Let go of what stood on devices that are another's now: two owners are worse than none. */
 static int drop_lost(struct dv_engine *engine, struct recovery *recovery, struct dv_error *err)
 {
-	int r = dv_store_begin(engine->store, err);
+	int r = recovery->any_lost ? dv_store_begin(engine->store, err) : 1;
 
-	if (r < 0)
-		return r;
+	if (r != 0)
+		return r < 0 ? r : 0;
 	r = write_lost_leases(engine, recovery, err);
 	if (r == 0)
 		r = write_lost_steps(engine, recovery, err);
@@ -254,24 +260,39 @@ static int look_at(struct dv_engine *engine, struct recovery *recovery,
 {
 	ssize_t gpu = dv_engine_find_gpu(engine, lease->gpu_uuid);
 
+	/* Later, when a GPU is back, the others were looked at long ago. */
+	if (engine->recovered && (gpu < 0 || !recovery->fresh[gpu]))
+		return 0;
 	if (is_at_work(recovery, lease->id) || lease->state == DV_LEASE_BROKEN)
 		return 0;
 	if (lease->state == DV_LEASE_PENDING || lease->state == DV_LEASE_RELEASING ||
 	    (lease->ephemeral && !engine->ops->launcher_alive(engine->data, lease)))
 		return let_go(recovery, lease, err);
-	/* One whose GPU is gone stands as it is. */
+	/* One whose GPU is gone stands as it is, until that is back. */
 	if (gpu < 0 || engine->notes.items[gpu].gone)
 		return 0;
 	return stand_again(engine, recovery, lease, err);
 }
 
+/* It did not come to it: the next try begins where this one did. */
+static void disown_fresh(struct dv_engine *engine, const struct recovery *recovery)
+{
+	for (size_t i = 0; recovery->fresh && i < engine->gpus.len; i++)
+		if (recovery->fresh[i])
+			dv_engine_disown(engine, i);
+}
+
 static int prepare(struct dv_engine *engine, struct recovery *recovery, struct dv_error *err)
 {
-	int r = dv_store_ops_open(engine->store, &recovery->open, err);
+	int r = 0;
 
+	recovery->last = &recovery->first;
+	recovery->fresh = calloc(engine->gpus.len + 1, sizeof(*recovery->fresh));
 	recovery->lost = calloc(engine->gpus.len + 1, sizeof(*recovery->lost));
-	if (r == 0 && !recovery->lost)
-		r = no_memory(err);
+	if (!recovery->fresh || !recovery->lost)
+		return no_memory(err);
+	if (!engine->recovered)
+		r = dv_store_ops_open(engine->store, &recovery->open, err);
 	if (r == 0)
 		r = own_all(engine, recovery, err);
 	if (r == 0)
@@ -291,10 +312,9 @@ int dv_engine_recover(struct dv_engine *engine, dv_engine_done_fn done, void *ar
 
 	if (engine->recovered)
 		return dv_error_set(err, -EINVAL, "recovery was done already");
-	recovery.last = &recovery.first;
 	r = prepare(engine, &recovery, err);
 	if (r < 0) {
-		dv_engine_disown_unused(engine);
+		disown_fresh(engine, &recovery);
 		return r;
 	}
 	engine->recovered = true;
@@ -309,4 +329,39 @@ int dv_engine_recover(struct dv_engine *engine, dv_engine_done_fn done, void *ar
 	}
 	dv_engine_pump(engine);
 	return 0;
+}
+
+/* Nothing new may come beside leases that are not there yet. */
+static void close_until_later(struct dv_engine *engine, const struct dv_error *why)
+{
+	for (size_t i = 0; i < engine->gpus.len; i++) {
+		struct dv_gpu *gpu = &engine->gpus.items[i];
+		const struct dv_gpu_note *note = &engine->notes.items[i];
+
+		if (!note->owned && !note->gone && dv_engine_has_lease_on(engine, gpu->uuid))
+			(void)snprintf(gpu->quarantine, sizeof(gpu->quarantine),
+				       "its leases could not be brought back: %.120s", why->msg);
+	}
+}
+
+void dv_engine_bring_back(struct dv_engine *engine)
+{
+	dv_cleanup(recovery_fini) struct recovery recovery = {0};
+	struct dv_error err = {0};
+
+	if (!engine->recovered)
+		return;
+	if (prepare(engine, &recovery, &err) < 0) {
+		disown_fresh(engine, &recovery);
+		close_until_later(engine, &err);
+		return;
+	}
+	while (recovery.first) {
+		struct dv_op *op = recovery.first;
+
+		recovery.first = op->next;
+		op->next = NULL;
+		op->told = true; /* nobody waits for it */
+		dv_engine_queue_take(engine, op);
+	}
 }

@@ -237,8 +237,8 @@ static int op_own(void *data, const struct dv_gpu *gpu, struct dv_error *err)
 
 	if (fake->dead)
 		return dv_error_set(err, -EIO, "killed");
-	if (i < 0)
-		return 0; /* gone: nobody else can have it either */
+	if (fake->fail_own || i < 0)
+		return dv_error_set(err, -EPERM, "no lock can be made");
 	if (fake->world->owner[i] >= 0 && fake->world->owner[i] != fake->number)
 		return dv_error_rule(err, -EBUSY, "S05", "engine %d owns it",
 				     fake->world->owner[i]);

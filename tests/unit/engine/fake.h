@@ -58,6 +58,7 @@ struct fake {
 	int fail_code;	  /* with what; 0: -EIO */
 	bool half_done;	  /* a failing step has done its work all the same */
 	bool refuse_step; /* ops->step itself is negative */
+	bool fail_own;
 
 	struct dv_quota quota;
 	bool launchers_gone;

@@ -178,23 +178,86 @@ static void test_lost_at_work(void **state)
 	assert_int_equal(ops.len, 0);
 }
 
+/* Start without the first device. */
+static void start_without(struct place *place, struct dv_gpu *ret_gone)
+{
+	fake_kill(&place->fake);
+	*ret_gone = place->world.gpus[0];
+	place->world.gpus[0] = place->world.gpus[1];
+	place->world.gpu_count = 1;
+	assert_int_equal(fake_start(&place->fake), 0);
+	assert_string_equal(place->fake.log, "");
+	assert_int_equal(dv_engine_lease(place->fake.engine, "a")->state, DV_LEASE_READY);
+}
+
+static int look_again(struct place *place, const struct dv_gpu *back)
+{
+	place->world.gpus[0] = *back;
+	place->world.gpu_count = 2;
+	return dv_engine_set_gpus(place->fake.engine, place->world.gpus, 2, NULL);
+}
+
 static void test_gone_gpu(void **state)
 {
 	struct place *place = *state;
 	struct fake *fake = &place->fake;
 	struct dv_lease_request a = fake_slice("a");
+	struct dv_gpu gone;
 	size_t count;
 
 	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
-	fake_kill(fake);
-	place->world.gpus[0] = place->world.gpus[1];
-	place->world.gpu_count = 1;
-	assert_int_equal(fake_start(fake), 0);
-	assert_string_equal(fake->log, "");
-	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_READY);
+	start_without(place, &gone);
 	assert_string_equal(dv_engine_gpus(fake->engine, &count)[1].uuid, "CPU-0");
 	assert_int_equal(count, 2);
 	assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+}
+
+/* It is back: owned, and its lease is made again, once. */
+static void test_gpu_is_back(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_lease_request a = fake_slice("a");
+	struct dv_gpu gone;
+	size_t count;
+
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+	start_without(place, &gone);
+	fake->answers = 0;
+	assert_int_equal(look_again(place, &gone), 0);
+	assert_string_equal(fake->log, "+slice.create CPU-0/s1\n");
+	assert_int_equal(place->world.owner[0], 0);
+	assert_int_equal(dv_engine_set_gpus(fake->engine, place->world.gpus, 2, NULL), 0);
+	assert_string_equal(fake->log, "+slice.create CPU-0/s1\n");
+	assert_int_equal(fake->answers, 0);
+	assert_false(dv_engine_gpus(fake->engine, &count)[0].quarantine[0]);
+}
+
+/* It is back, but another divvyd's; or it cannot be owned now, and later it can. */
+static void test_gpu_is_back_badly(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_lease_request a = fake_slice("a"), b = fake_slice("b");
+	struct dv_gpu gone;
+	size_t count;
+
+	(void)dv_copy(b.gpu, sizeof(b.gpu), "CPU-0");
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+	start_without(place, &gone);
+	fake->fail_own = true;
+	assert_int_equal(look_again(place, &gone), 0);
+	assert_non_null(strstr(dv_engine_gpus(fake->engine, &count)[0].quarantine, "brought back"));
+	assert_int_equal(fake_take(fake, &b, &fake_alice), -EBUSY);
+	assert_string_equal(fake->err.rule, "S11");
+	assert_int_equal(fake_release(fake, "a", &fake_alice), -EBUSY);
+	assert_string_equal(fake->err.rule, "S11");
+	fake->fail_own = false;
+	place->world.owner[0] = 3;
+	assert_int_equal(look_again(place, &gone), 0);
+	assert_null(dv_engine_lease(fake->engine, "a"));
+	assert_int_equal(place->world.owner[0], 3);
+	assert_string_equal(fake->log, "");
 }
 
 /* Do one thing, killed after event number `at` (or before it): returns whether it was killed. */
@@ -289,6 +352,7 @@ int main(void)
 		PLACE_TEST(test_launcher_gone),	    PLACE_TEST(test_launcher_gone_and_full),
 		PLACE_TEST(test_cannot_stand),	    PLACE_TEST(test_device_lost),
 		PLACE_TEST(test_lost_at_work),	    PLACE_TEST(test_gone_gpu),
+		PLACE_TEST(test_gpu_is_back),	    PLACE_TEST(test_gpu_is_back_badly),
 		PLACE_TEST(test_killed_everywhere), PLACE_TEST(test_killed_while_undoing),
 	};
 
