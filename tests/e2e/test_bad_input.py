@@ -128,7 +128,7 @@ def runs(wrong, node):
     wrong(1, "S18", "run", "--gpu", "9", "--", "true", says=["9"])
     wrong(2, None, "run", "--name", "keep", "--memory", "1MiB", "--", "true", says=["keep"])
     wrong(127, None, "run", "--", "/nonexistent/command", says=["/nonexistent/command"])
-    wrong(127, None, "run", "--", "no-such-command-anywhere", says=["no-such-command-anywhere"])
+    wrong(127, None, "run", "--", "no-such-command", says=["no-such-command"], env={"PATH": "/usr/bin:/bin"})
     wrong(126, None, "run", "--", "/etc/passwd", says=["/etc/passwd"])
 
 
