@@ -147,7 +147,7 @@ static const struct dv_change beginning = {
 static int write_begin(struct dv_engine *engine, struct dv_op *op, size_t gpu,
 		       struct dv_lease *lease, struct dv_error *err)
 {
-	struct dv_node node;
+	struct dv_node node = {0};
 	int r = dv_store_lease_ids(engine->store, 1, &lease->id, err);
 
 	if (r == 0)
