@@ -55,6 +55,9 @@ int dv_verb_unknown(const char *name, struct dv_error *err);
 
 /* The help of divvy (`verb` NULL) or of one verb. */
 void dv_help(struct dv_out *out, const struct dv_verb *verb);
+/* The same as a document, divvy/help/1, which also says the version; the caller frees. */
+int dv_help_document(const struct dv_verb *only, char **ret_text,
+		     struct dv_error *err) DV_MUST_CHECK;
 
 /* Print a failure: for a person on cli->err, or with --json a document on cli->out. Returns the
  * exit status. */

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/remote.h"
 #include "cli/verbs.h"
+
+static int print_document(struct dv_cli *cli, const struct dv_verb *verb, struct dv_error *err)
+{
+	dv_autofree char *text = NULL;
+	int r = dv_help_document(verb, &text, err);
+
+	if (r == 0)
+		dv_remote_print(cli, text);
+	return r;
+}
 
 static int run_help(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
@@ -10,6 +21,8 @@ static int run_help(struct dv_cli *cli, const struct dv_args *args, struct dv_er
 		if (!verb)
 			return dv_verb_unknown(args->words[0], err);
 	}
+	if (cli->json)
+		return print_document(cli, verb, err);
 	dv_help(&cli->out, verb);
 	return 0;
 }

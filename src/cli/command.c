@@ -48,16 +48,26 @@ static int check_count(const struct dv_verb *verb, int count, struct dv_error *e
 	return dv_error_fix(err, r, "divvy %s --help", verb->name);
 }
 
-/* --help and --version are answered whatever else stands there. */
-static bool answered(struct dv_cli *cli, const struct dv_given *globals, const struct dv_verb *verb)
+/* --help and --version are answered whatever else stands there: 1, or 0 when neither does. */
+static int answer(struct dv_cli *cli, const struct dv_given *globals, const struct dv_verb *verb,
+		  struct dv_error *err)
 {
-	if (globals->value[DV_GLOBAL_HELP])
+	dv_autofree char *text = NULL;
+	int r;
+
+	if (!globals->value[DV_GLOBAL_HELP] && !globals->value[DV_GLOBAL_VERSION])
+		return 0;
+	if (globals->value[DV_GLOBAL_JSON]) {
+		r = dv_help_document(verb, &text, err);
+		if (r < 0)
+			return r;
+		dv_outf(&cli->out, "%s\n", text);
+	} else if (globals->value[DV_GLOBAL_HELP]) {
 		dv_help(&cli->out, verb);
-	else if (globals->value[DV_GLOBAL_VERSION])
+	} else {
 		dv_outf(&cli->out, "divvy %s\n", DV_VERSION);
-	else
-		return false;
-	return true;
+	}
+	return 1;
 }
 
 static int run_verb(struct dv_cli *cli, const struct dv_verb *verb, struct dv_given *globals,
@@ -71,8 +81,9 @@ static int run_verb(struct dv_cli *cli, const struct dv_verb *verb, struct dv_gi
 	r = dv_options_parse(sets, argc, argv, verb->most < 0, &first, err);
 	if (r < 0)
 		return dv_error_fix(err, r, "divvy %s --help", verb->name);
-	if (answered(cli, globals, verb))
-		return 0;
+	r = answer(cli, globals, verb, err);
+	if (r)
+		return DV_MIN(r, 0);
 	args.count = argc - first;
 	args.words = argv + first;
 	r = use_globals(cli, globals, err);
@@ -92,8 +103,11 @@ static int run_command(struct dv_cli *cli, int argc, char **argv, struct dv_erro
 	r = dv_options_parse(sets, argc, argv, true, &first, err);
 	if (r < 0)
 		return dv_error_fix(err, r, "divvy --help");
-	if (first >= argc && answered(cli, &globals, NULL))
-		return 0;
+	if (first >= argc) {
+		r = answer(cli, &globals, NULL, err);
+		if (r)
+			return DV_MIN(r, 0);
+	}
 	verb = dv_verb_find(first < argc ? argv[first] : DV_VERB_PLAIN);
 	if (!verb)
 		return dv_verb_unknown(argv[first], err);

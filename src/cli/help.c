@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
+#include "config.h"
 
 /* Where the right column begins. */
 enum { VERBS_AT = 12, OPTIONS_AT = 24 };
@@ -78,4 +80,52 @@ void dv_help(struct dv_out *out, const struct dv_verb *verb)
 	dv_outf(out, "\n");
 	dv_out_wrap(out, DV_STYLE_NONE, 0, 0,
 		    "\"divvy VERB --help\" says more of a verb; so does the manual, man divvy.");
+}
+
+static void json_options(struct dv_json *json, const struct dv_option *options)
+{
+	char letter[2] = "";
+
+	dv_json_array(json, "options");
+	for (; options && options->name; options++) {
+		letter[0] = options->letter;
+		dv_json_object(json, NULL);
+		dv_json_text(json, "name", options->name);
+		dv_json_text(json, "letter", letter[0] ? letter : NULL);
+		dv_json_text(json, "value", options->value);
+		dv_json_text(json, "help", options->help);
+		dv_json_end(json);
+	}
+	dv_json_end(json);
+}
+
+int dv_help_document(const struct dv_verb *only, char **ret_text, struct dv_error *err)
+{
+	struct dv_buf buf = {0};
+	struct dv_json json;
+
+	dv_json_init(&json, &buf);
+	dv_json_object(&json, NULL);
+	dv_json_text(&json, "schema", "divvy/help/1");
+	dv_json_text(&json, "version", DV_VERSION);
+	json_options(&json, dv_globals);
+	dv_json_array(&json, "verbs");
+	for (size_t i = 0; dv_verbs[i]; i++) {
+		const struct dv_verb *verb = dv_verbs[i];
+
+		if (only && only != verb)
+			continue;
+		dv_json_object(&json, NULL);
+		dv_json_text(&json, "name", verb->name);
+		dv_json_text(&json, "args", verb->args);
+		dv_json_text(&json, "help", verb->help);
+		dv_json_text(&json, "text", verb->text);
+		json_options(&json, verb->options);
+		dv_json_end(&json);
+	}
+	dv_json_end(&json);
+	dv_json_end(&json);
+	if (dv_buf_take(&buf, ret_text) < 0)
+		return dv_error_set(err, -ENOMEM, "no memory for the document");
+	return 0;
 }

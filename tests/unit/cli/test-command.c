@@ -63,6 +63,24 @@ static void test_failure_as_document(void **state)
 	fake_run_fini(&ran);
 }
 
+static void test_help_as_document(void **state)
+{
+	struct fake_run ran;
+
+	FAKE_RUN(&ran, "--json", "--help");
+	assert_int_equal(ran.status, 0);
+	assert_ptr_equal(
+		strstr(ran.out, "{\"schema\": \"divvy/help/1\", \"version\": \"" DIVVY_VERSION),
+		ran.out);
+	assert_non_null(strstr(ran.out, "\"name\": \"release\""));
+	fake_run_fini(&ran);
+	FAKE_RUN(&ran, "help", "run", "--json");
+	assert_int_equal(ran.status, 0);
+	assert_non_null(strstr(ran.out, "\"name\": \"memory\", \"letter\": \"m\""));
+	assert_null(strstr(ran.out, "\"name\": \"release\""));
+	fake_run_fini(&ran);
+}
+
 static void test_machine_is_refused(void **state)
 {
 	struct fake_run ran;
@@ -143,6 +161,7 @@ int main(void)
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_unknown_verb),
 		cmocka_unit_test(test_failure_as_document),
+		cmocka_unit_test(test_help_as_document),
 		cmocka_unit_test(test_machine_is_refused),
 		cmocka_unit_test(test_count_of_words),
 		cmocka_unit_test(test_full_disk),
