@@ -82,7 +82,7 @@ static void test_page_limit(void **state)
 	int n;
 
 	assert_int_equal(dv_store_open(scratch->path, &store, NULL), 0);
-	assert_int_equal(sqlite3_exec(store->db, "PRAGMA max_page_count = 40", NULL, NULL, NULL),
+	assert_int_equal(sqlite3_exec(store->db, "PRAGMA max_page_count = 24", NULL, NULL, NULL),
 			 SQLITE_OK);
 	n = fill(store, 4000);
 	assert_true(n > 0);
