@@ -26,6 +26,14 @@ check-quick:
 	tools/deps.sh build run test
 	python3 tools/check.py build
 
+# divvy's own figures against their goals (sharing itself: divvy bench). Wants a quiet machine.
+bench:
+	tools/deps.sh build run
+	[ -f build-release/build.ninja ] || \
+		meson setup build-release --wrap-mode=nodownload --buildtype=release
+	ninja -C build-release
+	python3 tests/bench/bench-figures.py build-release
+
 # Five minutes on each fuzzer; the corpora are replayed by `make check`.
 fuzz:
 	tools/deps.sh build run test

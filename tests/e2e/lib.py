@@ -179,7 +179,7 @@ class Node:
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             return f.read()
 
-    def spawn_daemon(self):
+    def spawn_daemon(self, **more):
         """Another divvyd in the same directories, not waited for."""
         command = [DIVVYD, "--run-dir", self.run_dir, "--state-dir", self.state_dir,
                    "--lock-dir", self.lock_dir, *self.options]
@@ -187,7 +187,7 @@ class Node:
             command += ["--config", self.config]
         with open(self.log_path, "a", encoding="utf-8") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, env=self.env, cwd="/",
-                                    **as_user(self.user))
+                                    **as_user(self.user), **more)
 
     def start(self):
         self.daemon = self.spawn_daemon()
