@@ -7,6 +7,15 @@ import time
 
 from lib import BURN, Node, expect, need_opencl, wait_for
 
+
+def runs_burn(lease):
+    """Is the command attached? (Before it, a probe is.)"""
+    try:
+        return lease["pids"] and os.path.samefile(f"/proc/{lease['pids'][0]}/exe", BURN)
+    except OSError:
+        return False
+
+
 need_opencl()
 with Node() as node:
     # The command's own status, and a signal's.
@@ -43,7 +52,7 @@ with Node() as node:
 
     # A launcher that is killed leaves its command the lease, until that ends too.
     child = node.spawn("run", "--name", "orphan", "--", BURN, "--for", "60s")
-    lease = wait_for(lambda: next((l for l in node.json("leases")["leases"] if l["pids"]), None))
+    lease = wait_for(lambda: next((l for l in node.json("leases")["leases"] if runs_burn(l)), None))
     child.kill()
     child.wait()
     time.sleep(1)
