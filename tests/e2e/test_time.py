@@ -63,7 +63,7 @@ class Tenant:
         expect(self.launcher.wait(60) == 0, f"{self.name} ends well", self.launcher.returncode)
         with open(self.out, "rb") as f:
             record = f.read()
-        count = struct.unpack_from("6Q", record)[4]
+        _, _, _, self.late_ns, count, _ = struct.unpack_from("6Q", record)
         return struct.unpack_from(f"{count}Q", record, 48)
 
     def end(self):
@@ -130,14 +130,16 @@ def shares(node, short):
     """70:30, of two that always want more. A busy machine may spoil one go, hardly three."""
     got = []
     for _ in range(3):
-        start = time.clock_gettime_ns(time.CLOCK_MONOTONIC) + 3 * SECOND
+        start = time.clock_gettime_ns(time.CLOCK_MONOTONIC) + 4 * SECOND
         more, less = (Tenant(node, name, short, 4, share, 4, start)
                       for name, share in (("more", "70%"), ("less", "30%")))
         # The same kernels: what was launched is what was got.
         a, b = len(more.latencies()), len(less.latencies())
         got.append(100 * a / (a + b))
         wait_for(lambda: node.leases() == {})
-        if 65 <= got[-1] <= 75:
+        if more.late_ns or less.late_ns:
+            print("one began late, so that the other had more")
+        elif 65 <= got[-1] <= 75:
             return got
     expect(False, "70:30 is 70:30, at least from 65 to 75", got)
 
