@@ -44,14 +44,14 @@ run apply docs/examples/demo.yaml
 run diff docs/examples/demo.yaml && echo "as wanted"
 
 bold "4. Run all five; each is an ordinary OpenCL program that wants the whole device"
-start=$(($(cut -d' ' -f1 /proc/uptime | tr -d .) * 10000000 + 4000000000))
+start=$(($(cut -d' ' -f1 /proc/uptime | tr -d .) * 10000000 + 8000000000))
 for tenant in trainer service-0 service-1 notebook-0 notebook-1; do
-	seconds=14s
+	seconds=12s
 	divvy run --name "$tenant" -- "$burn" --kernel 2ms --loops 40000 --for "$seconds" \
 		--start "$start" --out "$work/$tenant.record" 2>"$work/$tenant.err" &
 	eval "pid_${tenant//-/_}=$!"
 done
-sleep 9
+sleep 12
 run top --once
 
 bold "5. Kill one (notebook-1) in the middle"
@@ -77,4 +77,4 @@ bold "7. Measure: a light tenant beside a heavy neighbour, by each way of sharin
 run bench --quick noisy/ gate/ungated/1ms gate/50:50/1ms share/70:30/1ms/sync -o "$out/bench.json"
 divvy report "$out/bench.json" -o "$out/bench.html"
 echo
-echo "The page with the plots: $PWD/$out/bench.html"
+echo "The page with the plots: $(realpath "$out/bench.html")"
