@@ -47,7 +47,7 @@ static void node_close_tenants(struct dv_gate_node *node)
 
 	lock(node);
 	while ((tenant = TAILQ_FIRST(&node->tenants)))
-		dv_gate_tenant_close(tenant);
+		dv_gate_tenant_close(tenant, false); /* divvyd stops, the lease stands */
 	(void)pthread_mutex_unlock(&node->lock);
 }
 
@@ -138,7 +138,7 @@ int dv_gate_close(struct dv_gate *gate, int64_t lease_id, struct dv_error *err)
 	if (!tenant)
 		return dv_error_set(err, -ENOENT, "lease %lld is not open", (long long)lease_id);
 	node = tenant->node;
-	dv_gate_tenant_close(tenant);
+	dv_gate_tenant_close(tenant, true);
 	last = TAILQ_EMPTY(&node->tenants);
 	(void)pthread_mutex_unlock(&node->lock);
 	if (last) {

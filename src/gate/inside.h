@@ -91,6 +91,8 @@ struct dv_gate_tenant {
 	unsigned window_cost, muted_count;
 	bool holding; /* it is its turn, on the page of holder_count peers */
 	bool revoked, endless;
+	bool bounded;	    /* endless, but with neighbours that come again: see turn.c */
+	uint64_t lately_ns; /* last began or ended a turn */
 	unsigned holder_count;
 	uint64_t granted_ns, until_ns; /* until_ns: UINT64_MAX where endless */
 	uint64_t idle_since_ns;	       /* the latest end of work of those that drained */
@@ -146,7 +148,7 @@ int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *le
 		       uint64_t grace_ns, struct dv_gate_tenant **ret,
 		       struct dv_error *err) DV_MUST_CHECK;
 /* Hang up on everybody and remove the socket; freed by the node's thread. */
-void dv_gate_tenant_close(struct dv_gate_tenant *tenant);
+void dv_gate_tenant_close(struct dv_gate_tenant *tenant, bool gone);
 void dv_gate_tenant_accept(struct dv_gate_tenant *tenant, uint64_t now_ns);
 /* What is due by time; returns when to call again. */
 uint64_t dv_gate_tenant_tick(struct dv_gate_tenant *tenant, uint64_t now_ns);

@@ -94,13 +94,14 @@ int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *le
 	return 0;
 }
 
-void dv_gate_tenant_close(struct dv_gate_tenant *tenant)
+void dv_gate_tenant_close(struct dv_gate_tenant *tenant, bool gone)
 {
 	struct dv_gate_node *node = tenant->node;
 	struct dv_gate_peer *peer;
 
 	while ((peer = TAILQ_FIRST(&tenant->peers))) {
-		dv_gate_refuse(peer->fd, DV_REFUSAL_GONE);
+		if (gone)
+			dv_gate_refuse(peer->fd, DV_REFUSAL_GONE);
 		dv_gate_peer_close(peer);
 	}
 	dv_gate_turn_close(tenant, node->now_ns);

@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "gate/inside.h"
 
+/* A neighbour that had a turn so lately will have another. */
+enum { QUIET_NS = 500000000 };
+
 static uint32_t base_flags(const struct dv_gate_tenant *tenant)
 {
 	const struct dv_gate_config *config = &tenant->node->gate->config;
@@ -27,13 +30,28 @@ void dv_gate_turn_welcome(struct dv_gate_peer *peer)
 	grant->linger_ns = config->linger_ns;
 }
 
-/* Write the turn as it is now into the page of one that has it. */
+/* Until when a neighbour that had a turn is reckoned to come again; 0: there is none. */
+static uint64_t neighbours_until(const struct dv_gate_tenant *tenant)
+{
+	const struct dv_gate_tenant *other;
+	uint64_t lately_ns = 0;
+
+	TAILQ_FOREACH(other, &tenant->node->tenants, link)
+	if (other != tenant && other->lease.timed)
+		lately_ns = DV_MAX(lately_ns, other->lately_ns);
+	return lately_ns ? lately_ns + QUIET_NS : 0;
+}
+
+/* Write the turn as it is now into the page of one that has it. An endless turn puts as much on the
+ * device as the program likes; while a neighbour comes and goes that would make it wait for all of
+ * it each time, so then the work in flight stays bounded. */
 static void publish_held(struct dv_gate_peer *peer, uint64_t now_ns)
 {
-	const struct dv_gate_tenant *tenant = peer->tenant;
+	struct dv_gate_tenant *tenant = peer->tenant;
 	uint32_t flags = base_flags(tenant) | DV_GRANT_HELD;
 
-	if (tenant->endless)
+	tenant->bounded = tenant->endless && neighbours_until(tenant) > now_ns;
+	if (tenant->endless && !tenant->bounded)
 		flags |= DV_GRANT_ENDLESS;
 	peer->held_epoch = dv_gate_pages_publish(&peer->pages, flags, tenant->until_ns, now_ns);
 }
@@ -61,6 +79,7 @@ static bool wants_more(const struct dv_gate_tenant *tenant)
 static void turn_over(struct dv_gate_tenant *tenant, uint64_t idle_since_ns, uint64_t now_ns)
 {
 	tenant->holding = tenant->revoked = false;
+	tenant->lately_ns = now_ns;
 	dv_sched_drained(tenant->node->sched, tenant->lease.id, idle_since_ns, wants_more(tenant),
 			 now_ns);
 }
@@ -156,7 +175,7 @@ static void on_grant(struct dv_gate_tenant *tenant, const struct dv_decision *de
 	tenant->revoked = false;
 	tenant->endless = decision->endless;
 	tenant->until_ns = decision->until_ns;
-	tenant->idle_since_ns = tenant->granted_ns = now_ns;
+	tenant->idle_since_ns = tenant->granted_ns = tenant->lately_ns = now_ns;
 	dv_gate_waits_add(&tenant->waits, decision->wait_ns, now_ns);
 	TAILQ_FOREACH(peer, &tenant->peers, link)
 	if (peer->wants && !peer->stuck)
@@ -219,6 +238,31 @@ static struct dv_gate_tenant *tenant_of(const struct dv_gate_node *node, int64_t
 	return tenant;
 }
 
+/* Lift the bound of an endless turn once the neighbours are quiet; returns when to look again. */
+static uint64_t lift_bound(struct dv_gate_node *node, uint64_t now_ns)
+{
+	struct dv_gate_tenant *tenant;
+	struct dv_gate_peer *peer;
+	uint64_t next_ns = UINT64_MAX;
+
+	TAILQ_FOREACH(tenant, &node->tenants, link)
+	{
+		uint64_t until_ns;
+
+		if (!tenant->holding || tenant->revoked || !tenant->bounded)
+			continue;
+		until_ns = neighbours_until(tenant);
+		if (until_ns > now_ns) {
+			next_ns = DV_MIN(next_ns, until_ns);
+			continue;
+		}
+		TAILQ_FOREACH(peer, &tenant->peers, link)
+		if (peer->holds)
+			publish_held(peer, now_ns);
+	}
+	return next_ns;
+}
+
 uint64_t dv_gate_turn_tick(struct dv_gate_node *node, uint64_t now_ns)
 {
 	struct dv_decision decision;
@@ -246,7 +290,7 @@ uint64_t dv_gate_turn_tick(struct dv_gate_node *node, uint64_t now_ns)
 			break;
 		}
 	}
-	return dv_sched_next_ns(node->sched);
+	return DV_MIN(dv_sched_next_ns(node->sched), lift_bound(node, now_ns));
 }
 
 int dv_gate_turn_open(struct dv_gate_tenant *tenant, uint64_t now_ns, struct dv_error *err)

@@ -61,6 +61,15 @@ with Node() as node:
     os.kill(lease["pids"][0], signal.SIGKILL)
     wait_for(lambda: node.json("leases")["leases"] == [])
 
+    # A lease that is given back while its command runs takes the device away from it.
+    child = node.spawn("run", "--name", "ended", "--", BURN, "--for", "60s", "--memory", "1MiB",
+                       stderr=subprocess.PIPE)
+    wait_for(lambda: next((l for l in node.json("leases")["leases"] if l["memory_used_mib"] >= 1), None))
+    expect(node.divvy("release", "ended").status == 0, "a lease in use can be released")
+    expect(child.wait(20) not in (0, None), "its command's launches fail", child.stderr.read())
+    whole = node.divvy("run", "--method", "passthrough", "--", BURN, "--for", "100ms")
+    expect(whole.status == 0, "and the whole device is free", whole)
+
     # Round the gate: OpenCL used without the layer is noticed and stopped.
     begun = time.monotonic()
     round_the_gate = node.divvy("run", "--name", "sly", "--", "env", "-u", "OPENCL_LAYERS", BURN,

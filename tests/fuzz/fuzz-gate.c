@@ -223,7 +223,7 @@ static void finish(struct state *state)
 	struct dv_gate_peer *peer;
 
 	for (unsigned i = 0; i < TENANTS; i++)
-		dv_gate_tenant_close(state->tenants[i]);
+		dv_gate_tenant_close(state->tenants[i], true);
 	FUZZ_REQUIRE(TAILQ_EMPTY(&node->strangers));
 	for (unsigned i = 0; i < PEERS; i++)
 		forget(state, i);

@@ -249,18 +249,22 @@ static int try_attach(uint64_t deadline_ns)
 	return 0;
 }
 
-/* With `ask`: divvyd is gone. */
+/* With `ask`: divvyd is gone, or has said that the lease is: then there is nothing to come back to,
+ * and a tenant without a lease has no way to the device. */
 static void part(void)
 {
+	bool ended;
+
 	if (dv_shim_state() != DV_SHIM_ATTACHED)
 		return;
 	pthread_mutex_lock(&self.lock);
+	ended = dv_shim_link_last_word(&self.link) == DV_REFUSAL_GONE;
 	dv_shim_link_close(&self.link);
 	pthread_mutex_unlock(&self.lock);
 	self.waited_from_ns = dv_shim_now_ns();
 	/* If this fails the old page stays: what it granted last holds until divvyd is back. */
 	dv_shim_pages_part(&dv_shim_pages);
-	set_state(DV_SHIM_AWAY);
+	set_state(ended ? DV_SHIM_REFUSED : DV_SHIM_AWAY);
 	if (self.changed)
 		self.changed();
 }

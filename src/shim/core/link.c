@@ -280,3 +280,18 @@ int dv_shim_link_open(const struct dv_shim_hello *hello, uint64_t deadline_ns,
 	*ret_link = link;
 	return 0;
 }
+
+int dv_shim_link_last_word(const struct dv_shim_link *link)
+{
+	struct dv_msg msg;
+	int fds[2] = {-1, -1};
+
+	while (is_ours(link) && receive_by(link->fd, 0, &msg, fds) == 0) {
+		dv_closep(&fds[0]);
+		dv_closep(&fds[1]);
+		fds[0] = fds[1] = -1;
+		if (msg.type == DV_MSG_REFUSED && msg.a > 0 && msg.a < 1000)
+			return (int)msg.a;
+	}
+	return 0;
+}
