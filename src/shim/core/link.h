@@ -48,8 +48,8 @@ void dv_shim_link_drain(const struct dv_shim_link *link, uint64_t deadline_ns);
 /* Send, then wait for the message with the same serial. */
 int dv_shim_link_ask(const struct dv_shim_link *link, const struct dv_msg *question,
 		     uint64_t deadline_ns, struct dv_msg *ret) DV_MUST_CHECK;
-/* What divvyd said before it hung up: an enum dv_refusal, or 0 for nothing. Does not wait; what else
- * stands unread is lost. */
+/* What divvyd said before it hung up: an enum dv_refusal, or 0 for nothing. Does not wait; what
+ * else stands unread is lost. */
 int dv_shim_link_last_word(const struct dv_shim_link *link) DV_MUST_CHECK;
 /* Another descriptor of the same connection, for a thread that watches it. */
 struct dv_shim_link dv_shim_link_dup(const struct dv_shim_link *link);
