@@ -322,14 +322,15 @@ static int run_bench(struct dv_cli *cli, const struct dv_args *args, struct dv_e
 		r = parse_runs(value[OPTION_RUNS], &o.runs, err);
 	if (r == 0)
 		r = measure(cli, &o, &bench, err);
-	if (r == 0 && value[OPTION_OUT])
-		r = write_out(&bench, value[OPTION_OUT], err);
 	if (r == 0 && cli->json)
 		r = dv_api_bench_encode(&bench, &text, err);
 	else if (r == 0)
 		r = print_tables(cli, &bench, err);
 	if (r == 0 && cli->json)
 		dv_outf(&cli->out, "%s\n", text);
+	/* After it was shown: minutes of measuring are not lost with a file. */
+	if (r == 0 && value[OPTION_OUT])
+		r = write_out(&bench, value[OPTION_OUT], err);
 	dv_vec_fini(&bench.results);
 	return r;
 }

@@ -36,8 +36,8 @@ static int page_of(const char *text, size_t len, const char *file, char **ret_ht
 	}
 	r = dv_error_set(err, -EBADMSG, "%s is neither a bench (%s) nor a plan (%s)", file,
 			 as_bench.msg, as_plan.msg);
-	return dv_error_fix(err, r, "write one with: divvy bench -o %s, or divvy plan FILE -o %s",
-			    file, file);
+	return dv_error_fix(
+		err, r, "write one with: divvy bench -o bench.json, or divvy plan FILE -o PLAN");
 }
 
 static int run_report(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
