@@ -74,7 +74,7 @@ done
 run status
 
 bold "7. Measure: a light tenant beside a heavy neighbour, by each way of sharing"
-run bench --quick noisy/ gate/ungated/1ms gate/50:50/1ms share/70:30/1ms/sync -o "$out/bench.json"
+run bench noisy/ gate/ungated/1ms gate/50:50/1ms share/70:30/1ms/sync -o "$out/bench.json"
 divvy report "$out/bench.json" -o "$out/bench.html"
 echo
 echo "The page with the plots: $(realpath "$out/bench.html")"

@@ -59,7 +59,7 @@ complete -c divvy -n '__fish_seen_subcommand_from export' -l fleet -x -a '(__div
 complete -c divvy -n '__fish_seen_subcommand_from log' -l lines -s n -x -d 'the last N entries; 50 if not given'
 complete -c divvy -n '__fish_seen_subcommand_from log' -l after -x -d 'only entries after that one'
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l list -d 'name the cases and end'
-complete -c divvy -n '__fish_seen_subcommand_from bench' -l quick -d 'a third of the time, only the main cases'
+complete -c divvy -n '__fish_seen_subcommand_from bench' -l quick -d 'half a minute: the main cases, for a quarter of the time'
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l runs -x -d 'run each case N times and take the median (1 to 16)'
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l out -s o -r -F -d 'also write the document (.json) or the page (.html)'
 complete -c divvy -n '__fish_seen_subcommand_from report' -l out -s o -r -F -d 'where the page goes; - is standard output'

@@ -59,10 +59,10 @@
 			b                                                                          \
 		}                                                                                  \
 	}
-#define NOISY(name_, what_, base, ...)                                                             \
+#define NOISY(name_, what_, base, quick_, ...)                                                     \
 	{                                                                                          \
 		.name = name_, .what = what_, .measure = DV_MEASURE_LATENCY, .baseline = base,     \
-		.for_ns = 6 * S, .quick = true,                                                    \
+		.for_ns = 6 * S, .quick = quick_,                                                  \
 		.tenant_count = sizeof((struct dv_bench_tenant[]){__VA_ARGS__}) /                  \
 				sizeof(struct dv_bench_tenant),                                    \
 		.tenants = {                                                                       \
@@ -71,21 +71,22 @@
 	}
 
 static const struct dv_bench_case cases[] = {
-	NOISY("noisy/alone", "light alone, without divvy", NULL, WITHOUT("light", MS, 10 * MS, 1)),
-	NOISY("noisy/ungated", "light beside heavy, without divvy", "noisy/alone",
+	NOISY("noisy/alone", "light alone, without divvy", NULL, true,
+	      WITHOUT("light", MS, 10 * MS, 1)),
+	NOISY("noisy/ungated", "light beside heavy, without divvy", "noisy/alone", true,
 	      WITHOUT("light", MS, 10 * MS, 1), WITHOUT("heavy", 5 * MS, 0, 4)),
-	NOISY("noisy/slices-50:50", "two slices, 50 % and 50 %", "noisy/ungated",
+	NOISY("noisy/slices-50:50", "two slices, 50 % and 50 %", "noisy/ungated", true,
 	      SLICE("light", 50, BEST_EFFORT, MS, 10 * MS, 1),
 	      SLICE("heavy", 50, BEST_EFFORT, 5 * MS, 0, 4)),
-	NOISY("noisy/slices-70:30", "two slices, 70 % and 30 %", "noisy/ungated",
+	NOISY("noisy/slices-70:30", "two slices, 70 % and 30 %", "noisy/ungated", false,
 	      SLICE("light", 70, BEST_EFFORT, MS, 10 * MS, 1),
 	      SLICE("heavy", 30, BEST_EFFORT, 5 * MS, 0, 4)),
-	NOISY("noisy/latency", "light in the latency class at 30 %", "noisy/ungated",
+	NOISY("noisy/latency", "light in the latency class at 30 %", "noisy/ungated", true,
 	      SLICE("light", 30, LATENCY, MS, 10 * MS, 1),
 	      SLICE("heavy", 70, BEST_EFFORT, 5 * MS, 0, 4)),
-	NOISY("noisy/partition", "a partition for each, half of the CPUs", "noisy/ungated",
+	NOISY("noisy/partition", "a partition for each, half of the CPUs", "noisy/ungated", true,
 	      PART("light", 50, MS, 10 * MS, 1), PART("heavy", 50, 5 * MS, 0, 4)),
-	NOISY("noisy/whole", "light has the whole device, by divvy", "noisy/alone",
+	NOISY("noisy/whole", "light has the whole device, by divvy", "noisy/alone", false,
 	      WHOLE("light", MS, 10 * MS, 1)),
 
 	THROUGHPUT("gate/ungated/1ms", "two tenants, 1 ms kernels, without divvy", NULL, 0, true,
@@ -110,7 +111,6 @@ static const struct dv_bench_case cases[] = {
 	 .what = "one tenant, empty kernels, without divvy",
 	 .measure = DV_MEASURE_LAUNCH,
 	 .for_ns = 3 * S,
-	 .quick = true,
 	 .tenant_count = 1,
 	 .tenants = {WITHOUT("a", 0, 0, 1)}},
 	{.name = "gate/launch/uncontended",
@@ -118,7 +118,6 @@ static const struct dv_bench_case cases[] = {
 	 .measure = DV_MEASURE_LAUNCH,
 	 .baseline = "gate/launch/without",
 	 .for_ns = 3 * S,
-	 .quick = true,
 	 .tenant_count = 1,
 	 .tenants = {SLICE("a", 50, BEST_EFFORT, 0, 0, 1)}},
 
@@ -130,7 +129,7 @@ static const struct dv_bench_case cases[] = {
 	SHARE2("share/70:30/mixed/sync", "1 ms against 20 ms", 70, 30, MS, 20 * MS, 1, false),
 	SHARE2("share/70:30/mixed/8-deep", "1 ms against 20 ms, 8 in flight", 70, 30, MS, 20 * MS,
 	       8, false),
-	SHARE2("share/90:10/1ms/sync", "1 ms kernels", 90, 10, MS, MS, 1, true),
+	SHARE2("share/90:10/1ms/sync", "1 ms kernels", 90, 10, MS, MS, 1, false),
 	SHARE2("share/90:10/1ms/8-deep", "1 ms kernels, 8 in flight", 90, 10, MS, MS, 8, false),
 	SHARE2("share/90:10/20ms/sync", "20 ms kernels", 90, 10, 20 * MS, 20 * MS, 1, false),
 	SHARE2("share/90:10/20ms/8-deep", "20 ms kernels, 8 in flight", 90, 10, 20 * MS, 20 * MS, 8,

@@ -18,13 +18,14 @@ enum { OPTION_LIST, OPTION_QUICK, OPTION_RUNS, OPTION_OUT };
 
 static const struct dv_option options[] = {
 	[OPTION_LIST] = {"list", 0, NULL, "name the cases and end"},
-	[OPTION_QUICK] = {"quick", 0, NULL, "a third of the time, only the main cases"},
+	[OPTION_QUICK] = {"quick", 0, NULL,
+			  "half a minute: the main cases, for a quarter of the time"},
 	[OPTION_RUNS] = {"runs", 0, "N", "run each case N times and take the median (1 to 16)"},
 	[OPTION_OUT] = {"out", 'o', "FILE", "also write the document (.json) or the page (.html)"},
 	{NULL},
 };
 
-enum { QUICK_DIVIDE = 3 };
+enum { QUICK_DIVIDE = 4 };
 
 static int list_cases(struct dv_cli *cli, const char *const *prefixes, size_t count, bool quick,
 		      struct dv_error *err)
@@ -345,7 +346,7 @@ const struct dv_verb dv_verb_bench = {
 		"divvy run, and the same without divvy, and shows what each got. A CASE is the "
 		"beginning of a case's name: 'noisy/', 'share/70:30', 'gate/'. Without one all "
 		"cases "
-		"run, which takes some minutes; --quick takes about one.\n\n"
+		"run, which takes some minutes; --quick takes half a minute.\n\n"
 		"The device must be free. A goal that is missed is marked and is no failure.",
 	.options = options,
 	.run = run_bench,
