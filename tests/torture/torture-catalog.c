@@ -24,8 +24,8 @@ static const char *const files[] = {
 	"vgpu_board: B\nname: B\ngpus: [x]\nsources: [s]\ntypes:\n"
 	"  - {name: B-1Q, series: Q, memory_mib: 1024, most: 4, sources: [s]}\n"
 	"  - {name: B-4Q, series: Q, memory_mib: 4096, most: 1, sources: [s]}\n",
-	"compute_instances:\n  - of: 2\n    profiles:\n"
-	"      - {name: 1c, id: 0, size: 1, starts: [0, 1], most: 2}\nsources: [s]\n",
+	("compute_instances:\n  - of: 2\n    profiles:\n"
+	 "      - {name: 1c, id: 0, size: 1, starts: [0, 1], most: 2}\nsources: [s]\n"),
 };
 
 /* What a file adds must be gone when adding it fails. */
