@@ -18,13 +18,14 @@
 #define MS UINT64_C(1000000)
 
 enum {
-	BATCH = 16,	    /* held-back commands opened at once */
-	POLLS_MOST = 4096,  /* commands asked whether they run */
-	SLACK_NS = 50000,   /* not worth a wake-up */
-	RETRY_NS = 50000,   /* somebody is between the look and the queue */
-	STALL_NS = 2000000, /* no command ended for so long: something waits for something */
-	LOOK_NS = 100000,   /* while work is on the device: whether it has become idle */
-	BLIND_NS = 500000   /* without futex_waitv: how often the grant is looked at */
+	BATCH = 16,		  /* held-back commands opened at once */
+	POLLS_MOST = 4096,	  /* commands asked whether they run */
+	SLACK_NS = 50000,	  /* not worth a wake-up */
+	RETRY_NS = 50000,	  /* somebody is between the look and the queue */
+	STALL_NS = 2000000,	  /* no command ended for so long: something waits for something */
+	STALL_MOST_NS = 50000000, /* the same, while a long command runs */
+	LOOK_NS = 100000,	  /* while work is on the device: whether it has become idle */
+	BLIND_NS = 500000	  /* without futex_waitv: how often the grant is looked at */
 };
 
 static struct dv_shim_gate *const gate = &dv_shim_gate;
@@ -115,14 +116,19 @@ static void observe(struct turn *turn)
 		      dv_shim_gate_holds(&turn->grant, turn->now_ns);
 }
 
-/* With the lock: is it time to let the next one go though the device seems to be full? */
+/* With the lock: is it time to let the next one go though the device seems to be full? A command
+ * that is known to be long is given its time; what was learned may be wrong, so not for ever. */
 static bool stalled(const struct turn *turn)
 {
+	const struct dv_shim_ticket *head = dv_shim_list_first(&gate->open);
 	uint64_t since_ns = gate->last_done_ns;
+	uint64_t limit_ns = DV_MAX(turn->grant.inflight_ns, (uint64_t)STALL_NS);
 
-	if (gate->open.count)
+	if (head) {
 		since_ns = DV_MAX(since_ns, gate->open.head.prev->since_ns);
-	return turn->now_ns >= since_ns + DV_MAX(turn->grant.inflight_ns, (uint64_t)STALL_NS);
+		limit_ns = DV_MAX(limit_ns, DV_MIN(2 * head->estimate_ns, (uint64_t)STALL_MOST_NS));
+	}
+	return turn->now_ns >= since_ns + limit_ns;
 }
 
 /* With the lock: may the next command go? If not yet, it is seen to that we look again. */
