@@ -134,13 +134,16 @@ def shares(node, short):
         more, less = (Tenant(node, name, short, 4, share, 4, start)
                       for name, share in (("more", "70%"), ("less", "30%")))
         # The same kernels: what was launched is what was got.
-        a, b = len(more.latencies()), len(less.latencies())
-        got.append(100 * a / (a + b))
+        a, b = more.latencies(), less.latencies()
+        got.append(100 * len(a) / (len(a) + len(b)))
         wait_for(lambda: node.leases() == {})
         if more.late_ns or less.late_ns:
             print("one began late, so that the other had more")
         elif 65 <= got[-1] <= 75:
             return got
+        else:
+            print(f"not 70:30 but {got[-1]:.1f}: {len(a)} and {len(b)} launches, the longest took",
+                  f"{max(a) / 1e6:.0f} and {max(b) / 1e6:.0f} ms, load {os.getloadavg()[0]:.1f}")
     expect(False, "70:30 is 70:30, at least from 65 to 75", got)
 
 
