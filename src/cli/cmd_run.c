@@ -198,7 +198,8 @@ static void give_back(struct dv_cli *cli, const struct dv_lease *own)
 	char path[128];
 
 	/* It may be gone, and its name another lease's. */
-	(void)snprintf(path, sizeof(path), "/v1/leases/%s?id=%" PRId64, own->name, own->id);
+	(void)snprintf(path, sizeof(path), "/v1/leases/%s?id=%" PRId64 "&leave=1", own->name,
+		       own->id);
 	/* Gone is gone; divvyd takes it back by itself, too, when it sees that we ended. */
 	if (is_last(cli, own) && dv_remote_call(cli, "DELETE", path, NULL, &answer, &err) < 0 &&
 	    err.code != -ENOENT)

@@ -24,19 +24,23 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
 	struct dv_daemon *daemon = arg;
 
 	dv_engine_retry(daemon->engine);
+	dv_launchers_look(daemon);
 	dv_daemon_touch(daemon);
 	return 0;
 }
 
 static void retry_later(struct dv_daemon *daemon)
 {
+	/* Signs of life do not put it off. */
+	if (sd_event_source_get_enabled(daemon->retry, NULL) > 0)
+		return;
 	(void)sd_event_source_set_time_relative(daemon->retry, RETRY_S * 1000000ull);
 	(void)sd_event_source_set_enabled(daemon->retry, SD_EVENT_ONESHOT);
 }
 
 void dv_daemon_touch(struct dv_daemon *daemon)
 {
-	if (daemon->engine && dv_engine_stalled(daemon->engine))
+	if (daemon->engine && (dv_engine_stalled(daemon->engine) || dv_launchers_failed(daemon)))
 		retry_later(daemon);
 	if (!daemon->automatic || !daemon->http)
 		return;

@@ -69,9 +69,15 @@ void dv_daemon_wait(struct dv_daemon *daemon, struct dv_request *request);
 /* steps.c: what the engine asks for. */
 extern const struct dv_engine_ops dv_daemon_engine_ops;
 
-/* launchers.c: an ephemeral lease ends with its launcher, once nobody is attached. */
-/* Watch the process that took the lease; `pid_fd` is swallowed. */
-void dv_launcher_watch(struct dv_daemon *daemon, const struct dv_lease *lease, int pid_fd_take);
+/* launchers.c: an ephemeral lease ends with its launchers (who took it, and who came to share it),
+ * once nobody is attached. */
+/* Watch one of them; `pid_fd` is swallowed. */
+void dv_launcher_watch(struct dv_daemon *daemon, const struct dv_lease *lease, pid_t pid,
+		       int pid_fd_take);
+/* This one has done with the lease. True: others have not. */
+bool dv_launcher_leave(struct dv_daemon *daemon, int64_t lease_id, pid_t pid);
+/* A lease without launchers could not be released; dv_launchers_look tries again. */
+bool dv_launchers_failed(const struct dv_daemon *daemon);
 /* Watch the launchers of the leases that an earlier divvyd gave. */
 void dv_launchers_recover(struct dv_daemon *daemon);
 /* Clients came or went: release what only waited for them. */

@@ -124,7 +124,7 @@ static void taken(void *arg, int r, const struct dv_lease *lease, const struct d
 		return;
 	}
 	if (lease->ephemeral)
-		dv_launcher_watch(daemon, lease, take_fd(job->pid_fd));
+		dv_launcher_watch(daemon, lease, job->request->who.pid, take_fd(job->pid_fd));
 	/* The lease stands; if its owner can't be told how to use it, it may ask again. */
 	r = encode_grant(daemon, lease, job->gid, &text, &why);
 	if (r < 0)
@@ -216,35 +216,6 @@ static void released(void *arg, int r, const struct dv_lease *lease, const struc
 		dv_request_answer(job->request, 200, text);
 }
 
-static int release(struct dv_daemon *daemon, struct dv_request *request, const char *name,
-		   struct dv_error *err)
-{
-	dv_autofree struct release_job *job = calloc(1, sizeof(*job));
-	int64_t id = 0;
-	int r = dv_request_number(request, "id", INT64_MAX, 0, &id, err);
-
-	if (r < 0)
-		return r;
-	if (!job)
-		return dv_error_set(err, -ENOMEM, "no memory for a request");
-	*job = (struct release_job){.daemon = daemon, .request = request};
-	if (!dv_copy(job->name, sizeof(job->name), name))
-		return dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s...'", name);
-	r = id ? dv_engine_release_id(daemon->engine, id, &request->who, released, job, err)
-	       : dv_engine_release(daemon->engine, job->name, &request->who, released, job, err);
-	if (r >= 0)
-		(void)take_ptr(job);
-	return r;
-}
-
-void dv_handle_release(struct dv_daemon *daemon, struct dv_request *request, const char *name)
-{
-	struct dv_error err = {0};
-
-	if (release(daemon, request, name, &err) < 0)
-		dv_request_fail(request, &err);
-}
-
 /* The lease, if it is the asker's; root may act for anybody. */
 static const struct dv_lease *own_lease(const struct dv_daemon *daemon,
 					const struct dv_request *request, const char *name,
@@ -264,6 +235,53 @@ static const struct dv_lease *own_lease(const struct dv_daemon *daemon,
 	return lease;
 }
 
+static int release(struct dv_daemon *daemon, struct dv_request *request, const char *name,
+		   struct dv_error *err)
+{
+	dv_autofree struct release_job *job = calloc(1, sizeof(*job));
+	int64_t id = 0, leave = 0;
+	int r = dv_request_number(request, "id", INT64_MAX, 0, &id, err);
+
+	r = r < 0 ? r : dv_request_number(request, "leave", 1, 0, &leave, err);
+	if (r < 0)
+		return r;
+	if (!job)
+		return dv_error_set(err, -ENOMEM, "no memory for a request");
+	*job = (struct release_job){.daemon = daemon, .request = request};
+	if (!dv_copy(job->name, sizeof(job->name), name))
+		return dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s...'", name);
+	if (leave && !own_lease(daemon, request, name, err))
+		return -ENOENT;
+	if (leave && dv_launcher_leave(daemon, id, request->who.pid)) {
+		released(take_ptr(job), 0, NULL, NULL);
+		return 0;
+	}
+	r = id ? dv_engine_release_id(daemon->engine, id, &request->who, released, job, err)
+	       : dv_engine_release(daemon->engine, job->name, &request->who, released, job, err);
+	if (r >= 0)
+		(void)take_ptr(job);
+	return r;
+}
+
+void dv_handle_release(struct dv_daemon *daemon, struct dv_request *request, const char *name)
+{
+	struct dv_error err = {0};
+
+	if (release(daemon, request, name, &err) < 0)
+		dv_request_fail(request, &err);
+}
+
+/* Whoever asks is about to run something in it: it stays until that is over too, if that can be
+ * seen. */
+static void share(struct dv_daemon *daemon, const struct dv_lease *lease,
+		  const struct dv_identity *who)
+{
+	int fd = -1;
+
+	if (watch_asker(daemon, who, &fd, NULL) == 0)
+		dv_launcher_watch(daemon, lease, who->pid, fd);
+}
+
 void dv_handle_attach(struct dv_daemon *daemon, struct dv_request *request, const char *name)
 {
 	struct dv_error err = {0};
@@ -279,10 +297,13 @@ void dv_handle_attach(struct dv_daemon *daemon, struct dv_request *request, cons
 	if (r == 0)
 		r = encode_grant(daemon, &seen.items[0], request->who.gid, &text, &err);
 	dv_vec_fini(&seen);
-	if (r < 0)
+	if (r < 0) {
 		dv_request_fail(request, &err);
-	else
-		dv_request_answer(request, 200, text);
+		return;
+	}
+	if (lease->ephemeral)
+		share(daemon, lease, &request->who);
+	dv_request_answer(request, 200, text);
 }
 
 static void entered(void *arg, const struct dv_worker_outcome *outcome)

@@ -9,9 +9,12 @@ struct dv_launcher {
 	struct dv_daemon *daemon;
 	int64_t lease_id;
 	char lease[DV_NAME_SIZE];
+	pid_t pid;
 	int pid_fd;
 	sd_event_source *source;
-	bool gone, releasing;
+	bool gone;	/* it, or its interest */
+	bool releasing; /* the lease, on behalf of this one */
+	bool failed;	/* and that did not go well */
 };
 
 static void launcher_free(struct dv_launcher *launcher)
@@ -22,14 +25,28 @@ static void launcher_free(struct dv_launcher *launcher)
 	free(launcher);
 }
 
-/* Forget the launchers of leases that are no more. */
+/* Does a launcher other than this one (may be NULL) keep the lease, or let it go right now? */
+static bool is_held(const struct dv_daemon *daemon, int64_t lease_id, const struct dv_launcher *but)
+{
+	for (size_t i = 0; i < daemon->launchers.len; i++) {
+		const struct dv_launcher *launcher = daemon->launchers.items[i];
+
+		if (launcher != but && launcher->lease_id == lease_id &&
+		    (!launcher->gone || launcher->releasing))
+			return true;
+	}
+	return false;
+}
+
+/* Forget the launchers of leases that are no more, and those that left a lease to others. */
 static void sweep(struct dv_daemon *daemon)
 {
 	for (size_t i = daemon->launchers.len; i > 0; i--) {
 		struct dv_launcher *launcher = daemon->launchers.items[i - 1];
 		const struct dv_lease *lease = dv_engine_lease(daemon->engine, launcher->lease);
 
-		if (lease && lease->id == launcher->lease_id)
+		if (lease && lease->id == launcher->lease_id &&
+		    !(launcher->gone && is_held(daemon, lease->id, launcher)))
 			continue;
 		if (launcher->releasing)
 			continue; /* its answer comes back to it */
@@ -43,7 +60,8 @@ static void released(void *arg, int r, const struct dv_lease *lease, const struc
 	struct dv_launcher *launcher = arg;
 
 	launcher->releasing = false;
-	if (r < 0 && r != -ENOENT)
+	launcher->failed = r < 0 && r != -ENOENT;
+	if (launcher->failed)
 		dv_log_error(DV_LOG_WARNING, err, "releasing a lease whose launcher is gone");
 	dv_daemon_touch(launcher->daemon);
 }
@@ -62,24 +80,30 @@ static void look(struct dv_launcher *launcher)
 	const struct dv_lease *lease = dv_engine_lease(daemon->engine, launcher->lease);
 	const struct dv_identity self = dv_users_self();
 	struct dv_error err = {0};
+	int r;
 
+	launcher->failed = false;
 	if (!launcher->gone || launcher->releasing || !lease || lease->id != launcher->lease_id ||
-	    has_clients(daemon, launcher->lease_id))
+	    is_held(daemon, lease->id, launcher) || has_clients(daemon, launcher->lease_id))
 		return;
 	launcher->releasing = true;
-	if (dv_engine_release_id(daemon->engine, launcher->lease_id, &self, released, launcher,
-				 &err) >= 0)
-		return;
-	launcher->releasing = false;
-	dv_log_error(DV_LOG_WARNING, &err, "releasing a lease whose launcher is gone");
+	r = dv_engine_release_id(daemon->engine, launcher->lease_id, &self, released, launcher,
+				 &err);
+	if (r < 0)
+		released(launcher, r, NULL, &err);
+}
+
+static void leave(struct dv_launcher *launcher)
+{
+	launcher->gone = true;
+	(void)sd_event_source_set_enabled(launcher->source, SD_EVENT_OFF);
 }
 
 static int on_gone(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct dv_launcher *launcher = arg;
 
-	launcher->gone = true;
-	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	leave(launcher);
 	look(launcher);
 	return 0;
 }
@@ -99,12 +123,26 @@ static int watch(struct dv_daemon *daemon, struct dv_launcher *launcher)
 	return r < 0 ? r : 0;
 }
 
-void dv_launcher_watch(struct dv_daemon *daemon, const struct dv_lease *lease, int pid_fd_take)
+static struct dv_launcher *find(const struct dv_daemon *daemon, int64_t lease_id, pid_t pid)
+{
+	for (size_t i = 0; i < daemon->launchers.len; i++) {
+		struct dv_launcher *launcher = daemon->launchers.items[i];
+
+		if (launcher->lease_id == lease_id && launcher->pid == pid && !launcher->gone)
+			return launcher;
+	}
+	return NULL;
+}
+
+void dv_launcher_watch(struct dv_daemon *daemon, const struct dv_lease *lease, pid_t pid,
+		       int pid_fd_take)
 {
 	dv_autoclose int pid_fd = pid_fd_take;
 	struct dv_launcher *launcher;
 
 	sweep(daemon);
+	if (find(daemon, lease->id, pid))
+		return;
 	launcher = calloc(1, sizeof(*launcher));
 	if (!launcher) {
 		dv_log(DV_LOG_WARNING, "no memory to watch who took lease %s", lease->name);
@@ -113,6 +151,7 @@ void dv_launcher_watch(struct dv_daemon *daemon, const struct dv_lease *lease, i
 	launcher->daemon = daemon;
 	launcher->lease_id = lease->id;
 	(void)dv_copy(launcher->lease, sizeof(launcher->lease), lease->name);
+	launcher->pid = pid;
 	launcher->pid_fd = take_fd(pid_fd);
 	if (watch(daemon, launcher) < 0) {
 		dv_log(DV_LOG_WARNING, "the process that took lease %s can't be watched",
@@ -134,7 +173,8 @@ void dv_launchers_recover(struct dv_daemon *daemon)
 		/* The engine let those go whose launcher was gone; one that went since has no
 		 * pidfd, or one that is readable at once. */
 		if (lease.ephemeral)
-			dv_launcher_watch(daemon, &lease, pidfd_open(lease.launcher, 0));
+			dv_launcher_watch(daemon, &lease, lease.launcher,
+					  pidfd_open(lease.launcher, 0));
 	}
 }
 
@@ -142,6 +182,25 @@ void dv_launchers_look(struct dv_daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->launchers.len; i++)
 		look(daemon->launchers.items[i]);
+}
+
+bool dv_launcher_leave(struct dv_daemon *daemon, int64_t lease_id, pid_t pid)
+{
+	struct dv_launcher *launcher = find(daemon, lease_id, pid);
+	bool held = is_held(daemon, lease_id, launcher);
+
+	/* Else it is watched on: the lease may be hard to release. */
+	if (launcher && held)
+		leave(launcher);
+	return held;
+}
+
+bool dv_launchers_failed(const struct dv_daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->launchers.len; i++)
+		if (daemon->launchers.items[i]->failed)
+			return true;
+	return false;
 }
 
 void dv_launchers_fini(struct dv_daemon *daemon)

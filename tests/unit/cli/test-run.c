@@ -40,7 +40,7 @@ static char *serve(const char *verb, const char *path)
 }
 
 static const struct fake_answer answers[] = {
-	{"DELETE", "/v1/leases/x?id=7", "{}", {0}},
+	{"DELETE", "/v1/leases/x?id=7&leave=1", "{}", {0}},
 	{"POST", "/v1/leases/x/unenforced", "{}", {0}},
 	{"POST", "/v1/leases/x/enter", "{}", {0}},
 	{"GET", "/v1/leases/x/attach", NULL, {.code = -ENOENT, .rule = "S09", .message = "none"}},
@@ -81,7 +81,7 @@ static void test_status_is_passed_on(void **state)
 	FAKE_RUN(&run, "run", "sh", "-c", "kill -USR1 $$");
 	assert_int_equal(run.status, 128 + SIGUSR1);
 	fake_run_fini(&run);
-	assert_true(was_asked("DELETE /v1/leases/x?id=7\n"));
+	assert_true(was_asked("DELETE /v1/leases/x?id=7&leave=1\n"));
 }
 
 static void test_request(void **state)
@@ -129,7 +129,7 @@ static void test_not_to_be_run(void **state)
 {
 	REFUSED(127, "/nowhere/at-all: No such file", "/nowhere/at-all");
 	REFUSED(126, "/etc/passwd: Permission denied", "/etc/passwd");
-	assert_true(was_asked("DELETE /v1/leases/x?id=7\n"));
+	assert_true(was_asked("DELETE /v1/leases/x?id=7&leave=1\n"));
 }
 
 static void test_environment(void **state)
@@ -224,7 +224,7 @@ static void test_lease_in_use_is_kept(void **state)
 	lease_now.id++;
 	lease_now.pids[0] = getpid();
 	FAKE_RUN(&run, "run", "true");
-	assert_true(was_asked("DELETE /v1/leases/x?id=7\n"));
+	assert_true(was_asked("DELETE /v1/leases/x?id=7&leave=1\n"));
 	fake_run_fini(&run);
 }
 
@@ -393,7 +393,7 @@ static void test_layer_must_report(void **state)
 	fake_divvyd_serve(serve_gated);
 	report_probes = false;
 	REFUSED(3, "rule: G03", "sh", "-c", "exit 7");
-	assert_true(was_asked("DELETE /v1/leases/x?id=7\n"));
+	assert_true(was_asked("DELETE /v1/leases/x?id=7&leave=1\n"));
 	report_probes = true;
 	FAKE_RUN(&run, "run", "sh", "-c", "exit 7");
 	assert_int_equal(run.status, 7);
@@ -411,7 +411,7 @@ static void test_round_the_gate(void **state)
 	fake_divvyd_serve(serve_gated);
 	REFUSED(3, "rule: G04", self, "map-driver");
 	assert_true(was_asked("POST /v1/leases/x/unenforced {"));
-	assert_true(was_asked("DELETE /v1/leases/x?id=7\n"));
+	assert_true(was_asked("DELETE /v1/leases/x?id=7&leave=1\n"));
 	end_command = true;
 	FAKE_RUN(&run, "run", "--unenforced", "warn", self, "map-driver");
 	assert_int_equal(run.status, 44);

@@ -213,6 +213,58 @@ static void test_launcher_dies(void **state)
 	}
 }
 
+/* Take or attach in a process of its own, tell on `fd`, and stay. */
+static pid_t launcher(const struct spawned *s, bool takes, int fd)
+{
+	struct dv_api_grant grant;
+	pid_t pid = fork();
+	int status;
+
+	if (pid)
+		return pid;
+	status = takes ? take(s,
+			      "\"name\":\"e\",\"memory_mib\":64,\"compute_pct\":5,\"ephemeral\":"
+			      "true",
+			      &grant)
+		       : spawned_ask(s, "GET", "/v1/leases/e/attach", "", buf, ROOM);
+	if (status != (takes ? 201 : 200) || write(fd, "x", 1) != 1)
+		_exit(1);
+	pause();
+	_exit(0);
+}
+
+/* One that came to share an ephemeral lease keeps it when the first one ends; with `leave`, giving
+ * back is only for who is the last. */
+static void test_launchers_share(void **state)
+{
+	struct spawned *s = *state;
+	struct dv_lease lease;
+	pid_t first, second;
+	char go, path[64];
+	int ready[2];
+
+	start_with_device(s);
+	assert_int_equal(pipe(ready), 0);
+	first = launcher(s, true, ready[1]);
+	assert_int_equal(read(ready[0], &go, 1), 1);
+	second = launcher(s, false, ready[1]);
+	assert_int_equal(read(ready[0], &go, 1), 1);
+	assert_int_equal(leases(s, &lease), 1);
+	(void)snprintf(path, sizeof(path), "/v1/leases/e?id=%d&leave=1", (int)lease.id);
+	assert_int_equal(spawned_ask(s, "DELETE", path, "", buf, ROOM), 200);
+	assert_int_equal(kill(first, SIGKILL), 0);
+	assert_int_equal(waitpid(first, NULL, 0), first);
+	sleep_ms(100);
+	assert_int_equal(leases(s, NULL), 1);
+	assert_int_equal(kill(second, SIGKILL), 0);
+	assert_int_equal(waitpid(second, NULL, 0), second);
+	for (unsigned i = 0; i < 1000 && leases(s, NULL); i++)
+		sleep_ms(10);
+	assert_int_equal(leases(s, NULL), 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void test_second_in_one_place(void **state)
 {
 	static const char *const automatic[] = {"--auto", NULL};
@@ -438,12 +490,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_a_lease),	  T(test_kill_9),
-		T(test_launcher_dies),	  T(test_second_in_one_place),
-		T(test_second_elsewhere), T(test_bad_requests),
-		T(test_large_body),	  T(test_broken_config),
-		T(test_broken_state),	  T(test_idle_end),
-		T(test_other_users),	  T(test_full_disk),
+		T(test_a_lease),
+		T(test_kill_9),
+		T(test_launcher_dies),
+		T(test_launchers_share),
+		T(test_second_in_one_place),
+		T(test_second_elsewhere),
+		T(test_bad_requests),
+		T(test_large_body),
+		T(test_broken_config),
+		T(test_broken_state),
+		T(test_idle_end),
+		T(test_other_users),
+		T(test_full_disk),
 	};
 
 	return cmocka_run_group_tests_name("daemon/divvyd", tests, NULL, NULL);
