@@ -103,6 +103,18 @@ def children(pid):
     return found
 
 
+def commands(pid):
+    """The names of what this process started and is there still."""
+    names = []
+    for child in children(pid):
+        try:
+            with open(f"/proc/{child}/comm", encoding="utf-8") as f:
+                names.append(f.read().strip())
+        except OSError:
+            pass
+    return names
+
+
 def end_session(process):
     """End a process that was started in a session of its own, and all that is left of that."""
     try:

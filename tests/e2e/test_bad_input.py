@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import tempfile
 
-from lib import DIVVYD, Node, as_user, expect, need_opencl, other_user, wait_for
+from lib import DIVVYD, Node, as_user, commands, expect, need_opencl, other_user, wait_for
 
 # Every member of an error document, and every code with the status that goes with it.
 MEMBERS = {"schema", "code", "rule", "message", "fix", "file", "line", "column"}
@@ -282,6 +282,17 @@ def places(second):
         shutil.rmtree(top)
 
 
+def fill(path):
+    """Write until there is no room for one more byte."""
+    with open(path, "ab", buffering=0) as f:
+        for size in (4096, 512, 1):
+            try:
+                while True:
+                    f.write(bytes(size))
+            except OSError:
+                pass
+
+
 def full_disk():
     """Nothing is taken that cannot be written down; with room again, all goes on."""
     node = Node()
@@ -295,22 +306,24 @@ def full_disk():
     try:
         with node:
             expect(node.take("keep", memory_mib=64, compute_pct=10)[0] == 201, "there is room")
+            ending = node.spawn("run", "--name", "ending", "--memory", "64MiB", "--", "cat", stdin=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL)
+            wait_for(lambda: "cat" in commands(ending.pid))
             filler = os.path.join(node.state_dir, "filler")
-            with open(filler, "wb", buffering=0) as f:
-                try:
-                    while True:
-                        f.write(bytes(4096))
-                except OSError:
-                    pass
+            fill(filler)
+            ending.communicate()
+            expect(ending.returncode == 0, "a command ends as ever", ending.returncode)
             wrong = Wrong(node)
             document = wrong(1, None, "run", "--", "true")
             expect(document["code"] == "disk-full", "the disk is said to be full", document)
             wrong(1, None, "release", "keep")
-            # As it was in each case, whoever ends now.
-            node.crash()
             os.unlink(filler)
+            wait_for(lambda: list(node.leases()) == ["keep"], 20)  # the other one's launcher is gone
+            fill(filler)
+            node.crash()
             node.start()
-            expect(node.json("leases")["leases"][0]["name"] == "keep", "what stood stands", node.json("leases"))
+            expect(list(node.leases()) == ["keep"], "what stood stands, even after a start without room")
+            os.unlink(filler)
             expect(node.divvy("run", "--memory", "64MiB", "--", "true").status == 0, "there is room again")
             expect(node.divvy("release", "keep").status == 0, "also to give back")
             expect(node.json("leases")["leases"] == [], "nothing is left")

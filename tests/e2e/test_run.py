@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from lib import BURN, Node, expect, need_opencl, wait_for
+from lib import BURN, Node, commands, expect, need_opencl, wait_for
 
 
 def runs_burn(lease):
@@ -49,6 +49,19 @@ with Node() as node:
     child.send_signal(signal.SIGTERM)
     expect(child.wait(10) == 143, "the command's end by signal is passed on")
     wait_for(lambda: node.json("leases")["leases"] == [])
+
+    # A lease that commands share stays until all have ended, though none of them uses the device.
+    first = node.spawn("run", "--name", "shared", "--", "sleep", "1000")
+    try:
+        wait_for(lambda: "sleep" in commands(first.pid))
+        second = node.spawn("run", "--name", "shared", "--", "cat", stdin=subprocess.PIPE)
+        wait_for(lambda: "cat" in commands(second.pid))
+        expect(node.divvy("run", "--name", "shared", "--", "true").status == 0, "a third one too")
+    finally:
+        first.terminate()
+    expect(first.wait(10) == 143 and "shared" in node.leases(), "the second one keeps it", node.leases())
+    second.communicate()
+    wait_for(lambda: node.leases() == {})
 
     # A launcher that is killed leaves its command the lease, until that ends too.
     child = node.spawn("run", "--name", "orphan", "--", BURN, "--for", "60s")
