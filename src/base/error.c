@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Closed: a new code is a new row here, in docs/errors.md and in man/divvy.1.scd. */
+enum { FAILED = 1, REFUSED = 3 };
+
+/* Closed: whoever adds a code adds a row here. Readers of an error document know it by its name;
+ * what stands behind a refusal is its rule, which `divvy explain` explains. */
 static const struct dv_error_class classes[] = {
 	/* code, name, exit, HTTP, gRPC */
 	{-EINVAL, "invalid", 2, 400, 3},
@@ -49,6 +52,13 @@ const struct dv_error_class *dv_error_class_by_name(const char *name)
 		if (strcmp(classes[i].name, name) == 0)
 			return &classes[i];
 	return NULL;
+}
+
+int dv_error_exit(const struct dv_error *err)
+{
+	int status = dv_error_class(err->code)->exit_status;
+
+	return status == FAILED && err->rule[0] ? REFUSED : status;
 }
 
 DV_PRINTF(4, 0)

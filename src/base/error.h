@@ -38,7 +38,7 @@ struct dv_error {
 struct dv_error_class {
 	int code;
 	const char *name; /* "invalid", "refused", ... the "code" of an error document */
-	int exit_status;  /* see man divvy */
+	int exit_status;  /* see man divvy; of a record: dv_error_exit */
 	int http_status;
 	int grpc_status;
 };
@@ -48,6 +48,10 @@ const struct dv_error_class *dv_error_class(int code);
 
 /* Return the class with that name, or NULL. */
 const struct dv_error_class *dv_error_class_by_name(const char *name);
+
+/* The exit status of a set record: that of its class, but 3 where a rule refused what would else be
+ * a plain failure (1): no such lease, no such GPU, a name that is taken. */
+int dv_error_exit(const struct dv_error *err);
 
 /* Set a record (once: a set record is kept) and return `code`. */
 int dv_error_set(struct dv_error *err, int code, const char *fmt, ...) DV_PRINTF(3, 4);

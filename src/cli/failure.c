@@ -70,7 +70,7 @@ int dv_failure(struct dv_cli *cli, const struct dv_error *err)
 		print_document(cli, err);
 	else
 		print_text(&cli->err, err, false);
-	return dv_error_class(err->code)->exit_status;
+	return dv_error_exit(err);
 }
 
 void dv_warning(struct dv_cli *cli, const struct dv_error *err)

@@ -23,7 +23,7 @@ static int answer(int r, const struct dv_error *err, struct divvy_error *ret)
 	class = dv_error_class(r);
 	memset(ret, 0, sizeof(*ret));
 	ret->code = r;
-	ret->exit_status = class->exit_status;
+	ret->exit_status = dv_error_exit(err);
 	ret->line = err->line;
 	ret->column = err->column;
 	(void)dv_copy(ret->name, sizeof(ret->name), class->name);

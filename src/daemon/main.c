@@ -14,7 +14,7 @@ static int fail(int *ready_fd, const struct dv_error *err)
 	if (err->fix[0])
 		dv_log(DV_LOG_ERROR, "divvyd: %s", err->fix);
 	dv_ready_failed(ready_fd, err);
-	return dv_error_class(err->code)->exit_status;
+	return dv_error_exit(err);
 }
 
 static int run(const struct dv_daemon_options *options, int *ready_fd, struct dv_place *place)

@@ -48,13 +48,37 @@ static void test_classes(void **state)
 	assert_null(dv_error_class_by_name("nonsense"));
 }
 
+/* Whatever the code: a refusal by a rule is no plain failure, and wrong usage stays wrong usage. */
+static void test_exit_of_a_rule(void **state)
+{
+	static const struct {
+		int code;
+		const char *rule;
+		int status;
+	} rows[] = {
+		{-ENOENT, "S09", 3},	   {-ENOENT, "", 1},   {-ENODEV, "S18", 3},
+		{-EEXIST, "S13", 3},	   {-EEXIST, "", 1},   {-EBUSY, "S01", 3},
+		{-EUCLEAN, "S06", 3},	   {-EIO, "", 1},      {-EINVAL, "F07", 2},
+		{-EBADMSG, "F01", 2},	   {-E2BIG, "F14", 2}, {-EOPNOTSUPP, "M02", 3},
+		{-ECONNREFUSED, "S03", 5},
+	};
+
+	for (size_t i = 0; i < DV_ARRAY_LEN(rows); i++) {
+		struct dv_error err = {0};
+
+		(void)dv_error_rule(&err, rows[i].code, rows[i].rule, "x");
+		if (dv_error_exit(&err) != rows[i].status)
+			fail_msg("%s with rule '%s': %d", dv_error_class(rows[i].code)->name,
+				 rows[i].rule, dv_error_exit(&err));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_set_once),
-		cmocka_unit_test(test_prefix_keeps_message),
-		cmocka_unit_test(test_null_record),
-		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_set_once),       cmocka_unit_test(test_prefix_keeps_message),
+		cmocka_unit_test(test_null_record),    cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_exit_of_a_rule),
 	};
 
 	return cmocka_run_group_tests_name("base/error", tests, NULL, NULL);

@@ -81,7 +81,7 @@ static void test_refusal_comes_through(void **state)
 
 	fake_divvyd(answers, DV_ARRAY_LEN(answers));
 	FAKE_RUN(&run, "release", "x");
-	assert_int_equal(run.status, 1);
+	assert_int_equal(run.status, 3);
 	assert_string_equal(run.out, "");
 	assert_string_equal(run.err, "divvy: no lease is called 'x'\n"
 				     "  fix: divvy leases\n"
@@ -131,7 +131,7 @@ static void test_one_gpu(void **state)
 	assert_null(strstr(run.out, "cpu-opencl"));
 	fake_run_fini(&run);
 	FAKE_RUN(&run, "gpus", "rtx");
-	assert_int_equal(run.status, 1);
+	assert_int_equal(run.status, 3);
 	assert_string_equal(run.err, "divvy: no GPU of this machine is called 'rtx'\n"
 				     "  fix: divvy gpus\n"
 				     "  rule: S18 (divvy explain S18)\n");

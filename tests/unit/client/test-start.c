@@ -207,7 +207,7 @@ static void test_broken_state(void **state)
 	error = fails_after(*state, break_state);
 	assert_string_equal(error.rule, "S07");
 	assert_string_equal(error.name, "bad-state");
-	assert_int_equal(error.exit_status, 1);
+	assert_int_equal(error.exit_status, 3);
 	assert_non_null(strstr(error.message, "state.db"));
 }
 
