@@ -55,21 +55,23 @@ int dv_store_audit_add(struct dv_store *store, const struct dv_audit *entry, str
 	return dv_sql_scope_end(store, own, r, err);
 }
 
-int dv_store_audits(struct dv_store *store, int64_t after, unsigned most, struct dv_audits *ret,
-		    struct dv_error *err)
+#define AUDITS_OF(where)                                                                           \
+	"SELECT id, time_s, uid, pid, verb, subject, text FROM (SELECT * FROM audit WHERE " where  \
+	" ORDER BY id DESC LIMIT ?2) ORDER BY id"
+
+int dv_store_audits(struct dv_store *store, const uid_t *only, int64_t after, unsigned most,
+		    struct dv_audits *ret, struct dv_error *err)
 {
 	dv_cleanup(dv_sql_done) sqlite3_stmt *statement = NULL;
 	struct dv_audits read = {0};
-	int r = dv_sql_get(
-		store,
-		"SELECT id, time_s, uid, pid, verb, subject, text FROM"
-		" (SELECT * FROM audit WHERE id > ? ORDER BY id DESC LIMIT ?) ORDER BY id",
-		&statement, err);
+	int r = dv_sql_get(store, only ? AUDITS_OF("id > ?1 AND uid = ?3") : AUDITS_OF("id > ?1"),
+			   &statement, err);
 
 	if (r < 0)
 		return r;
 	if (sqlite3_bind_int64(statement, 1, after) != SQLITE_OK ||
-	    sqlite3_bind_int64(statement, 2, most) != SQLITE_OK)
+	    sqlite3_bind_int64(statement, 2, most) != SQLITE_OK ||
+	    (only && sqlite3_bind_int64(statement, 3, *only) != SQLITE_OK))
 		return dv_sql_fail(store, SQLITE_NOMEM, "reading the audit", err);
 	while (r == 0 && (r = dv_sql_step(store, statement, "reading the audit", err)) == 1) {
 		struct dv_audit entry = {0};

@@ -37,6 +37,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE audit(id INTEGER PRIMARY KEY AUTOINCREMENT, time_s INTEGER NOT NULL,"
 	" uid INTEGER NOT NULL, pid INTEGER NOT NULL, verb TEXT NOT NULL, subject TEXT NOT NULL,"
 	" text TEXT NOT NULL) STRICT;",
+	/* 2: a user's own entries, however many of others lie between */
+	"CREATE INDEX audit_uid ON audit(uid, id);",
 };
 
 int dv_store_newest(void)

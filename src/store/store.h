@@ -112,7 +112,7 @@ struct dv_audits {
 };
 int dv_store_audit_add(struct dv_store *store, const struct dv_audit *entry,
 		       struct dv_error *err) DV_MUST_CHECK;
-/* The last `most` entries with id > `after`, oldest first; the caller frees with dv_vec_fini. The
- * newest DV_AUDIT_MOST are kept. */
-int dv_store_audits(struct dv_store *store, int64_t after, unsigned most, struct dv_audits *ret,
-		    struct dv_error *err) DV_MUST_CHECK;
+/* The last `most` entries with id > `after`, oldest first; with `only` the last `most` of that
+ * user's. The caller frees with dv_vec_fini. The newest DV_AUDIT_MOST are kept. */
+int dv_store_audits(struct dv_store *store, const uid_t *only, int64_t after, unsigned most,
+		    struct dv_audits *ret, struct dv_error *err) DV_MUST_CHECK;

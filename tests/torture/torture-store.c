@@ -48,7 +48,7 @@ static int read_all(struct dv_store *store, struct dv_error *err)
 	if (r == 0)
 		r = dv_store_leases(store, &leases, err);
 	if (r == 0)
-		r = dv_store_audits(store, 0, 10, &audits, err);
+		r = dv_store_audits(store, NULL, 0, 10, &audits, err);
 	if (r == 0)
 		r = dv_store_quarantine_get(store, "CPU-0", why, sizeof(why), err);
 	if (r == 0 && (ops.len != 1 || ops.items[0].steps.len != 1 || leases.len != 1 ||

@@ -150,7 +150,7 @@ static void test_device_lost(void **state)
 	assert_null(dv_engine_lease(fake->engine, "a"));
 	assert_non_null(dv_engine_lease(fake->engine, "b"));
 	assert_string_equal(fake->log, "+slice.create GPU-1/s2\n"); /* not a hand on the other */
-	assert_int_equal(dv_store_audits(fake->store, 0, 1, &audits, NULL), 0);
+	assert_int_equal(dv_store_audits(fake->store, NULL, 0, 1, &audits, NULL), 0);
 	assert_string_equal(audits.items[0].verb, "lost");
 	assert_string_equal(audits.items[0].subject, "a");
 	assert_int_equal(audits.items[0].uid, 1000);

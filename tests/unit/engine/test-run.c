@@ -43,7 +43,7 @@ static void last_audit(struct fake *fake, const char *verb, const char *text)
 {
 	struct dv_audits audits = {0};
 
-	assert_int_equal(dv_store_audits(fake->store, 0, 1, &audits, NULL), 0);
+	assert_int_equal(dv_store_audits(fake->store, NULL, 0, 1, &audits, NULL), 0);
 	assert_int_equal(audits.len, 1);
 	assert_string_equal(audits.items[0].verb, verb);
 	assert_non_null(strstr(audits.items[0].text, text));

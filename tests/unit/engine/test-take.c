@@ -201,7 +201,7 @@ static void test_who_may(void **state)
 	assert_string_equal(fake->err.rule, "S09");
 	assert_true(fake->err.fix[0]);
 	assert_int_equal(fake_release(fake, "a", &fake_root), 0);
-	assert_int_equal(dv_store_audits(fake->store, 0, 100, &audits, NULL), 0);
+	assert_int_equal(dv_store_audits(fake->store, NULL, 0, 100, &audits, NULL), 0);
 	assert_int_equal(audits.len, 4);
 	assert_string_equal(audits.items[0].verb, "refused");
 	assert_int_equal(audits.items[0].uid, 1001);

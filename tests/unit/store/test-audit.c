@@ -39,7 +39,7 @@ static void test_audit(void **state)
 
 	for (int64_t i = 1; i <= 5; i++)
 		add(store, 100 + i);
-	assert_int_equal(dv_store_audits(store, 0, 3, &audits, NULL), 0);
+	assert_int_equal(dv_store_audits(store, NULL, 0, 3, &audits, NULL), 0);
 	assert_int_equal(audits.len, 3); /* the last three, oldest first */
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(audits.items[i].time_s, 103 + i);
@@ -51,11 +51,49 @@ static void test_audit(void **state)
 	int64_t after = audits.items[1].id;
 
 	dv_vec_fini(&audits);
-	assert_int_equal(dv_store_audits(store, after, 100, &audits, NULL), 0);
+	assert_int_equal(dv_store_audits(store, NULL, after, 100, &audits, NULL), 0);
 	assert_int_equal(audits.len, 1);
 	dv_vec_fini(&audits);
-	assert_int_equal(dv_store_audits(store, after + 1, 100, &audits, NULL), 0);
+	assert_int_equal(dv_store_audits(store, NULL, after + 1, 100, &audits, NULL), 0);
 	assert_int_equal(audits.len, 0);
+	dv_vec_fini(&audits);
+}
+
+static void add_of(struct dv_store *store, uid_t uid, int64_t time_s)
+{
+	struct dv_audit entry = {.time_s = time_s, .uid = uid, .verb = "take"};
+
+	assert_int_equal(dv_store_audit_add(store, &entry, NULL), 0);
+}
+
+/* A user's few entries are found behind any number of others'. */
+static void test_audits_of_one_user(void **state)
+{
+	dv_cleanup(dv_store_freep) struct dv_store *store = open_memory();
+	struct dv_audits audits = {0};
+	const uid_t own = 1000, nobody = 77;
+
+	for (int64_t i = 1; i <= 3; i++)
+		add_of(store, own, i);
+	for (int64_t i = 0; i < 500; i++)
+		add_of(store, i % 2 ? 0 : 1001, 100 + i);
+	assert_int_equal(dv_store_audits(store, &own, 0, 2, &audits, NULL), 0);
+	assert_int_equal(audits.len, 2); /* the last two of its own, oldest first */
+	assert_int_equal(audits.items[0].time_s, 2);
+	assert_int_equal(audits.items[1].time_s, 3);
+	assert_int_equal(audits.items[1].uid, own);
+	int64_t after = audits.items[0].id;
+
+	dv_vec_fini(&audits);
+	assert_int_equal(dv_store_audits(store, &own, after, 50, &audits, NULL), 0);
+	assert_int_equal(audits.len, 1);
+	assert_int_equal(audits.items[0].time_s, 3);
+	dv_vec_fini(&audits);
+	assert_int_equal(dv_store_audits(store, &nobody, 0, 50, &audits, NULL), 0);
+	assert_int_equal(audits.len, 0);
+	dv_vec_fini(&audits);
+	assert_int_equal(dv_store_audits(store, NULL, 0, 1000, &audits, NULL), 0);
+	assert_int_equal(audits.len, 503);
 	dv_vec_fini(&audits);
 }
 
@@ -72,7 +110,7 @@ static void test_audit_bounded(void **state)
 				      NULL, NULL, NULL),
 			 SQLITE_OK);
 	add(store, 3);
-	assert_int_equal(dv_store_audits(store, 0, 100, &audits, NULL), 0);
+	assert_int_equal(dv_store_audits(store, NULL, 0, 100, &audits, NULL), 0);
 	assert_int_equal(audits.len, 2);
 	assert_int_equal(audits.items[0].time_s, 2);
 	dv_vec_fini(&audits);
@@ -121,9 +159,8 @@ static void test_quarantine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_audit),
-		cmocka_unit_test(test_audit_bounded),
-		cmocka_unit_test(test_fleets),
+		cmocka_unit_test(test_audit),	      cmocka_unit_test(test_audits_of_one_user),
+		cmocka_unit_test(test_audit_bounded), cmocka_unit_test(test_fleets),
 		cmocka_unit_test(test_quarantine),
 	};
 
