@@ -37,6 +37,12 @@ size_t dv_utf8_len(const char *text);
  * error or a beginning away; NULL when none is near. */
 const char *dv_nearest(const char *word, const char *const *words);
 
+/* "s", or "" for one: ("%u CPU%s", n, dv_plural(n)). */
+static inline DV_UNUSED const char *dv_plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /* FNV-1a, 64 bits: for state hashes and tables, never for secrets. Start with DV_HASH_INIT. */
 #define DV_HASH_INIT UINT64_C(0xcbf29ce484222325)
 uint64_t dv_hash(uint64_t hash, const void *data, size_t len);

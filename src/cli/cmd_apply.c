@@ -57,12 +57,12 @@ static int send(struct dv_cli *cli, const struct dv_api_wish *wish, char **ret_a
 static void tell(struct dv_cli *cli, const struct dv_plan *plan)
 {
 	if (!plan->steps.len)
-		dv_outf(&cli->out, "%s: as wanted already, %u tenants stand\n", plan->fleet,
-			plan->kept);
+		dv_outf(&cli->out, "%s: as wanted already, %u tenant%s stand%s\n", plan->fleet,
+			plan->kept, dv_plural(plan->kept), plan->kept == 1 ? "s" : "");
 	else
-		dv_outf(&cli->out, "%s: done in %zu %s, %zu tenants placed\n", plan->fleet,
-			plan->steps.len, plan->steps.len == 1 ? "step" : "steps",
-			plan->assignments.len);
+		dv_outf(&cli->out, "%s: done in %zu step%s, %zu tenant%s placed\n", plan->fleet,
+			plan->steps.len, dv_plural(plan->steps.len), plan->assignments.len,
+			dv_plural(plan->assignments.len));
 }
 
 /* What is looked at is what is done: the state of the first answer goes with the second question.

@@ -269,8 +269,8 @@ static int look(struct dv_cli *cli, struct dv_bench *bench, struct dv_error *err
 							  status.leases.items[i].name),
 					    "divvy release %s, or wait for its end",
 					    status.leases.items[i].name);
-	(void)snprintf(bench->device, sizeof(bench->device), "%.90s, %u CPUs", device->product,
-		       device->compute_units);
+	(void)snprintf(bench->device, sizeof(bench->device), "%.90s, %u CPU%s", device->product,
+		       device->compute_units, dv_plural(device->compute_units));
 	(void)dv_copy(bench->version, sizeof(bench->version), DV_VERSION);
 	if (gmtime_r(&now, &utc))
 		(void)strftime(bench->date, sizeof(bench->date), "%Y-%m-%dT%H:%M:%SZ", &utc);

@@ -47,11 +47,11 @@ static int print_short(struct dv_out *out, const struct dv_gpu *gpu, struct dv_e
 		return r;
 	if (gpu->numa_node >= 0)
 		(void)snprintf(numa, sizeof(numa), ", NUMA node %d", gpu->numa_node);
-	(void)snprintf(facts, sizeof(facts), "%s%s%s, %s, %u %s%s%s%s", gpu->model,
+	(void)snprintf(facts, sizeof(facts), "%s%s%s, %s, %u %s%s%s%s%s", gpu->model,
 		       gpu->address[0] ? ", " : "", gpu->address,
 		       dv_show_size(gpu->memory_bytes, size), gpu->compute_units,
-		       gpu->kind == DV_GPU_CPU ? "CPUs" : "units", numa,
-		       gpu->driver[0] ? ", driver " : "", gpu->driver);
+		       gpu->kind == DV_GPU_CPU ? "CPU" : "unit", dv_plural(gpu->compute_units),
+		       numa, gpu->driver[0] ? ", driver " : "", gpu->driver);
 	dv_outf(out, "%s  ", gpu->id);
 	dv_out_style(out, DV_STYLE_HEAD, "%s\n", gpu->product[0] ? gpu->product : gpu->model);
 	dv_outf(out, "   ");
@@ -122,8 +122,9 @@ static void print_one(struct dv_out *out, const struct dv_gpu *gpu)
 	print_fact(out, "address", gpu->address);
 	print_fact(out, "driver", gpu->driver);
 	print_fact(out, "memory", dv_show_size(gpu->memory_bytes, buf));
-	(void)snprintf(buf, sizeof(buf), "%u %s", gpu->compute_units,
-		       gpu->kind == DV_GPU_CPU ? "CPUs" : "compute units");
+	(void)snprintf(buf, sizeof(buf), "%u %s%s", gpu->compute_units,
+		       gpu->kind == DV_GPU_CPU ? "CPU" : "compute unit",
+		       dv_plural(gpu->compute_units));
 	print_fact(out, "compute", buf);
 	(void)snprintf(buf, sizeof(buf), "%d", gpu->numa_node);
 	print_fact(out, "NUMA node", gpu->numa_node < 0 ? "unknown" : buf);

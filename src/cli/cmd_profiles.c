@@ -36,8 +36,8 @@ static int fail_no_profiles(const struct dv_gpu *gpu, struct dv_error *err)
 	if (gpu->kind == DV_GPU_CPU) {
 		r = dv_error_rule(err, -EOPNOTSUPP, "M02",
 				  "the CPU device has no fixed profiles: a partition takes any "
-				  "number of its %u CPUs side by side",
-				  gpu->compute_units);
+				  "number of its %u CPU%s side by side",
+				  gpu->compute_units, dv_plural(gpu->compute_units));
 		return dv_error_fix(err, r, "divvy explain partition");
 	}
 	r = dv_error_rule(err, -EOPNOTSUPP, "F15", "the catalogue knows nothing of GPU %s, '%s'",

@@ -74,8 +74,8 @@ static void print_given(struct dv_out *out, const struct dv_gpu *gpu,
 			       share ? dv_show_share((uint32_t)share, a) : "0%");
 		print_bar(out, "time", share, DV_MPCT_WHOLE, words);
 	} else if (gpu->division == DV_DIVISION_PARTITIONS) {
-		(void)snprintf(words, sizeof(words), "%u of %u CPUs given", (unsigned)units,
-			       gpu->compute_units);
+		(void)snprintf(words, sizeof(words), "%u of %u CPU%s given", (unsigned)units,
+			       gpu->compute_units, dv_plural(gpu->compute_units));
 		print_bar(out, "CPUs", units, gpu->compute_units, words);
 	}
 }
@@ -130,8 +130,9 @@ static int print_gpu(struct dv_out *out, const struct dv_gpu *gpu, const struct 
 
 	dv_outf(out, "\n%s  ", gpu->id);
 	dv_out_style(out, DV_STYLE_HEAD, "%s", gpu->product[0] ? gpu->product : gpu->model);
-	dv_outf(out, "\n   %s, %s, %u %s, %s\n", gpu->model, dv_show_size(gpu->memory_bytes, size),
-		gpu->compute_units, gpu->kind == DV_GPU_CPU ? "CPUs" : "units",
+	dv_outf(out, "\n   %s, %s, %u %s%s, %s\n", gpu->model,
+		dv_show_size(gpu->memory_bytes, size), gpu->compute_units,
+		gpu->kind == DV_GPU_CPU ? "CPU" : "unit", dv_plural(gpu->compute_units),
 		division_words(gpu->division));
 	print_given(out, gpu, leases);
 	if (gpu->owned_by[0])
@@ -158,7 +159,9 @@ static void print_no_gpu(struct dv_cli *cli, const struct dv_gpus *gpus)
 	if (dv_root_open(cli->root, &root, NULL) == 0 &&
 	    dv_root_list(&root, "sys/bus/pci/devices", count_entry, &count, NULL) == 0)
 		(void)snprintf(where, sizeof(where),
-			       "none of the %u devices in /sys/bus/pci/devices is one", count);
+			       count == 1 ? "the %u device in /sys/bus/pci/devices is none"
+					  : "none of the %u devices in /sys/bus/pci/devices is one",
+			       count);
 	dv_root_fini(&root);
 	(void)snprintf(text, sizeof(text), "No GPU here: %s. %s", where,
 		       gpus->len ? "The CPU is offered instead, through OpenCL: whole, in slices "

@@ -175,8 +175,8 @@ static void show_waste(struct dv_out *out, const struct dv_plan *plan)
 		dv_buf_addf(&buf, "%s%s of compute", buf.len ? ", " : "",
 			    dv_show_share(plan->waste_mpct, share));
 	if (plan->waste_stranded_slices)
-		dv_buf_addf(&buf, "%s%u stranded slices", buf.len ? ", " : "",
-			    plan->waste_stranded_slices);
+		dv_buf_addf(&buf, "%s%u stranded slice%s", buf.len ? ", " : "",
+			    plan->waste_stranded_slices, dv_plural(plan->waste_stranded_slices));
 	if (dv_buf_take(&buf, &text) < 0)
 		out->failed = true;
 	else if (*text) {
@@ -195,14 +195,15 @@ static void show_head(struct dv_out *out, const struct dv_plan *plan)
 	char text[256], kept[48] = "", bound[64] = "";
 
 	if (plan->kept)
-		(void)snprintf(kept, sizeof(kept), ", %u as they stand", plan->kept);
+		(void)snprintf(kept, sizeof(kept), ", %u as %s", plan->kept,
+			       plan->kept == 1 ? "it stands" : "they stand");
 	if (plan->bound_proven && plan->bound_gpus == plan->gpus_used && plan->gpus_used)
 		(void)snprintf(bound, sizeof(bound), ", and fewer would not do");
 	else if (plan->bound_gpus)
 		(void)snprintf(bound, sizeof(bound), ", and at least %u %s needed",
 			       plan->bound_gpus, plan->bound_gpus == 1 ? "is" : "are");
-	(void)snprintf(text, sizeof(text), "%zu of %zu tenants placed%s; %u %s used%s",
-		       plan->assignments.len, all, kept, plan->gpus_used,
+	(void)snprintf(text, sizeof(text), "%zu of %zu tenant%s placed%s; %u %s used%s",
+		       plan->assignments.len, all, dv_plural(all), kept, plan->gpus_used,
 		       plan->gpus_used == 1 ? "device is" : "devices are", bound);
 	dv_out_style(out, DV_STYLE_HEAD, "%s", plan->fleet);
 	dv_outf(out, ": ");

@@ -43,7 +43,7 @@ static void print_line(const struct dv_measure *measure, struct dv_out *out, con
 			dv_show_size(measure->limit_bytes, b));
 	if (measure->wait_p99_ns)
 		dv_outf(out, "; 99 of 100 waits below %.2f ms", (double)measure->wait_p99_ns / 1e6);
-	dv_outf(out, " (%u %s)\n", measure->samples, measure->samples == 1 ? "look" : "looks");
+	dv_outf(out, " (%u look%s)\n", measure->samples, dv_plural(measure->samples));
 }
 
 int dv_measure_print(const struct dv_measure *measure, struct dv_cli *cli, const char *lease,

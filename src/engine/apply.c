@@ -318,8 +318,13 @@ static int try_steps(struct trial *trial, struct dv_error *err)
 		r = dv_engine_check_quota(trial->engine, &trial->leases, trial->uid, NULL, err);
 	if (r < 0 || !trial->disturbed || trial->op->consent)
 		return r;
-	dv_error_rule(err, -EBUSY, "S14", "%u running tenants would be disturbed, '%s' among them",
-		      trial->disturbed, trial->whom);
+	if (trial->disturbed == 1)
+		dv_error_rule(err, -EBUSY, "S14", "'%s' is running and would be disturbed",
+			      trial->whom);
+	else
+		dv_error_rule(err, -EBUSY, "S14",
+			      "%u running tenants would be disturbed, '%s' among them",
+			      trial->disturbed, trial->whom);
 	return dv_error_fix(err, -EBUSY, "agree with them, then apply with --yes");
 }
 

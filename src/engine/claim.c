@@ -12,14 +12,12 @@ enum {
 	SHARE_LEAST = 5000, /* of a slice that does not say its share */
 };
 
-static const char *name_of(const struct dv_gpu *gpu)
-{
-	return gpu->product[0] ? gpu->product : gpu->uuid;
-}
-
 static int in_quarantine(const struct dv_gpu *gpu, struct dv_error *err)
 {
-	dv_error_rule(err, -EBUSY, "S11", "%s is in quarantine: %s", name_of(gpu), gpu->quarantine);
+	char title[DV_GPU_TITLE_SIZE];
+
+	dv_error_rule(err, -EBUSY, "S11", "%s is in quarantine: %s", dv_gpu_title(gpu, title),
+		      gpu->quarantine);
 	return dv_error_fix(err, -EBUSY,
 			    "choose another GPU; `divvy release` of the lease that is named tries "
 			    "again, and ends the quarantine when it goes well");
@@ -36,20 +34,21 @@ int dv_engine_check_gpu(const struct dv_gpu *gpu, enum dv_method method, enum dv
 			struct dv_error *err)
 {
 	const struct dv_gpu_method *can = dv_gpu_method(gpu, method);
+	char title[DV_GPU_TITLE_SIZE];
 
 	if (gpu->quarantine[0])
 		return in_quarantine(gpu, err);
 	if (kind == DV_KIND_VM && gpu->kind == DV_GPU_CPU) {
 		dv_error_rule(err, -EOPNOTSUPP, "G08",
 			      "%s is this machine's processor: a virtual machine cannot have it",
-			      name_of(gpu));
+			      dv_gpu_title(gpu, title));
 		return dv_error_fix(err, -EOPNOTSUPP,
 				    "ask for a GPU, or for kind process or container");
 	}
 	if (can && can->ok)
 		return 0;
 	dv_error_rule(err, -EOPNOTSUPP, can && can->rule_count ? can->rules[0] : "G09",
-		      "%s cannot do %s here: %s", name_of(gpu), dv_method_name(method),
+		      "%s cannot do %s here: %s", dv_gpu_title(gpu, title), dv_method_name(method),
 		      can && can->why[0] ? can->why : "this kind of device does not have it");
 	return dv_error_fix(err, -EOPNOTSUPP, "`divvy gpus %s` lists what it can do", gpu->id);
 }
@@ -112,12 +111,12 @@ static int claim_partition(const struct dv_engine *engine, const struct dv_gpu *
 {
 	struct dv_node node = {.has_partition = true, .size = partition_size(engine, gpu, request)};
 	struct dv_error why = {0};
-	char wanted[32], whole[32];
+	char title[DV_GPU_TITLE_SIZE], wanted[32], whole[32];
 	int r = -ENOSPC;
 
 	lease->compute_mpct = 0;
 	if (lease->memory_bytes > gpu->memory_bytes) {
-		dv_error_rule(err, r, "G01", "%s has %s, not %s", name_of(gpu),
+		dv_error_rule(err, r, "G01", "%s has %s, not %s", dv_gpu_title(gpu, title),
 			      dv_size_print(gpu->memory_bytes, whole, sizeof(whole)),
 			      dv_size_print(lease->memory_bytes, wanted, sizeof(wanted)));
 		return dv_error_fix(err, r, "ask for at most %s", whole);

@@ -76,16 +76,22 @@ void dv_method_cgroup_name(const struct dv_node *node, char buf[32])
 	(void)snprintf(buf, 32, "p%u+%u", node->start, node->size);
 }
 
+static int outside(const struct dv_gpu *gpu, const struct dv_node *node, struct dv_error *err)
+{
+	int r = dv_error_rule(err, -ENOSPC, "S04",
+			      "a partition of %u CPU%s from %u on does not lie in a device of %u",
+			      node->size, dv_plural(node->size), node->start, gpu->cpu_count);
+
+	return dv_error_fix(err, r, "ask for a smaller partition");
+}
+
 int dv_method_partition_cpus(const struct dv_gpu *gpu, const struct dv_node *node, char *buf,
 			     size_t size, struct dv_error *err)
 {
 	uint64_t end = (uint64_t)node->start + node->size;
 
 	if (!node->has_partition || end > DV_MIN(gpu->cpu_count, DV_CPUS_MOST))
-		return dv_error_rule(
-			err, -ENOSPC, "S04",
-			"a partition of %u CPUs from %u on does not lie in a device of %u",
-			node->size, node->start, gpu->cpu_count);
+		return outside(gpu, node, err);
 	return dv_cpu_list_print(gpu->cpus + node->start, node->size, buf, size, err);
 }
 

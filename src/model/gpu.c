@@ -2,6 +2,7 @@
 #include "model/gpu.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -33,6 +34,19 @@ const struct dv_gpu_method *dv_gpu_method(const struct dv_gpu *gpu, enum dv_meth
 		if (gpu->methods[i].method == method)
 			return &gpu->methods[i];
 	return NULL;
+}
+
+const char *dv_gpu_title(const struct dv_gpu *gpu, char buf[DV_GPU_TITLE_SIZE])
+{
+	const char *name = gpu->product[0] ? gpu->product : gpu->model;
+
+	if (!gpu->id[0])
+		(void)snprintf(buf, DV_GPU_TITLE_SIZE, "GPU %s", gpu->uuid);
+	else if (name[0])
+		(void)snprintf(buf, DV_GPU_TITLE_SIZE, "GPU %s (%.90s)", gpu->id, name);
+	else
+		(void)snprintf(buf, DV_GPU_TITLE_SIZE, "GPU %s", gpu->id);
+	return buf;
 }
 
 static bool is_gap(char c)

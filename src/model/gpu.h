@@ -59,6 +59,10 @@ int dv_gpu_kind_parse(const char *name, enum dv_gpu_kind *ret, struct dv_error *
 /* The entry of that method, or NULL. */
 const struct dv_gpu_method *dv_gpu_method(const struct dv_gpu *gpu, enum dv_method method);
 
+/* "GPU 0 (AMD EPYC)": the number that the user knows it by, and what it is; returns `buf`. */
+enum { DV_GPU_TITLE_SIZE = 128 };
+const char *dv_gpu_title(const struct dv_gpu *gpu, char buf[DV_GPU_TITLE_SIZE]);
+
 /* Does `text` name this GPU: id, uuid, address, model id, or (case-insensitively) the beginning of
  * any run of words of the product's name ("H100-80", "RTX 4090": '-' and ' ' are the same)? A bare
  * number must be a whole word ("4090", never "4": that is an index). */

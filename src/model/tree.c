@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "model/units.h"
 
 /* What of a lease decides who owns what. */
@@ -203,23 +204,44 @@ static enum clash clash_between(const struct holding *a, const struct holding *b
 	return a->method == b->method ? CLASH_NONE : CLASH_DIVIDED;
 }
 
-static int refuse_clash(enum clash clash, const struct holding *claim, const struct holding *other,
-			struct dv_error *err)
+enum { PART_SIZE = 64 };
+
+/* The node, in words: "all of it", "a slice", "CPUs 2-3". */
+static const char *part_words(const struct dv_node *node, const struct dv_gpu *gpu,
+			      char buf[PART_SIZE])
 {
-	char path[DV_NODE_SIZE];
+	const char *unit = gpu->kind == DV_GPU_CPU ? "CPU" : "memory slice";
+
+	if (!node->has_partition)
+		return node->has_slice ? "a slice" : "all of it";
+	if (node->size == 1)
+		(void)snprintf(buf, PART_SIZE, "%s%s %" PRIu32,
+			       node->has_slice ? "a slice of " : "", unit, node->start);
+	else
+		(void)snprintf(buf, PART_SIZE, "%s%ss %" PRIu32 "-%" PRIu32,
+			       node->has_slice ? "a slice of " : "", unit, node->start,
+			       node->start + node->size - 1);
+	return buf;
+}
+
+static int refuse_clash(enum clash clash, const struct dv_gpu *gpu, const struct holding *claim,
+			const struct holding *other, struct dv_error *err)
+{
+	char title[DV_GPU_TITLE_SIZE], has[PART_SIZE], wanted[PART_SIZE];
 	int r;
 
-	(void)dv_node_print(&claim->node, path, sizeof(path));
 	if (clash == CLASH_DIVIDED)
 		r = dv_error_rule(err, -EBUSY, "S02",
 				  "%s is divided by %s: lease '%s' has %s; it cannot be divided "
 				  "by %s at the same time",
-				  other->node.gpu_uuid, dv_method_name(other->method),
-				  other->lease->name, other->lease->node,
+				  dv_gpu_title(gpu, title), dv_method_name(other->method),
+				  other->lease->name, part_words(&other->node, gpu, has),
 				  dv_method_name(claim->method));
 	else
-		r = dv_error_rule(err, -EBUSY, "S01", "%s is taken: lease '%s' has %s", path,
-				  other->lease->name, other->lease->node);
+		r = dv_error_rule(err, -EBUSY, "S01", "%s is taken: lease '%s' has %s; wanted: %s",
+				  dv_gpu_title(gpu, title), other->lease->name,
+				  part_words(&other->node, gpu, has),
+				  part_words(&claim->node, gpu, wanted));
 	return dv_error_fix(err, r, "choose another GPU, or give it back first: divvy release %s",
 			    other->lease->name);
 }
@@ -265,15 +287,16 @@ static void add_capped(uint64_t *sum, uint64_t more)
 
 static int check_bounds(const struct dv_gpu *gpu, const struct holding *h, struct dv_error *err)
 {
+	char title[DV_GPU_TITLE_SIZE], wanted[PART_SIZE];
 	uint32_t units = partition_units(gpu);
 	int r;
 
 	if (!h->node.has_partition || (uint64_t)h->node.start + h->node.size <= units)
 		return 0;
-	r = dv_error_rule(err, -ENOSPC, "S04", "%s ends at %" PRIu64 ", but %s has %" PRIu32 " %s",
-			  h->lease->node, (uint64_t)h->node.start + h->node.size,
-			  gpu->product[0] ? gpu->product : gpu->uuid, units,
-			  gpu->kind == DV_GPU_CPU ? "CPUs" : "memory slices");
+	r = dv_error_rule(
+		err, -ENOSPC, "S04", "%s has %" PRIu32 " %s%s, counted from 0; wanted: %s",
+		dv_gpu_title(gpu, title), units, gpu->kind == DV_GPU_CPU ? "CPU" : "memory slice",
+		dv_plural(units), part_words(&h->node, gpu, wanted));
 	return dv_error_fix(err, r, "ask for a smaller partition, or one that starts lower");
 }
 
@@ -314,7 +337,7 @@ static int look_beside(const struct dv_gpu *gpu, const struct dv_leases *leases,
 			return r;
 		clash = clash_between(claim, &other);
 		if (clash != CLASH_NONE)
-			return refuse_clash(clash, claim, &other, err);
+			return refuse_clash(clash, gpu, claim, &other, err);
 		if (same_parent(&claim->node, &other.node)) {
 			add_capped(&memory, lease->memory_bytes);
 			add_capped(&mpct, lease->compute_mpct);
@@ -330,30 +353,42 @@ static uint64_t left_of(uint64_t whole, uint64_t used)
 	return used < whole ? whole - used : 0;
 }
 
+static int lacking(struct dv_error *err, int r, const char *left)
+{
+	if (left)
+		return dv_error_fix(err, r, "ask for at most %s, or give back a lease", left);
+	return dv_error_fix(err, r, "choose another GPU, or give back a lease: divvy leases");
+}
+
 static int check_room(const struct dv_gpu *gpu, const struct holding *claim, uint64_t memory,
 		      uint64_t mpct, struct dv_error *err)
 {
 	uint64_t memory_left = left_of(parent_memory(gpu, &claim->node), memory);
 	uint32_t mpct_left = (uint32_t)left_of(DV_MPCT_WHOLE, mpct);
-	char wanted[32], left[32];
+	char title[DV_GPU_TITLE_SIZE], wanted[32], text[32];
+	const char *left = NULL;
 	int r;
 
 	if (claim->lease->memory_bytes > memory_left) {
+		if (memory_left)
+			left = dv_size_print(memory_left, text, sizeof(text));
 		r = dv_error_rule(err, -ENOSPC, "G01",
 				  "not enough memory left on %s: %s wanted, %s left",
-				  gpu->product[0] ? gpu->product : gpu->uuid,
+				  dv_gpu_title(gpu, title),
 				  dv_size_print(claim->lease->memory_bytes, wanted, sizeof(wanted)),
-				  dv_size_print(memory_left, left, sizeof(left)));
-		return dv_error_fix(err, r, "ask for at most %s, or give back a lease", left);
+				  left ? left : "nothing");
+		return lacking(err, r, left);
 	}
 	if (claim->lease->compute_mpct > mpct_left) {
+		if (mpct_left)
+			left = dv_share_print(mpct_left, text, sizeof(text));
 		r = dv_error_rule(
 			err, -ENOSPC, "G02",
 			"the shares on %s would be over 100%%: %s wanted, %s left",
-			gpu->product[0] ? gpu->product : gpu->uuid,
+			dv_gpu_title(gpu, title),
 			dv_share_print(claim->lease->compute_mpct, wanted, sizeof(wanted)),
-			dv_share_print(mpct_left, left, sizeof(left)));
-		return dv_error_fix(err, r, "ask for at most %s, or give back a lease", left);
+			left ? left : "nothing");
+		return lacking(err, r, left);
 	}
 	return 0;
 }

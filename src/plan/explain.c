@@ -92,12 +92,38 @@ static void explain_slice(const struct dv_want *want, const struct left *left,
 static void explain_partition(const struct left *left, struct dv_unplaced *to)
 {
 	if (left->need > left->units)
-		say(to, "S04", "it needs more than the %u CPUs of the device", left->units);
+		say(to, "S04", "it needs more than the %u CPU%s of the device", left->units,
+		    dv_plural(left->units));
 	else if (left->open == 0)
 		say(to, "S02", "the CPU device is divided in another way, or taken");
+	else if (left->run == 0)
+		say(to, "S01", "it needs %u CPU%s, and none is free", left->need,
+		    dv_plural(left->need));
 	else
-		say(to, "S01", "it needs %u CPUs side by side, and at most %u are free", left->need,
-		    left->run);
+		say(to, "S01", "it needs %u CPUs side by side, and at most %u %s free", left->need,
+		    left->run, left->run == 1 ? "is" : "are");
+}
+
+static void explain_whole(unsigned need, const struct left *left, struct dv_unplaced *to)
+{
+	if (left->whole_free > left->large && left->whole_free == 1)
+		say(to, "G01", "the only free GPU that it may use has not the memory it needs");
+	else if (left->whole_free > left->large)
+		say(to, "G01", "of the %u free GPUs that it may use, too few have the memory",
+		    left->whole_free);
+	else if (need > left->may)
+		say(to, "S01", "it needs %u whole GPU%s, and there %s only %u that it may use",
+		    need, dv_plural(need), left->may == 1 ? "is" : "are", left->may);
+	else if (left->may == 1)
+		say(to, "S01", "it needs a whole GPU, and the only one that it may use is in use");
+	else if (left->whole_free == 0)
+		say(to, "S01", "it needs %u whole GPU%s, and all %u that it may use are in use",
+		    need, dv_plural(need), left->may);
+	else
+		say(to, "S01",
+		    "it needs %u whole GPU%s, and of the %u that it may use only %u %s free", need,
+		    dv_plural(need), left->may, left->whole_free,
+		    left->whole_free == 1 ? "is" : "are");
 }
 
 void dv_plan_explain(const struct dv_task *task, const struct dv_packing *packing, size_t i,
@@ -119,12 +145,6 @@ void dv_plan_explain(const struct dv_task *task, const struct dv_packing *packin
 		explain_slice(want, &left, ret);
 	else if (want->method == DV_METHOD_PARTITION)
 		explain_partition(&left, ret);
-	else if (left.whole_free > left.large)
-		say(ret, "G01", "of %u GPUs that nobody has a part of, none has the memory",
-		    left.whole_free);
 	else
-		say(ret, "S01",
-		    "it needs %u whole GPUs; of %u that it may use, nobody has a part "
-		    "of %u",
-		    DV_MAX(want->tenant->gpus, 1), left.may, left.whole_free);
+		explain_whole(DV_MAX(want->tenant->gpus, 1), &left, ret);
 }

@@ -151,8 +151,8 @@ static void say_why(const struct dv_want *want, const struct dv_place *place,
 	else if (tenant->gpus)
 		(void)snprintf(buf, size, "whole GPUs are asked for");
 	else if (want->method == DV_METHOD_PARTITION)
-		(void)snprintf(buf, size, "%d of %u CPUs: what is asked for, rounded up",
-			       place->size, gpu->compute_units);
+		(void)snprintf(buf, size, "%d of %u CPU%s: what is asked for, rounded up",
+			       place->size, gpu->compute_units, dv_plural(gpu->compute_units));
 	else if (tenant->method != DV_METHOD_NONE)
 		(void)snprintf(buf, size, "the fleet names the method");
 	else if (want->method == DV_METHOD_PASSTHROUGH)

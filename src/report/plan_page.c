@@ -121,8 +121,9 @@ int dv_report_plan(const struct dv_plan *plan, char **ret_html, struct dv_error 
 	dv_html_begin(&out, "divvy plan");
 	dv_buf_add(&out, "<p class=\"soft\">fleet ");
 	dv_html_text(&out, plan->fleet);
-	dv_buf_addf(&out, " · %u GPUs used · %u tenants stand already · state ", plan->gpus_used,
-		    plan->kept);
+	dv_buf_addf(&out, " · %u GPU%s used · %u tenant%s stand%s already · state ",
+		    plan->gpus_used, dv_plural(plan->gpus_used), plan->kept, dv_plural(plan->kept),
+		    plan->kept == 1 ? "s" : "");
 	dv_html_text(&out, plan->state);
 	dv_buf_add(&out, "</p>\n");
 	assignments(&out, plan);

@@ -89,8 +89,8 @@ static void size_device(const struct dv_cpu_config *config, const struct dv_cpu_
 			       dv_size_print(info->memory_bytes, have, sizeof(have)));
 	if (gpu->compute_units > info->count) {
 		(void)snprintf(obstacle->why, sizeof(obstacle->why),
-			       "divvyd's configuration gives it %u CPUs, only %u may be used",
-			       gpu->compute_units, info->count);
+			       "divvyd's configuration gives it %u CPU%s, only %u may be used",
+			       gpu->compute_units, dv_plural(gpu->compute_units), info->count);
 		gpu->compute_units = info->count;
 	}
 	gpu->cpu_count = gpu->compute_units;

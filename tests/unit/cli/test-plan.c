@@ -157,7 +157,7 @@ static void test_apply(void **state)
 
 	fake_divvyd(quiet, DV_ARRAY_LEN(quiet));
 	FAKE_RUN(&run, "apply", path);
-	assert_string_equal(run.out, "lab: as wanted already, 1 tenants stand\n");
+	assert_string_equal(run.out, "lab: as wanted already, 1 tenant stands\n");
 	assert_run(&run, 0, NULL);
 	assert_non_null(strstr(fake_divvyd_asked(), "\"state\":\"0123456789abcdef\""));
 	FAKE_RUN(&run, "--json", "apply", path);

@@ -163,6 +163,19 @@ static void test_method_entry(void **state)
 	assert_null(dv_gpu_method(&gpu, DV_METHOD_VGPU));
 }
 
+static void test_title(void **state)
+{
+	struct dv_gpu gpu = {.uuid = "GPU-1"};
+	char buf[DV_GPU_TITLE_SIZE];
+
+	assert_string_equal(dv_gpu_title(&h100, buf), "GPU 0 (NVIDIA H100 80GB HBM3)");
+	assert_string_equal(dv_gpu_title(&gpu, buf), "GPU GPU-1");
+	gpu.id[0] = '3';
+	assert_string_equal(dv_gpu_title(&gpu, buf), "GPU 3");
+	memcpy(gpu.model, "l40s", sizeof("l40s"));
+	assert_string_equal(dv_gpu_title(&gpu, buf), "GPU 3 (l40s)");
+}
+
 static void test_isolates(void **state)
 {
 	struct dv_gpu cpu = {.kind = DV_GPU_CPU, .cgroup = "sys/fs/cgroup/divvy"};
@@ -182,7 +195,7 @@ int main(void)
 		cmocka_unit_test(test_kinds),		cmocka_unit_test(test_matches_identity),
 		cmocka_unit_test(test_matches_product), cmocka_unit_test(test_matches_number),
 		cmocka_unit_test(test_method_entry),	cmocka_unit_test(test_matches_oracle),
-		cmocka_unit_test(test_isolates),
+		cmocka_unit_test(test_title),		cmocka_unit_test(test_isolates),
 	};
 
 	return cmocka_run_group_tests_name("model/gpu", tests, NULL, NULL);

@@ -121,7 +121,10 @@ static void refuse(const struct dv_gpu *on, const struct dv_leases *leases, stru
 
 	assert_int_equal(dv_tree_may_claim(on, leases, &claim, &err), code);
 	assert_string_equal(err.rule, rule);
-	assert_non_null(strstr(err.msg, says));
+	if (!strstr(err.msg, says))
+		fail_msg("'%s' does not say '%s'", err.msg, says);
+	/* A refusal says what to do, too. */
+	assert_true(!*rule || err.fix[0]);
 	assert_int_equal(dv_tree_may_claim(on, leases, &claim, NULL), code);
 }
 
@@ -140,7 +143,7 @@ static void test_whole_excludes_all(void **state)
 	struct dv_lease other = lease("x", "CPU-2", DV_METHOD_PASSTHROUGH, 0, 0);
 
 	refuse(&cpu, &leases, lease("x", "CPU-1", DV_METHOD_PASSTHROUGH, 0, 0), -EBUSY, "S01",
-	       "lease 'boss' has CPU-1");
+	       "GPU 0 (a CPU) is taken: lease 'boss' has all of it; wanted: all of it");
 	refuse(&cpu, &leases, slice("x", "CPU-1/s2"), -EBUSY, "S01", "boss");
 	refuse(&cpu, &leases, lease("x", "CPU-1/p0+1", DV_METHOD_PARTITION, 0, 0), -EBUSY, "S01",
 	       "boss");
@@ -155,7 +158,7 @@ static void test_anything_excludes_whole(void **state)
 	struct dv_leases leases = {.items = has, .len = 1};
 
 	refuse(&cpu, &leases, lease("x", "CPU-1", DV_METHOD_PASSTHROUGH, 0, 0), -EBUSY, "S01",
-	       "lease 'a' has CPU-1/s1");
+	       "GPU 0 (a CPU) is taken: lease 'a' has a slice; wanted: all of it");
 	has[0] = lease("p", "CPU-1/p3+1", DV_METHOD_PARTITION, 0, 0);
 	refuse(&cpu, &leases, lease("x", "CPU-1", DV_METHOD_PASSTHROUGH, 0, 0), -EBUSY, "S01", "p");
 }
@@ -166,10 +169,11 @@ static void test_one_division(void **state)
 	struct dv_leases leases = {.items = has, .len = 1};
 
 	refuse(&cpu, &leases, lease("x", "CPU-1/p0+1", DV_METHOD_PARTITION, 0, 0), -EBUSY, "S02",
-	       "divided by slice: lease 'a'");
+	       "GPU 0 (a CPU) is divided by slice: lease 'a' has a slice; it cannot");
 	refuse(&cpu, &leases, slice("x", "CPU-1/p0+1/s2"), -EBUSY, "S02", "a");
 	has[0] = lease("p", "CPU-1/p0+2", DV_METHOD_PARTITION, 0, 0);
-	refuse(&cpu, &leases, slice("x", "CPU-1/s2"), -EBUSY, "S02", "divided by partition");
+	refuse(&cpu, &leases, slice("x", "CPU-1/s2"), -EBUSY, "S02",
+	       "divided by partition: lease 'p' has CPUs 0-1;");
 	has[0] = lease("v", "GPU-1/s1", DV_METHOD_VGPU, DV_GIB, 0);
 	refuse(&gpu, &leases, slice("x", "GPU-1/s2"), -EBUSY, "S02", "divided by vgpu");
 }
@@ -182,16 +186,16 @@ static void test_partitions(void **state)
 
 	allow(&cpu, &leases, lease("x", "CPU-1/p0+1", DV_METHOD_PARTITION, 0, 0));
 	refuse(&cpu, &leases, lease("x", "CPU-1/p0+2", DV_METHOD_PARTITION, 0, 0), -EBUSY, "S01",
-	       "lease 'p'");
+	       "lease 'p' has CPUs 1-2; wanted: CPUs 0-1");
 	refuse(&cpu, &leases, lease("x", "CPU-1/p2+1", DV_METHOD_PARTITION, 0, 0), -EBUSY, "S01",
 	       "lease 'p'");
 	refuse(&cpu, &leases, slice("x", "CPU-1/p1+2/s9"), -EBUSY, "S01", "lease 'p'");
 	refuse(&cpu, &leases, lease("x", "CPU-1/p3+1", DV_METHOD_PARTITION, 0, 0), -EBUSY, "S01",
-	       "lease 's'");
+	       "lease 's' has a slice of CPU 3; wanted: CPU 3");
 	refuse(&cpu, &leases, slice("x", "CPU-1/p3+1/s7"), -EBUSY, "S01", "lease 's'");
 	allow(&cpu, &leases, slice("x", "CPU-1/p3+1/s8"));
 	refuse(&cpu, &leases, lease("x", "CPU-1/p4+1", DV_METHOD_PARTITION, 0, 0), -ENOSPC, "S04",
-	       "ends at 5, but a CPU has 4 CPUs");
+	       "GPU 0 (a CPU) has 4 CPUs, counted from 0; wanted: CPU 4");
 	refuse(&gpu, &leases, lease("x", "GPU-1/p4+5", DV_METHOD_MIG, 0, 0), -ENOSPC, "S04",
 	       "memory slices");
 	allow(&gpu, &leases, lease("x", "GPU-1/p4+4", DV_METHOD_MIG, 0, 0));
@@ -211,7 +215,7 @@ static void test_room(void **state)
 	refuse(&cpu, &leases, lease("x", "CPU-1/s3", DV_METHOD_SLICE, DV_GIB, 30001), -ENOSPC,
 	       "G02", "30.001% wanted, 30% left");
 	refuse(&gpu, &leases, lease("x", "GPU-1/s3", DV_METHOD_SLICE, DV_KIB, 1), -ENOSPC, "G01",
-	       "0B left");
+	       "nothing left");
 	/* A slice that the gate would hold to nothing is not one. */
 	refuse(&cpu, &leases, lease("x", "CPU-1/s3", DV_METHOD_SLICE, 0, 1000), -EINVAL, "",
 	       "no memory limit");
@@ -232,7 +236,7 @@ static void test_room_without_overflow(void **state)
 		has[i].compute_mpct = UINT32_MAX;
 		(void)snprintf(has[i].node, sizeof(has[i].node), "CPU-1/s%u", i);
 	}
-	refuse(&cpu, &leases, slice("x", "CPU-1/s99"), -ENOSPC, "G01", "0B left");
+	refuse(&cpu, &leases, slice("x", "CPU-1/s99"), -ENOSPC, "G01", "nothing left");
 	assert_int_equal(dv_tree_check(&cpu, 1, &leases, NULL), -EUCLEAN);
 }
 

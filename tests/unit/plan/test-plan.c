@@ -155,7 +155,8 @@ static void test_several_whole(void **state)
 	replan();
 	assert_int_equal(plan.assignments.len, 2);
 	assert_string_equal(unplaced_of(&plan, "three")->rules[0], "S01");
-	assert_non_null(strstr(unplaced_of(&plan, "three")->reason, "3 whole GPUs"));
+	assert_string_equal(unplaced_of(&plan, "three")->reason,
+			    "it needs 3 whole GPUs, and of the 4 that it may use only 1 is free");
 	world_apply(&world, &plan, NULL);
 	assert_string_equal(world.leases.items[2].name, "two.1");
 	replan();
@@ -371,7 +372,8 @@ static void test_refusals(void **state)
 		{"{name: a, method: partition, needs: {isolation: hardware}}", "G10",
 		 "holds memory"},
 		{"{name: a, needs: {memory: 9GiB}}", "G01", "8GiB"},
-		{"{name: a, gpus: 2}", "S01", "2 whole GPUs"},
+		{"{name: a, gpus: 2}", "S01",
+		 "it needs 2 whole GPUs, and there is only 1 that it may use"},
 		{"{name: a, method: passthrough, needs: {memory: 9GiB}}", "G01", "memory"},
 		{"{name: a, method: partition, needs: {memory: 9GiB}}", "S04", "4 CPUs"},
 	};
@@ -391,6 +393,23 @@ static void test_refusals(void **state)
 		if (!strstr(unplaced->reason, cases[i].words))
 			fail_msg("%s: %s", cases[i].tenant, unplaced->reason);
 	}
+}
+
+/* One is one: no "1 CPUs", no "1 whole GPUs". */
+static void test_refusals_of_one(void **state)
+{
+	world_cpu(&world, "CPU-1", 8 * DV_GIB, 1);
+	world_lease(&world, "x", "", "CPU-1/p0+1", 0, 0);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: w, gpus: 1}\n"
+			    "  - {name: p, method: partition, needs: {compute: 100%}}\n"
+			    "  - {name: q, method: partition, needs: {memory: 9GiB}}\n");
+	replan();
+	assert_string_equal(unplaced_of(&plan, "w")->reason,
+			    "it needs a whole GPU, and the only one that it may use is in use");
+	assert_string_equal(unplaced_of(&plan, "p")->reason, "it needs 1 CPU, and none is free");
+	assert_string_equal(unplaced_of(&plan, "q")->reason,
+			    "it needs more than the 1 CPU of the device");
 }
 
 static void test_refusals_of_the_device(void **state)
@@ -560,6 +579,7 @@ int main(void)
 		CASE(test_gpu_rules),
 		CASE(test_no_gpus),
 		CASE(test_refusals),
+		CASE(test_refusals_of_one),
 		CASE(test_refusals_of_the_device),
 		CASE(test_quarantined_stays),
 		CASE(test_states_of_what_stands),
