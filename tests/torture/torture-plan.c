@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "model/units.h"
+#include "plan/grid-repartition.h"
 #include "plan/plan.h"
 #include "torture.h"
 
@@ -92,9 +93,39 @@ static void test_plan(void **state)
 	dv_fleet_fini(&fleet);
 }
 
+/* Two profiles of one and of four cells; the small one moves for the large one. */
+static void make_grid(struct dv_grid *grid)
+{
+	struct dv_grid_source source = {.cells = 8, .profile_count = 2};
+
+	source.profiles[0] = (struct dv_grid_profile){.name = "one", .size = 1, .starts = 0xff};
+	source.profiles[1] = (struct dv_grid_profile){.name = "four", .size = 4, .starts = 1};
+	assert_int_equal(dv_grid_make(&source, grid, NULL), 0);
+}
+
+static int repartition(void *arg)
+{
+	struct dv_grid_instance instance = {.profile = 0, .start = 2, .size = 1, .weight = 1};
+	struct dv_grid_change change = {.destroyed = 4711};
+	int r = dv_grid_repartition(arg, &instance, 1, (const uint8_t[]){1, 1}, &change, NULL);
+
+	if (r < 0)
+		return change.destroyed == 4711 ? r : -EINVAL;
+	return change.destroyed == 1 && change.step_count == 3 ? 0 : -EINVAL;
+}
+
+static void test_repartition(void **state)
+{
+	struct dv_grid grid;
+
+	make_grid(&grid);
+	assert_true(torture_run("repartition", repartition, &grid) > 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan),
+					   cmocka_unit_test(test_repartition)};
 
 	return cmocka_run_group_tests_name("torture/plan", tests, NULL, NULL);
 }
