@@ -14,8 +14,9 @@ static json_t *result_put(const struct dv_result *result)
 	struct dv_api_out out = dv_api_begin();
 
 	dv_api_put_text(&out, "case", result->name);
-	if (result->skipped[0]) {
-		dv_api_put_text(&out, "skipped", result->skipped);
+	if (result->skipped[0] || result->failed[0]) {
+		dv_api_put_text(&out, result->failed[0] ? "failed" : "skipped",
+				result->failed[0] ? result->failed : result->skipped);
 		return dv_api_done(&out);
 	}
 	dv_api_put_text(&out, "metric", result->metric);
@@ -84,7 +85,9 @@ static int result_get(const struct dv_api_in *from, const json_t *value, struct 
 		r = dv_api_need_text(&in, "case", result.name, sizeof(result.name));
 	if (r == 0)
 		r = dv_api_get_text(&in, "skipped", result.skipped, sizeof(result.skipped));
-	if (r == 0 && !result.skipped[0])
+	if (r == 0)
+		r = dv_api_get_text(&in, "failed", result.failed, sizeof(result.failed));
+	if (r == 0 && !result.skipped[0] && !result.failed[0])
 		r = dv_api_need_text(&in, "metric", result.metric, sizeof(result.metric));
 	if (r == 0)
 		r = dv_api_get_text(&in, "unit", result.unit, sizeof(result.unit));

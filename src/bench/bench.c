@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "bench/stats.h"
 
-enum { METRICS_MOST = 2 + DV_CASE_TENANTS_MOST };
+enum { METRICS_MOST = 2 + 3 * DV_CASE_TENANTS_MOST };
 
 /* One number of one run, before runs are put together. */
 struct metric {
@@ -66,6 +66,64 @@ static void measure_share(const struct dv_bench_case *c, const struct dv_bench_c
 	}
 }
 
+static void add_goal(struct metrics *m, double goal)
+{
+	m->items[m->count - 1].has_goal = true;
+	m->items[m->count - 1].goal = goal;
+}
+
+/* In ns: of what takes too long to time it one by one, the part of one. */
+static double middle_ns(const struct dv_bench_tenant_result *t)
+{
+	return (double)dv_stats_percentile(t->latencies, t->record.count, 50) /
+	       (double)t->record.each;
+}
+
+/* Of the device's time, by work that is known to take so long alone on the whole device. */
+static double busy_pct(const struct dv_bench_case *c, const struct dv_bench_case_result *result,
+		       unsigned i)
+{
+	return rate(&result->tenants[i]) * (double)c->tenants[i].kernel_ns / (double)DV_NS_PER_S *
+	       100;
+}
+
+/* What each was promised, and what part of the device's time it used: less, where it wants less. */
+static void measure_parts(const struct dv_bench_case *c, const struct dv_bench_case_result *result,
+			  struct metrics *m)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < result->count; i++) {
+		const struct dv_bench_tenant *t = &c->tenants[i];
+
+		if (t->compute_mpct) {
+			(void)snprintf(name, sizeof(name), "wanted_pct_%s", t->role);
+			add(m, name, "%", t->compute_mpct / 1e3, false);
+		}
+		(void)snprintf(name, sizeof(name), "got_pct_%s", t->role);
+		add(m, name, "%", busy_pct(c, result, i), false);
+	}
+}
+
+static void measure_memory(const struct dv_bench_case *c, const struct dv_bench_case_result *result,
+			   struct metrics *m)
+{
+	const struct dv_bench_tenant_result *first = &result->tenants[0];
+	double limit = (double)DV_CASE_MEMORY_BYTES, filled = (double)first->record.filled_bytes;
+
+	if (c->measure == DV_MEASURE_BUFFERS) {
+		add(m, "make_release_ns", "ns", middle_ns(first), true);
+		if (c->tenants[0].method == DV_METHOD_NONE)
+			return;
+		/* What can't be had again is still charged. */
+		add(m, "left_bytes", "B", limit - filled, false);
+		add_goal(m, 0);
+		return;
+	}
+	add(m, "refused_at_bytes", "B", filled, false);
+	add_goal(m, limit);
+}
+
 static void measure_rates(const struct dv_bench_case *c, const struct dv_bench_case_result *result,
 			  struct metrics *m)
 {
@@ -89,10 +147,8 @@ static void measure(const struct dv_bench_case *c, const struct dv_bench_case_re
 		break;
 	case DV_MEASURE_THROUGHPUT:
 		for (unsigned i = 0; i < result->count; i++)
-			busy += (double)result->tenants[i].record.count *
-				(double)c->tenants[i].kernel_ns / (double)DV_NS_PER_S /
-				window_s(&result->tenants[i]);
-		add(m, "busy_pct", "%", busy * 100, true);
+			busy += busy_pct(c, result, i);
+		add(m, "busy_pct", "%", busy, true);
 		break;
 	case DV_MEASURE_LATENCY:
 		add(m, "p50_ms", "ms",
@@ -102,11 +158,14 @@ static void measure(const struct dv_bench_case *c, const struct dv_bench_case_re
 		    (double)dv_stats_percentile(first->latencies, first->record.count, 99) / 1e6,
 		    true);
 		measure_rates(c, result, m);
+		measure_parts(c, result, m);
 		break;
 	case DV_MEASURE_LAUNCH:
-		add(m, "launch_ns", "ns",
-		    first->record.count ? window_s(first) * 1e9 / (double)first->record.count : 0,
-		    true);
+		add(m, "launch_ns", "ns", middle_ns(first), true);
+		break;
+	case DV_MEASURE_BUFFERS:
+	case DV_MEASURE_FILL:
+		measure_memory(c, result, m);
 		break;
 	}
 }
@@ -117,7 +176,7 @@ static const struct dv_result *find(const struct dv_bench *bench, const char *na
 	for (size_t i = 0; name && i < bench->results.len; i++) {
 		const struct dv_result *r = &bench->results.items[i];
 
-		if (strcmp(r->name, name) == 0 && strcmp(r->metric, metric) == 0 && !r->skipped[0])
+		if (strcmp(r->name, name) == 0 && strcmp(r->metric, metric) == 0)
 			return r;
 	}
 	return NULL;
@@ -148,16 +207,20 @@ static int push(struct dv_bench *bench, const struct dv_bench_case *c, const str
 	return dv_vec_push(&bench->results, result);
 }
 
-static int push_skipped(struct dv_bench *bench, const struct dv_bench_case *c, const char *why)
+static int push_unmeasured(struct dv_bench *bench, const struct dv_bench_case *c,
+			   const struct dv_error *why)
 {
 	struct dv_result result = {0};
 
 	(void)dv_copy(result.name, sizeof(result.name), c->name);
-	(void)dv_copy(result.skipped, sizeof(result.skipped), why);
+	if (why->code == -EOPNOTSUPP)
+		(void)dv_copy(result.skipped, sizeof(result.skipped), why->msg);
+	else
+		(void)dv_copy(result.failed, sizeof(result.failed), why->msg);
 	return dv_vec_push(&bench->results, result);
 }
 
-/* Run one case so often and append its results; a failure is a skipped result. */
+/* Run one case so often and append its results. */
 static int run_case(struct dv_bench_env *env, const struct dv_bench_case *c, unsigned runs,
 		    struct dv_bench *bench)
 {
@@ -169,7 +232,7 @@ static int run_case(struct dv_bench_env *env, const struct dv_bench_case *c, uns
 		struct dv_error why = {0};
 
 		if (dv_bench_run_case(env, c, &result, &why) < 0)
-			return push_skipped(bench, c, why.msg);
+			return push_unmeasured(bench, c, &why);
 		m.count = 0;
 		measure(c, &result, &m);
 		dv_bench_case_result_fini(&result);

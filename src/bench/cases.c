@@ -15,6 +15,18 @@
 		.compute_mpct = (pct)*1000u, .kernel_ns = kernel, .think_ns = think,               \
 		.inflight = depth                                                                  \
 	}
+/* The light tenant of the noisy cases. */
+#define THINKS .think_ns = 10 * MS, .think_jitter_ns = 5 * MS
+#define LIGHT_SLICE(pct, policy_)                                                                  \
+	{                                                                                          \
+		.role = "light", .method = DV_METHOD_SLICE, .policy = DV_POLICY_##policy_,         \
+		.compute_mpct = (pct)*1000u, .kernel_ns = MS, THINKS, .inflight = 1                \
+	}
+#define LIGHT(method_, mpct)                                                                       \
+	{                                                                                          \
+		.role = "light", .method = DV_METHOD_##method_, .compute_mpct = (mpct),            \
+		.kernel_ns = MS, THINKS, .inflight = 1                                             \
+	}
 #define WITHOUT(role_, kernel, think, depth)                                                       \
 	{                                                                                          \
 		.role = role_, .method = DV_METHOD_NONE, .kernel_ns = kernel, .think_ns = think,   \
@@ -25,14 +37,11 @@
 		.role = role_, .method = DV_METHOD_PARTITION, .compute_mpct = (pct)*1000u,         \
 		.kernel_ns = kernel, .think_ns = think, .inflight = depth                          \
 	}
-#define WHOLE(role_, kernel, think, depth)                                                         \
-	{                                                                                          \
-		.role = role_, .method = DV_METHOD_PASSTHROUGH, .kernel_ns = kernel,               \
-		.think_ns = think, .inflight = depth                                               \
-	}
 
-/* A light tenant launches 1 ms kernels with 10 ms of its own work between; the heavy one keeps four
- * 5 ms kernels on the queue: longer kernels make every shared method's tail as long as they are. */
+/* A light tenant launches 1 ms kernels and pauses 5 to 15 ms between, as drawn by a generator that
+ * begins at the same place in every case: a fixed pause would beat with the neighbour's kernels,
+ * and the middle latency would be luck. The heavy one keeps four 5 ms kernels on the queue: longer
+ * kernels make every shared method's tail as long as they are. */
 
 #define SHARE2(name_, what_, a, b, ka, kb, depth, quick_)                                          \
 	{                                                                                          \
@@ -69,25 +78,43 @@
 			__VA_ARGS__                                                                \
 		}                                                                                  \
 	}
+#define WORK(role_, method_, pct, work_)                                                           \
+	{                                                                                          \
+		.role = role_, .method = DV_METHOD_##method_, .compute_mpct = (pct)*1000u,         \
+		.work = DV_WORK_##work_, .inflight = 1                                             \
+	}
+#define LAUNCH(name_, what_, base, ...)                                                            \
+	{                                                                                          \
+		.name = name_, .what = what_, .measure = DV_MEASURE_LAUNCH, .baseline = base,      \
+		.for_ns = 3 * S,                                                                   \
+		.tenant_count = sizeof((struct dv_bench_tenant[]){__VA_ARGS__}) /                  \
+				sizeof(struct dv_bench_tenant),                                    \
+		.tenants = {                                                                       \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
+#define MEMORY(name_, what_, base, measure_, ...)                                                  \
+	{                                                                                          \
+		.name = name_, .what = what_, .measure = measure_, .baseline = base, .for_ns = S,  \
+		.quick = true, .tenant_count = 1, .tenants = {                                     \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
 
 static const struct dv_bench_case cases[] = {
-	NOISY("noisy/alone", "light alone, without divvy", NULL, true,
-	      WITHOUT("light", MS, 10 * MS, 1)),
+	NOISY("noisy/alone", "light alone, without divvy", NULL, true, LIGHT(NONE, 0)),
 	NOISY("noisy/ungated", "light beside heavy, without divvy", "noisy/alone", true,
-	      WITHOUT("light", MS, 10 * MS, 1), WITHOUT("heavy", 5 * MS, 0, 4)),
+	      LIGHT(NONE, 0), WITHOUT("heavy", 5 * MS, 0, 4)),
 	NOISY("noisy/slices-50:50", "two slices, 50 % and 50 %", "noisy/ungated", true,
-	      SLICE("light", 50, BEST_EFFORT, MS, 10 * MS, 1),
-	      SLICE("heavy", 50, BEST_EFFORT, 5 * MS, 0, 4)),
+	      LIGHT_SLICE(50, BEST_EFFORT), SLICE("heavy", 50, BEST_EFFORT, 5 * MS, 0, 4)),
 	NOISY("noisy/slices-70:30", "two slices, 70 % and 30 %", "noisy/ungated", false,
-	      SLICE("light", 70, BEST_EFFORT, MS, 10 * MS, 1),
-	      SLICE("heavy", 30, BEST_EFFORT, 5 * MS, 0, 4)),
+	      LIGHT_SLICE(70, BEST_EFFORT), SLICE("heavy", 30, BEST_EFFORT, 5 * MS, 0, 4)),
 	NOISY("noisy/latency", "light in the latency class at 30 %", "noisy/ungated", true,
-	      SLICE("light", 30, LATENCY, MS, 10 * MS, 1),
-	      SLICE("heavy", 70, BEST_EFFORT, 5 * MS, 0, 4)),
+	      LIGHT_SLICE(30, LATENCY), SLICE("heavy", 70, BEST_EFFORT, 5 * MS, 0, 4)),
 	NOISY("noisy/partition", "a partition for each, half of the CPUs", "noisy/ungated", true,
-	      PART("light", 50, MS, 10 * MS, 1), PART("heavy", 50, 5 * MS, 0, 4)),
+	      LIGHT(PARTITION, 50000), PART("heavy", 50, 5 * MS, 0, 4)),
 	NOISY("noisy/whole", "light has the whole device, by divvy", "noisy/alone", false,
-	      WHOLE("light", MS, 10 * MS, 1)),
+	      LIGHT(PASSTHROUGH, 0)),
 
 	THROUGHPUT("gate/ungated/1ms", "two tenants, 1 ms kernels, without divvy", NULL, 0, true,
 		   WITHOUT("a", MS, 0, 1), WITHOUT("b", MS, 0, 1)),
@@ -107,19 +134,24 @@ static const struct dv_bench_case cases[] = {
 		   0, false, SLICE("a", 50, BEST_EFFORT, MS, 0, 8),
 		   SLICE("b", 50, BEST_EFFORT, MS, 0, 8)),
 
-	{.name = "gate/launch/without",
-	 .what = "one tenant, empty kernels, without divvy",
-	 .measure = DV_MEASURE_LAUNCH,
-	 .for_ns = 3 * S,
-	 .tenant_count = 1,
-	 .tenants = {WITHOUT("a", 0, 0, 1)}},
-	{.name = "gate/launch/uncontended",
-	 .what = "the same in a slice that nobody contends",
-	 .measure = DV_MEASURE_LAUNCH,
-	 .baseline = "gate/launch/without",
-	 .for_ns = 3 * S,
-	 .tenant_count = 1,
-	 .tenants = {SLICE("a", 50, BEST_EFFORT, 0, 0, 1)}},
+	LAUNCH("gate/launch/null/without", "launches that stop before the driver, without divvy",
+	       NULL, WORK("a", NONE, 0, NULL)),
+	LAUNCH("gate/launch/null", "the same in a slice: the look at the grant, and the count",
+	       "gate/launch/null/without", WORK("a", SLICE, 50, NULL)),
+	LAUNCH("gate/launch/without", "one tenant, empty kernels, without divvy", NULL,
+	       WITHOUT("a", 0, 0, 1)),
+	LAUNCH("gate/launch/uncontended", "the same in a slice that nobody contends",
+	       "gate/launch/without", SLICE("a", 50, BEST_EFFORT, 0, 0, 1)),
+	LAUNCH("gate/launch/event-timing", "the same with its turn held, beside a slice that waits",
+	       "gate/launch/uncontended", SLICE("a", 50, BEST_EFFORT, 0, 0, 1),
+	       SLICE("b", 50, BEST_EFFORT, MS, 0, 1)),
+
+	MEMORY("memory/exact", "a slice filled to the last byte, and one byte more", NULL,
+	       DV_MEASURE_FILL, WORK("a", SLICE, 0, FILL)),
+	MEMORY("memory/buffers/without", "24000 buffers made and released, without divvy", NULL,
+	       DV_MEASURE_BUFFERS, WORK("a", NONE, 0, BUFFERS)),
+	MEMORY("memory/buffers", "the same in a slice, which is then filled",
+	       "memory/buffers/without", DV_MEASURE_BUFFERS, WORK("a", SLICE, 0, BUFFERS)),
 
 	SHARE2("share/70:30/1ms/sync", "1 ms kernels, each waited for", 70, 30, MS, MS, 1, true),
 	SHARE2("share/70:30/1ms/8-deep", "1 ms kernels, 8 in flight", 70, 30, MS, MS, 8, false),

@@ -11,13 +11,25 @@
 
 enum { DV_CASE_TENANTS_MOST = 3 };
 
+/* What a tenant does with its device. */
+enum dv_work {
+	DV_WORK_KERNELS, /* kernels of `kernel_ns` for the whole time */
+	DV_WORK_NULL,	 /* launches that stop short of the driver: what is above it costs */
+	DV_WORK_BUFFERS, /* DV_CASE_BUFFERS buffers made and released, then as DV_WORK_FILL */
+	DV_WORK_FILL,	 /* buffers, to the last byte, until its memory is full */
+};
+enum { DV_CASE_BUFFERS = 24000 };
+#define DV_CASE_MEMORY_BYTES (UINT64_C(64) << 20) /* of each slice */
+
 struct dv_bench_tenant {
 	const char *role;      /* "light", "heavy", "a" */
 	enum dv_method method; /* DV_METHOD_NONE: without divvy */
 	enum dv_policy policy;
 	uint32_t compute_mpct; /* 0: not said */
+	enum dv_work work;
 	uint64_t kernel_ns;
-	uint64_t think_ns;
+	uint64_t think_ns;	  /* pause between kernels, of a length that is drawn anew */
+	uint64_t think_jitter_ns; /* each time: uniform within think_ns -+ this, always the same */
 	unsigned inflight;
 };
 
@@ -25,7 +37,9 @@ enum dv_measure {
 	DV_MEASURE_SHARE,      /* share_error_points, over all tenants */
 	DV_MEASURE_THROUGHPUT, /* launches of all, against the case `baseline` */
 	DV_MEASURE_LATENCY,    /* the first tenant's p50 and p99, all tenants' rates */
-	DV_MEASURE_LAUNCH,     /* ns for one launch of the first tenant, against `baseline` */
+	DV_MEASURE_LAUNCH,  /* ns for the middle launch of the first tenant, against `baseline` */
+	DV_MEASURE_BUFFERS, /* ns for a buffer, against `baseline`; what was left in the end */
+	DV_MEASURE_FILL,    /* bytes at which the first tenant was refused one more */
 };
 
 struct dv_bench_case {

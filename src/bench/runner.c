@@ -23,7 +23,7 @@
 static const uint64_t start_ns[] = {2 * DV_NS_PER_S, 4 * DV_NS_PER_S, 10 * DV_NS_PER_S};
 static const uint64_t grace_ns = 30 * DV_NS_PER_S;
 
-enum { ARGS_MOST = 40, ARG_SIZE = 160 };
+enum { ARGS_MOST = 48, ARG_SIZE = 160, REFUSED = 3 };
 
 struct args {
 	unsigned count;
@@ -97,9 +97,12 @@ static pid_t spawn(const struct dv_bench_env *env, char *const argv[], unsigned 
 	return pid;
 }
 
+/* A refusal of `divvy run`, not of the program that it ran, is no failure: this machine, or who is
+ * on it, does not allow the case. */
 static int say_why(const struct dv_bench_env *env, unsigned slot, const char *what, int status,
 		   struct dv_error *err)
 {
+	static const char refusal[] = "divvy: ";
 	dv_autofree char *text = NULL;
 	char path[192];
 
@@ -110,6 +113,9 @@ static int say_why(const struct dv_bench_env *env, unsigned slot, const char *wh
 		if (end)
 			*end = '\0';
 	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED && text &&
+	    strncmp(text, refusal, strlen(refusal)) == 0)
+		return dv_error_set(err, -EOPNOTSUPP, "refused: %s", text + strlen(refusal));
 	return dv_error_set(err, -EIO, "%s ended with %d%s%s", what,
 			    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
 			    text && *text ? ": " : "", text ? text : "");
@@ -192,11 +198,39 @@ static void add_run(const struct dv_bench_env *env, const struct dv_bench_tenant
 	}
 	if (t->method == DV_METHOD_SLICE) {
 		add(args, "--memory");
-		add(args, "64MiB");
+		add(args, "%" PRIu64 "MiB", DV_CASE_MEMORY_BYTES >> 20);
 		add(args, "--policy");
 		add(args, "%s", dv_policy_name(t->policy));
 	}
 	add(args, "--");
+}
+
+static void add_work(const struct dv_bench_tenant *t, uint64_t loops, struct args *args)
+{
+	add(args, "--loops");
+	add(args, "%" PRIu64, loops);
+	add(args, "--kernel");
+	add(args, "%" PRIu64 "us", DV_MAX(t->kernel_ns / DV_NS_PER_US, 1u));
+	add(args, "--inflight");
+	add(args, "%u", t->inflight);
+	if (t->think_ns) {
+		add(args, "--think");
+		add(args, "%" PRIu64 "us", t->think_ns / DV_NS_PER_US);
+		add(args, "--jitter");
+		add(args, "%" PRIu64 "us", t->think_jitter_ns / DV_NS_PER_US);
+	}
+	if (t->work == DV_WORK_NULL)
+		add(args, "--null");
+	if (t->work == DV_WORK_BUFFERS) {
+		add(args, "--buffers");
+		add(args, "%d", DV_CASE_BUFFERS);
+	}
+	/* One byte more than a slice has: a limit that is not held is seen, outside nothing is
+	 * hurt. */
+	if (t->work == DV_WORK_FILL || t->work == DV_WORK_BUFFERS) {
+		add(args, "--fill");
+		add(args, "%" PRIu64, DV_CASE_MEMORY_BYTES + 1);
+	}
 }
 
 static int start_tenant(struct dv_bench_env *env, const struct dv_bench_case *c, unsigned i,
@@ -213,20 +247,13 @@ static int start_tenant(struct dv_bench_env *env, const struct dv_bench_case *c,
 	if (t->method != DV_METHOD_NONE)
 		add_run(env, t, &args);
 	add(&args, "%s", dv_where(DV_WHERE_BURN));
-	add(&args, "--loops");
-	add(&args, "%" PRIu64, loops);
-	add(&args, "--kernel");
-	add(&args, "%" PRIu64 "us", DV_MAX(t->kernel_ns / DV_NS_PER_US, 1u));
-	add(&args, "--inflight");
-	add(&args, "%u", t->inflight);
-	if (t->think_ns) {
-		add(&args, "--think");
-		add(&args, "%" PRIu64 "us", t->think_ns / DV_NS_PER_US);
-	}
+	add_work(t, loops, &args);
 	add(&args, "--for");
 	add(&args, "%" PRIu64 "ms", c->for_ns / env->divide / DV_NS_PER_MS);
-	add(&args, "--start");
-	add(&args, "%" PRIu64, at_ns);
+	if (c->tenant_count > 1) {
+		add(&args, "--start");
+		add(&args, "%" PRIu64, at_ns);
+	}
 	add(&args, "--out");
 	add(&args, "%s/record-%u", env->dir, i);
 	pid = spawn(env, args.list, i, NULL, err);
@@ -247,15 +274,15 @@ static int read_record(const struct dv_bench_env *env, unsigned i,
 	int r;
 
 	(void)snprintf(path, sizeof(path), "%s/record-%u", env->dir, i);
-	r = dv_file_read(path, sizeof(record) + DV_BURN_LAUNCHES_MOST * sizeof(uint64_t), &data,
+	r = dv_file_read(path, sizeof(record) + 2 * DV_BURN_LAUNCHES_MOST * sizeof(uint64_t), &data,
 			 &len, err);
 	if (r < 0)
 		return r;
 	if (len < sizeof(record))
 		return dv_error_set(err, -EPROTO, "%s is cut short", path);
 	memcpy(&record, data, sizeof(record));
-	if (record.magic != DV_BURN_MAGIC || record.count > DV_BURN_LAUNCHES_MOST ||
-	    len != sizeof(record) + record.count * sizeof(uint64_t))
+	if (record.magic != DV_BURN_MAGIC || record.count > DV_BURN_LAUNCHES_MOST || !record.each ||
+	    len != sizeof(record) + 2 * record.count * sizeof(uint64_t))
 		return dv_error_set(err, -EPROTO, "%s is not a whole record", path);
 	latencies = malloc(record.count * sizeof(uint64_t) + 1);
 	if (!latencies)
@@ -288,6 +315,7 @@ static int run_once(struct dv_bench_env *env, const struct dv_bench_case *c, uin
 	for (unsigned i = 0; r == 0 && i < c->tenant_count; i++)
 		if (c->tenants[i].kernel_ns)
 			r = calibrate(env, c->tenants[i].kernel_ns, &loops, err);
+	/* Who has nobody beside it starts when it is ready. */
 	at_ns = dv_now_ns() + lead_ns;
 	deadline_ns = at_ns + c->for_ns + grace_ns;
 	env->serial++;
@@ -314,7 +342,7 @@ int dv_bench_run_case(struct dv_bench_env *env, const struct dv_bench_case *c,
 
 		if (r < 0) {
 			dv_bench_case_result_fini(&result);
-			return dv_error_prefix(err, r, "%s", c->name);
+			return r;
 		}
 		for (unsigned i = 0; i < result.count; i++)
 			late |= result.tenants[i].record.late_ns > 0;
@@ -324,7 +352,7 @@ int dv_bench_run_case(struct dv_bench_env *env, const struct dv_bench_case *c,
 		}
 		dv_bench_case_result_fini(&result);
 	}
-	return dv_error_set(err, -ETIMEDOUT, "%s: a tenant was not ready in time", c->name);
+	return dv_error_set(err, -ETIMEDOUT, "a tenant was not ready in time");
 }
 
 void dv_bench_case_result_fini(struct dv_bench_case_result *result)

@@ -36,6 +36,7 @@ int dv_bench_env_init(struct dv_bench_env *env, const char *socket, unsigned div
 		      struct dv_error *err) DV_MUST_CHECK;
 void dv_bench_env_fini(struct dv_bench_env *env);
 
+/* -EOPNOTSUPP: the case is refused here, by a rule; any other error is a failure of the case. */
 int dv_bench_run_case(struct dv_bench_env *env, const struct dv_bench_case *c,
 		      struct dv_bench_case_result *ret, struct dv_error *err) DV_MUST_CHECK;
 void dv_bench_case_result_fini(struct dv_bench_case_result *result);

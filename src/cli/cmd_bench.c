@@ -7,12 +7,12 @@
 #include "base/str.h"
 #include "bench/bench.h"
 #include "bench/stats.h"
+#include "cli/bench_tables.h"
 #include "cli/remote.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
 #include "config.h"
 #include "report/report.h"
-#include "report/rows.h"
 
 enum { OPTION_LIST, OPTION_QUICK, OPTION_RUNS, OPTION_OUT };
 
@@ -25,7 +25,7 @@ static const struct dv_option options[] = {
 	{NULL},
 };
 
-enum { QUICK_DIVIDE = 4 };
+enum { QUICK_DIVIDE = 4, EXIT_FAILED = 1 };
 
 static int list_cases(struct dv_cli *cli, const char *const *prefixes, size_t count, bool quick,
 		      struct dv_error *err)
@@ -78,153 +78,13 @@ static void progress(void *arg, const struct dv_bench_case *c, unsigned at, unsi
 	for (size_t i = 0; i < count && i < 2; i++) {
 		if (results[i].skipped[0])
 			dv_outf(&cli->err, "skipped: %s", results[i].skipped);
+		else if (results[i].failed[0])
+			dv_outf(&cli->err, "FAILED: %s", results[i].failed);
 		else
 			dv_outf(&cli->err, "%s%s %.4g %s", i ? ", " : "", results[i].metric,
 				results[i].value, results[i].unit);
 	}
 	dv_outf(&cli->err, "\n");
-}
-
-static int noisy_table(struct dv_out *out, const struct dv_rows *rows, struct dv_error *err)
-{
-	static const struct dv_column columns[] = {
-		{"SHARING"},
-		{"P50 ms", .right = true},
-		{"P99 ms", .right = true},
-		{"LIGHT 1/s", .right = true},
-		{"HEAVY 1/s", .right = true},
-		{"ISOLATION"},
-		{"COMPUTE HELD"},
-	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
-
-	if (!rows->noisy_count)
-		return 0;
-	dv_out_style(out, DV_STYLE_HEAD,
-		     "A light tenant (1 ms kernels) beside a heavy one (5 ms)\n");
-	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
-	for (unsigned i = 0; i < rows->noisy_count; i++) {
-		const struct dv_noisy_row *row = &rows->noisy[i];
-
-		if (row->skipped)
-			continue;
-		dv_table_add(&table, "%s", row->name);
-		dv_table_add(&table, "%.2f", row->p50_ms);
-		dv_table_add(&table, "%.2f", row->p99_ms);
-		dv_table_add(&table, "%.1f", row->light_rate);
-		if (row->heavy_rate < 0)
-			dv_table_add(&table, "none");
-		else
-			dv_table_add(&table, "%.1f", row->heavy_rate);
-		dv_table_add(&table, "%s", dv_isolation_name(row->isolation));
-		dv_table_add(&table, "%s", dv_hold_name(row->isolates.compute));
-	}
-	return dv_table_print(&table, out, 0, err);
-}
-
-static void shares_text(const double *values, unsigned count, int decimals, char *buf, size_t size)
-{
-	size_t at = 0;
-
-	buf[0] = '\0';
-	for (unsigned i = 0; i < count && at < size; i++)
-		at += (size_t)snprintf(buf + at, size - at, "%s%.*f", i ? ":" : "", decimals,
-				       values[i]);
-}
-
-static int share_table(struct dv_out *out, const struct dv_rows *rows, struct dv_error *err)
-{
-	static const struct dv_column columns[] = {
-		{"SHARES"},
-		{"WANTED %", .right = true},
-		{"GOT %", .right = true},
-		{"ERROR, POINTS", .right = true},
-		{""},
-	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
-	char text[64];
-
-	if (!rows->share_count)
-		return 0;
-	dv_out_style(out, DV_STYLE_HEAD, "Shares, wanted and got\n");
-	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
-	for (unsigned i = 0; i < rows->share_count; i++) {
-		const struct dv_share_row *row = &rows->share[i];
-		bool missed = row->goal > 0 && row->error_points > row->goal;
-
-		if (row->skipped)
-			continue;
-		dv_table_add(&table, "%s", row->name);
-		shares_text(row->wanted_pct, row->count, 0, text, sizeof(text));
-		dv_table_add(&table, "%s", text);
-		shares_text(row->got_pct, row->count, 1, text, sizeof(text));
-		dv_table_add(&table, "%s", text);
-		dv_table_add(&table, "%.2f", row->error_points);
-		dv_table_add_style(&table, missed ? DV_STYLE_WARN : DV_STYLE_NONE, "%s",
-				   missed ? "goal missed" : "");
-	}
-	return dv_table_print(&table, out, 0, err);
-}
-
-static int gate_table(struct dv_out *out, const struct dv_rows *rows, struct dv_error *err)
-{
-	static const struct dv_column columns[] = {
-		{"GATE"},
-		{"VALUE", .right = true},
-		{"UNIT"},
-		{"WITHOUT DIVVY", .right = true},
-		{"OF IT", .right = true},
-	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
-
-	if (!rows->gate_count)
-		return 0;
-	dv_out_style(out, DV_STYLE_HEAD, "What the gate costs\n");
-	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
-	for (unsigned i = 0; i < rows->gate_count; i++) {
-		const struct dv_gate_row *row = &rows->gate[i];
-
-		if (row->skipped)
-			continue;
-		dv_table_add(&table, "%s", row->name);
-		dv_table_add(&table, "%.1f", row->value);
-		dv_table_add(&table, "%s", row->unit);
-		if (row->baseline > 0) {
-			dv_table_add(&table, "%.1f", row->baseline);
-			dv_table_add(&table, "%.1f%%", row->value / row->baseline * 100);
-		} else {
-			dv_table_add(&table, "-");
-			dv_table_add(&table, "-");
-		}
-	}
-	return dv_table_print(&table, out, 0, err);
-}
-
-static int print_tables(struct dv_cli *cli, const struct dv_bench *bench, struct dv_error *err)
-{
-	dv_autofree struct dv_rows *rows = malloc(sizeof(*rows));
-	int r;
-
-	if (!rows)
-		return dv_error_set(err, -ENOMEM, "no memory for the tables");
-	dv_rows_of(bench, true, rows);
-	dv_outf(&cli->out, "%s, %s\n\n", bench->device, bench->date);
-	r = noisy_table(&cli->out, rows, err);
-	if (r == 0 && rows->noisy_count && (rows->share_count || rows->gate_count))
-		dv_outf(&cli->out, "\n");
-	if (r == 0)
-		r = gate_table(&cli->out, rows, err);
-	if (r == 0 && rows->gate_count && rows->share_count)
-		dv_outf(&cli->out, "\n");
-	if (r == 0)
-		r = share_table(&cli->out, rows, err);
-	for (size_t i = 0; r == 0 && i < bench->results.len; i++) {
-		const struct dv_result *result = &bench->results.items[i];
-
-		if (result->skipped[0])
-			dv_outf(&cli->out, "not measured: %s: %s\n", result->name, result->skipped);
-	}
-	return r;
 }
 
 static int write_out(const struct dv_bench *bench, const char *path, struct dv_error *err)
@@ -277,6 +137,14 @@ static int look(struct dv_cli *cli, struct dv_bench *bench, struct dv_error *err
 	return 0;
 }
 
+static bool any_failed(const struct dv_bench *bench)
+{
+	for (size_t i = 0; i < bench->results.len; i++)
+		if (bench->results.items[i].failed[0])
+			return true;
+	return false;
+}
+
 static int parse_runs(const char *text, unsigned *ret, struct dv_error *err)
 {
 	char *end;
@@ -326,12 +194,14 @@ static int run_bench(struct dv_cli *cli, const struct dv_args *args, struct dv_e
 	if (r == 0 && cli->json)
 		r = dv_api_bench_encode(&bench, &text, err);
 	else if (r == 0)
-		r = print_tables(cli, &bench, err);
+		r = dv_bench_tables(&cli->out, &bench, err);
 	if (r == 0 && cli->json)
 		dv_outf(&cli->out, "%s\n", text);
 	/* After it was shown: minutes of measuring are not lost with a file. */
 	if (r == 0 && value[OPTION_OUT])
 		r = write_out(&bench, value[OPTION_OUT], err);
+	if (r == 0 && any_failed(&bench))
+		r = EXIT_FAILED;
 	dv_vec_fini(&bench.results);
 	return r;
 }
@@ -347,7 +217,22 @@ const struct dv_verb dv_verb_bench = {
 		"beginning of a case's name: 'noisy/', 'share/70:30', 'gate/'. Without one all "
 		"cases "
 		"run, which takes some minutes; --quick takes half a minute.\n\n"
-		"The device must be free. A goal that is missed is marked and is no failure.",
+		"noisy/ is a light tenant that launches 1 ms kernels and pauses 5 to 15 ms "
+		"between, drawn by chance but the same in every case, beside a heavy one that "
+		"keeps four 5 ms kernels queued. WANTED and GOT are percent of the device's "
+		"time, light:heavy.\n\n"
+		"gate/ is what two busy tenants get done, gate/launch/ the middle launch, in "
+		"ns: 'null' stops before the driver, which leaves divvy's look at the grant "
+		"and its count beside the loader's call; 'uncontended' is an empty kernel, "
+		"waited for; 'event-timing' is the same in a turn that ends, beside a slice "
+		"that waits, so that each launch's end is watched, and is compared with "
+		"'uncontended'.\n\n"
+		"memory/ is the byte at which a full slice is refused, and 24000 buffers made "
+		"and released. share/ is what each of busy tenants got.\n\n"
+		"The device must be free. A goal that is missed is marked and is no failure. A "
+		"case "
+		"that is refused on this machine is named with the reason. A case that fails is "
+		"named with its cause, the others go on, and the exit status is 1.",
 	.options = options,
 	.run = run_bench,
 };

@@ -24,20 +24,34 @@ static void name_cell(struct dv_buf *out, const char *name)
 	dv_buf_add(out, "</td>");
 }
 
-static bool skipped_row(struct dv_buf *out, const char *name, const char *why, unsigned columns)
+/* A row that has a reason in place of numbers. */
+static bool reason_row(struct dv_buf *out, const char *name, const char *skipped,
+		       const char *failed, unsigned columns)
 {
-	if (!why)
+	if (!skipped && !failed)
 		return false;
 	name_cell(out, name);
-	dv_buf_addf(out, "<td colspan=\"%u\" class=\"soft\">not measured: ", columns);
-	dv_html_text(out, why);
+	dv_buf_addf(out, "<td colspan=\"%u\" class=\"%s\">%s: ", columns, failed ? "miss" : "soft",
+		    failed ? "failed" : "not measured");
+	dv_html_text(out, failed ? failed : skipped);
 	dv_buf_add(out, "</td></tr>\n");
 	return true;
 }
 
+/* Light and heavy; the heavy one may not be there. */
+static void pair_cell(struct dv_buf *out, double light, double heavy, int decimals)
+{
+	dv_buf_add(out, "<td class=\"n\">");
+	if (light >= 0)
+		dv_buf_addf(out, "%.*f", decimals, light);
+	if (light >= 0 && heavy >= 0)
+		dv_buf_addf(out, " : %.*f", decimals, heavy);
+	dv_buf_add(out, "</td>");
+}
+
 static void noisy_row(struct dv_buf *out, const struct dv_noisy_row *row)
 {
-	if (skipped_row(out, row->name, row->skipped, 6))
+	if (reason_row(out, row->name, row->skipped, row->failed, 8))
 		return;
 	name_cell(out, row->name);
 	cell(out, row->p50_ms, 2);
@@ -47,6 +61,8 @@ static void noisy_row(struct dv_buf *out, const struct dv_noisy_row *row)
 		dv_buf_add(out, "<td class=\"n\">none</td>");
 	else
 		cell(out, row->heavy_rate, 1);
+	pair_cell(out, row->light_wanted_pct, row->heavy_wanted_pct, 0);
+	pair_cell(out, row->light_got_pct, row->heavy_got_pct, 1);
 	dv_buf_addf(out, "<td>%s</td><td>%s</td></tr>\n", dv_isolation_name(row->isolation),
 		    row->isolation == DV_ISOLATION_NONE ? "none"
 							: dv_hold_name(row->isolates.compute));
@@ -65,11 +81,13 @@ static void noisy_section(struct dv_buf *out, const struct dv_rows *rows)
 		return;
 	dv_buf_add(out,
 		   "<h2>A light tenant beside a heavy neighbour</h2>\n"
-		   "<p>The light tenant launches 1 ms kernels with 10 ms of thought between; the "
-		   "heavy one keeps four 5 ms kernels in flight. p50 is the launch in the middle, "
-		   "p99 the one that 99 of 100 beat.</p>\n");
+		   "<p>The light tenant launches 1 ms kernels with 5 to 15 ms of thought between, "
+		   "drawn by chance but the same in every row; the heavy one keeps four 5 ms "
+		   "kernels in flight. p50 is the launch in the middle, p99 the one that 99 of 100 "
+		   "beat. Wanted and got are percent of the device's time, light : heavy; who "
+		   "wants less than it was promised gets less.</p>\n");
 	for (unsigned i = 0; i < rows->noisy_count; i++) {
-		if (rows->noisy[i].skipped)
+		if (rows->noisy[i].skipped || rows->noisy[i].failed)
 			continue;
 		bars[chart.row_count++] = (struct dv_bars_row){
 			.label = rows->noisy[i].name,
@@ -79,7 +97,8 @@ static void noisy_section(struct dv_buf *out, const struct dv_rows *rows)
 	dv_svg_bars(out, &chart);
 	dv_buf_add(out, "<table><thead><tr><th>way of sharing</th><th class=\"n\">p50, ms</th>"
 			"<th class=\"n\">p99, ms</th><th class=\"n\">light, 1/s</th>"
-			"<th class=\"n\">heavy, 1/s</th><th>isolation</th><th>compute held</th>"
+			"<th class=\"n\">heavy, 1/s</th><th class=\"n\">wanted, %</th>"
+			"<th class=\"n\">got, %</th><th>isolation</th><th>compute held</th>"
 			"</tr></thead><tbody>\n");
 	for (unsigned i = 0; i < rows->noisy_count; i++)
 		noisy_row(out, &rows->noisy[i]);
@@ -88,7 +107,7 @@ static void noisy_section(struct dv_buf *out, const struct dv_rows *rows)
 
 static void share_row(struct dv_buf *out, const struct dv_share_row *row)
 {
-	if (skipped_row(out, row->name, row->skipped, 3))
+	if (reason_row(out, row->name, row->skipped, row->failed, 3))
 		return;
 	name_cell(out, row->name);
 	dv_buf_add(out, "<td class=\"n\">");
@@ -120,7 +139,7 @@ static void share_section(struct dv_buf *out, const struct dv_rows *rows)
 		"The picture shows the first tenant; the dashed line is what it was promised. The "
 		"goal is an error of at most one point.</p>\n");
 	for (unsigned i = 0; i < rows->share_count; i++) {
-		if (rows->share[i].skipped)
+		if (rows->share[i].skipped || rows->share[i].failed)
 			continue;
 		bars[chart.row_count++] =
 			(struct dv_bars_row){.label = rows->share[i].name,
@@ -137,29 +156,99 @@ static void share_section(struct dv_buf *out, const struct dv_rows *rows)
 	dv_buf_add(out, "</tbody></table>\n");
 }
 
+static void text_cell(struct dv_buf *out, const char *text)
+{
+	dv_buf_add(out, "<td>");
+	dv_html_text(out, text);
+	dv_buf_add(out, "</td>");
+}
+
+static void maybe_cell(struct dv_buf *out, bool there, double value, int decimals)
+{
+	if (there)
+		cell(out, value, decimals);
+	else
+		dv_buf_add(out, "<td></td>");
+}
+
 static void gate_section(struct dv_buf *out, const struct dv_rows *rows)
 {
 	if (!rows->gate_count)
 		return;
-	dv_buf_add(out, "<h2>What the gate costs</h2>\n<table><thead><tr><th>case</th>"
+	dv_buf_add(out, "<h2>What the gate leaves of two tenants' "
+			"work</h2>\n<table><thead><tr><th>case</th>"
 			"<th class=\"n\">value</th><th>unit</th><th class=\"n\">without divvy</th>"
 			"<th class=\"n\">of it, %</th></tr></thead><tbody>\n");
 	for (unsigned i = 0; i < rows->gate_count; i++) {
-		const struct dv_gate_row *row = &rows->gate[i];
+		const struct dv_cost_row *row = &rows->gate[i];
+		bool compared = row->has_baseline && row->baseline > 0;
 
-		if (skipped_row(out, row->name, row->skipped, 4))
+		if (reason_row(out, row->name, row->skipped, row->failed, 4))
 			continue;
 		name_cell(out, row->name);
 		cell(out, row->value, 1);
-		dv_buf_add(out, "<td>");
-		dv_html_text(out, row->unit);
-		dv_buf_add(out, "</td>");
-		if (row->baseline > 0) {
-			cell(out, row->baseline, 1);
-			cell(out, row->value / row->baseline * 100, 1);
-		} else {
-			dv_buf_add(out, "<td></td><td></td>");
-		}
+		text_cell(out, row->unit);
+		maybe_cell(out, compared, row->baseline, 1);
+		maybe_cell(out, compared, compared ? row->value / row->baseline * 100 : 0, 1);
+		dv_buf_add(out, "</tr>\n");
+	}
+	dv_buf_add(out, "</tbody></table>\n");
+}
+
+static void launch_section(struct dv_buf *out, const struct dv_rows *rows)
+{
+	if (!rows->launch_count)
+		return;
+	dv_buf_add(
+		out,
+		"<h2>What a launch costs</h2>\n"
+		"<p>The middle launch. null stops before the driver: what divvy adds is its look "
+		"at "
+		"the grant and its count. uncontended is an empty kernel, waited for, in a slice "
+		"that is alone. event-timing is the same in a turn that ends, beside a slice that "
+		"waits: each launch's end is watched; it is compared with uncontended, the others "
+		"with the same without divvy.</p>\n"
+		"<table><thead><tr><th>launch</th><th class=\"n\">ns each</th>"
+		"<th class=\"n\">compared with</th><th class=\"n\">added, ns</th>"
+		"</tr></thead><tbody>\n");
+	for (unsigned i = 0; i < rows->launch_count; i++) {
+		const struct dv_cost_row *row = &rows->launch[i];
+
+		if (reason_row(out, row->name, row->skipped, row->failed, 3))
+			continue;
+		name_cell(out, row->name);
+		cell(out, row->value, 1);
+		maybe_cell(out, row->has_baseline, row->baseline, 1);
+		maybe_cell(out, row->has_baseline, row->value - row->baseline, 1);
+		dv_buf_add(out, "</tr>\n");
+	}
+	dv_buf_add(out, "</tbody></table>\n");
+}
+
+static void memory_section(struct dv_buf *out, const struct dv_rows *rows)
+{
+	if (!rows->memory_count)
+		return;
+	dv_buf_add(out, "<h2>What a memory limit holds, and costs</h2>\n"
+			"<table><thead><tr><th>case</th><th>what</th><th class=\"n\">value</th>"
+			"<th>unit</th><th class=\"n\">goal</th>"
+			"<th class=\"n\">without divvy</th><th class=\"n\">times</th>"
+			"</tr></thead><tbody>\n");
+	for (unsigned i = 0; i < rows->memory_count; i++) {
+		const struct dv_cost_row *row = &rows->memory[i];
+		bool compared = row->has_baseline && row->baseline > 0;
+
+		if (reason_row(out, row->name, row->skipped, row->failed, 6))
+			continue;
+		name_cell(out, row->name);
+		text_cell(out, row->metric);
+		dv_buf_addf(out, "<td class=\"n%s\">%.0f%s</td>",
+			    dv_cost_missed(row) ? " miss" : "", row->value,
+			    dv_cost_missed(row) ? " (missed)" : "");
+		text_cell(out, row->unit);
+		maybe_cell(out, row->has_goal, row->goal, 0);
+		maybe_cell(out, compared, row->baseline, 0);
+		maybe_cell(out, compared, compared ? row->value / row->baseline : 0, 1);
 		dv_buf_add(out, "</tr>\n");
 	}
 	dv_buf_add(out, "</tbody></table>\n");
@@ -199,6 +288,8 @@ int dv_report_bench(const struct dv_bench *bench, char **ret_html, struct dv_err
 	noisy_section(&out, rows);
 	share_section(&out, rows);
 	gate_section(&out, rows);
+	launch_section(&out, rows);
+	memory_section(&out, rows);
 	notes(&out);
 	dv_html_end(&out);
 	return dv_buf_take(&out, ret_html) < 0

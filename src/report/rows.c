@@ -26,6 +26,27 @@ static enum dv_method noisy_method(const char *name)
 	return DV_METHOD_NONE;
 }
 
+static void noisy_set(struct dv_noisy_row *row, const struct dv_result *r)
+{
+	const struct {
+		const char *metric;
+		double *value;
+	} members[] = {
+		{"p50_ms", &row->p50_ms},
+		{"p99_ms", &row->p99_ms},
+		{"rate_light", &row->light_rate},
+		{"rate_heavy", &row->heavy_rate},
+		{"wanted_pct_light", &row->light_wanted_pct},
+		{"wanted_pct_heavy", &row->heavy_wanted_pct},
+		{"got_pct_light", &row->light_got_pct},
+		{"got_pct_heavy", &row->heavy_got_pct},
+	};
+
+	for (size_t i = 0; i < DV_ARRAY_LEN(members); i++)
+		if (strcmp(r->metric, members[i].metric) == 0)
+			*members[i].value = r->value;
+}
+
 static void noisy_add(struct dv_rows *rows, const char *name, const struct dv_result *r, bool cpu)
 {
 	struct dv_noisy_row *row = rows->noisy_count ? &rows->noisy[rows->noisy_count - 1] : NULL;
@@ -35,23 +56,20 @@ static void noisy_add(struct dv_rows *rows, const char *name, const struct dv_re
 		if (rows->noisy_count == DV_ROWS_MOST)
 			return;
 		row = &rows->noisy[rows->noisy_count++];
-		*row = (struct dv_noisy_row){.heavy_rate = -1};
+		*row = (struct dv_noisy_row){.heavy_rate = -1,
+					     .light_wanted_pct = -1,
+					     .heavy_wanted_pct = -1,
+					     .light_got_pct = -1,
+					     .heavy_got_pct = -1};
 		(void)dv_copy(row->name, sizeof(row->name), name);
 		if (method != DV_METHOD_NONE) {
 			row->isolation = dv_method_isolation(method, cpu);
 			row->isolates = dv_method_isolates(method, cpu);
 		}
 	}
-	if (r->skipped[0])
-		row->skipped = r->skipped;
-	else if (strcmp(r->metric, "p50_ms") == 0)
-		row->p50_ms = r->value;
-	else if (strcmp(r->metric, "p99_ms") == 0)
-		row->p99_ms = r->value;
-	else if (strcmp(r->metric, "rate_light") == 0)
-		row->light_rate = r->value;
-	else if (strcmp(r->metric, "rate_heavy") == 0)
-		row->heavy_rate = r->value;
+	row->skipped = r->skipped[0] ? r->skipped : NULL;
+	row->failed = r->failed[0] ? r->failed : NULL;
+	noisy_set(row, r);
 }
 
 /* "50:30:20/1ms/sync" says what was wanted. */
@@ -84,9 +102,9 @@ static void share_add(struct dv_rows *rows, const char *name, const struct dv_re
 		(void)dv_copy(row->name, sizeof(row->name), name);
 		wanted_of(row);
 	}
-	if (r->skipped[0])
-		row->skipped = r->skipped;
-	else if (strcmp(r->metric, "share_error_points") == 0) {
+	row->skipped = r->skipped[0] ? r->skipped : NULL;
+	row->failed = r->failed[0] ? r->failed : NULL;
+	if (strcmp(r->metric, "share_error_points") == 0) {
 		row->error_points = r->value;
 		row->goal = r->has_goal ? r->goal : 0;
 	}
@@ -95,19 +113,31 @@ static void share_add(struct dv_rows *rows, const char *name, const struct dv_re
 		row->got_pct[role[0] - 'a'] = r->value;
 }
 
-static void gate_add(struct dv_rows *rows, const char *name, const struct dv_result *r)
+static void cost_add(struct dv_cost_row *list, unsigned *count, const char *name,
+		     const struct dv_result *r)
 {
-	struct dv_gate_row *row;
+	struct dv_cost_row *row;
 
-	if (rows->gate_count == DV_ROWS_MOST)
+	if (*count == DV_ROWS_MOST)
 		return;
-	row = &rows->gate[rows->gate_count++];
-	*row = (struct dv_gate_row){.skipped = r->skipped[0] ? r->skipped : NULL,
+	row = &list[(*count)++];
+	*row = (struct dv_cost_row){.skipped = r->skipped[0] ? r->skipped : NULL,
+				    .failed = r->failed[0] ? r->failed : NULL,
+				    .metric = r->metric,
 				    .unit = r->unit,
 				    .value = r->value,
-				    .baseline = r->has_baseline ? r->baseline : 0,
-				    .goal = r->has_goal ? r->goal : 0};
+				    .has_baseline = r->has_baseline,
+				    .has_goal = r->has_goal,
+				    .baseline = r->baseline,
+				    .goal = r->goal};
 	(void)dv_copy(row->name, sizeof(row->name), name);
+}
+
+bool dv_cost_missed(const struct dv_cost_row *row)
+{
+	double off = row->value - row->goal;
+
+	return row->has_goal && (off > 0 || off < 0);
 }
 
 void dv_rows_of(const struct dv_bench *bench, bool cpu, struct dv_rows *ret)
@@ -121,7 +151,11 @@ void dv_rows_of(const struct dv_bench *bench, bool cpu, struct dv_rows *ret)
 			noisy_add(ret, name, r, cpu);
 		else if ((name = after(r->name, "share/")))
 			share_add(ret, name, r);
+		else if ((name = after(r->name, "gate/launch/")))
+			cost_add(ret->launch, &ret->launch_count, name, r);
 		else if ((name = after(r->name, "gate/")))
-			gate_add(ret, name, r);
+			cost_add(ret->gate, &ret->gate_count, name, r);
+		else if ((name = after(r->name, "memory/")))
+			cost_add(ret->memory, &ret->memory_count, name, r);
 	}
 }

@@ -63,8 +63,8 @@ class Tenant:
         expect(self.launcher.wait(60) == 0, f"{self.name} ends well", self.launcher.returncode)
         with open(self.out, "rb") as f:
             record = f.read()
-        _, _, _, self.late_ns, count, _ = struct.unpack_from("6Q", record)
-        return struct.unpack_from(f"{count}Q", record, 48)
+        _, _, _, self.late_ns, count, _, _ = struct.unpack_from("7Q", record)
+        return struct.unpack_from(f"{count}Q", record, 56)
 
     def end(self):
         end_session(self.launcher)

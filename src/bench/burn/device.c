@@ -8,6 +8,7 @@
 #include <CL/cl.h>
 
 #include "base/clock.h"
+#include "bench/burn/null.h"
 
 /* The functions we call, by the names of the header: X(name). */
 #define BURN_FUNCTIONS(X)                                                                          \
@@ -40,6 +41,8 @@ struct functions {
 
 /* Enough work-groups that every CPU has its part, each long enough not to be all overhead. */
 enum { BURN_GROUPS = 64, CALIBRATE_RUNS = 9 };
+/* Buffers of the fill: each is half of the one before, or as large. */
+enum { FILL_MOST = 128, BUFFER_BYTES = 64 << 10 };
 
 struct burn_device {
 	void *library;
@@ -49,6 +52,8 @@ struct burn_device {
 	cl_program program;
 	cl_kernel kernel;
 	cl_mem out, held;
+	cl_mem filled[FILL_MOST];
+	unsigned filled_count;
 };
 
 struct burn_launch {
@@ -161,6 +166,8 @@ void burn_device_close(struct burn_device *device)
 		device->cl.clFinish(device->queue);
 	if (device->held)
 		device->cl.clReleaseMemObject(device->held);
+	while (device->filled_count)
+		device->cl.clReleaseMemObject(device->filled[--device->filled_count]);
 	if (device->out)
 		device->cl.clReleaseMemObject(device->out);
 	if (device->kernel)
@@ -191,6 +198,81 @@ int burn_device_hold(struct burn_device *device, uint64_t bytes, struct dv_error
 		return fail(err, status, "clEnqueueFillBuffer");
 	status = device->cl.clFinish(device->queue);
 	return status ? fail(err, status, "clFinish") : 0;
+}
+
+int burn_device_buffers(struct burn_device *device, unsigned count, struct dv_error *err)
+{
+	dv_autofree cl_mem *buffers = calloc(count, sizeof(*buffers));
+	cl_int status = CL_SUCCESS;
+	unsigned made = 0;
+
+	if (!buffers)
+		return dv_error_set(err, -ENOMEM, "no memory");
+	while (made < count && !status) {
+		buffers[made] = device->cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE,
+							  BUFFER_BYTES, NULL, &status);
+		made += !status;
+	}
+	for (unsigned i = 0; i < made; i++) {
+		cl_int released = device->cl.clReleaseMemObject(buffers[i]);
+
+		status = status ? status : released;
+	}
+	return status ? fail(err, status, "making and releasing buffers") : 0;
+}
+
+int burn_device_fill(struct burn_device *device, uint64_t most, uint64_t *ret_bytes,
+		     struct dv_error *err)
+{
+	uint64_t bytes = BURN_GROUPS * sizeof(cl_uint);
+
+	for (uint64_t piece = most; piece;) {
+		cl_int status = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+		cl_mem buffer = NULL;
+
+		if (bytes + piece <= most)
+			buffer = device->cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE,
+							   piece, NULL, &status);
+		if (status && status != CL_MEM_OBJECT_ALLOCATION_FAILURE &&
+		    status != CL_INVALID_BUFFER_SIZE && status != CL_OUT_OF_RESOURCES)
+			return fail(err, status, "clCreateBuffer");
+		if (status) {
+			piece /= 2;
+			continue;
+		}
+		bytes += piece;
+		device->filled[device->filled_count++] = buffer;
+		if (device->filled_count == FILL_MOST)
+			return dv_error_set(err, -E2BIG, "it takes more than %d buffers to fill it",
+					    FILL_MOST);
+	}
+	*ret_bytes = bytes;
+	return 0;
+}
+
+void burn_device_null_begin(struct burn_device *device)
+{
+	burn_null_begin(device->queue);
+}
+
+int burn_device_null_end(struct burn_device *device, struct dv_error *err)
+{
+	uint64_t reached = burn_null_end(device->queue);
+
+	if (!reached)
+		return 0;
+	return dv_error_set(err, -EPROTO,
+			    "%llu launches went to the driver: the grant was not held all the time",
+			    (unsigned long long)reached);
+}
+
+int burn_device_launch_null(struct burn_device *device, struct dv_error *err)
+{
+	const size_t global = BURN_GROUPS, local = 1;
+	cl_int status = device->cl.clEnqueueNDRangeKernel(device->queue, device->kernel, 1, NULL,
+							  &global, &local, 0, NULL, NULL);
+
+	return status ? fail(err, status, "clEnqueueNDRangeKernel") : 0;
 }
 
 int burn_device_launch(struct burn_device *device, uint64_t loops, struct burn_launch **ret_launch,

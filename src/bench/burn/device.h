@@ -20,6 +20,18 @@ int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, uint64
 /* Allocate and touch a buffer; -ENOSPC when the device refuses. */
 int burn_device_hold(struct burn_device *device, uint64_t bytes,
 		     struct dv_error *err) DV_MUST_CHECK;
+/* Make so many buffers of 64 KiB, then release them. */
+int burn_device_buffers(struct burn_device *device, unsigned count,
+			struct dv_error *err) DV_MUST_CHECK;
+/* Make buffers and keep them until not one byte more is given, or `most` bytes are held. Says how
+ * many bytes all buffers have then, the program's own included. */
+int burn_device_fill(struct burn_device *device, uint64_t most, uint64_t *ret_bytes,
+		     struct dv_error *err) DV_MUST_CHECK;
+/* Launches that stop short of the driver: from begin to end only burn_device_launch_null may be
+ * called. End says -EPROTO if some went to the driver all the same. */
+void burn_device_null_begin(struct burn_device *device);
+int burn_device_null_end(struct burn_device *device, struct dv_error *err) DV_MUST_CHECK;
+int burn_device_launch_null(struct burn_device *device, struct dv_error *err) DV_MUST_CHECK;
 /* Put one launch on the queue; *ret_launch is to be waited for. */
 int burn_device_launch(struct burn_device *device, uint64_t loops, struct burn_launch **ret_launch,
 		       struct dv_error *err) DV_MUST_CHECK;

@@ -12,13 +12,16 @@
 #include "bench/record.h"
 #include "model/units.h"
 
-enum { INFLIGHT_MOST = 64 };
+enum { INFLIGHT_MOST = 64, BUFFERS_MOST = 1 << 20 };
+/* What is too short for a clock is timed by so many at once. */
+enum { NULL_EACH = 1000, BUFFERS_EACH = 100 };
 
 struct options {
-	uint64_t kernel_ns, loops, think_ns, seconds_ns, start_ns, memory_bytes;
+	uint64_t kernel_ns, loops, think_ns, jitter_ns, seconds_ns, start_ns, memory_bytes;
+	uint64_t buffers, fill_bytes;
 	unsigned inflight;
 	const char *out;
-	bool calibrate;
+	bool calibrate, null;
 };
 
 static const char usage[] =
@@ -29,9 +32,15 @@ static const char usage[] =
 	"  --calibrate       print \"LOOPS REAL_NS\" for --kernel, and end\n"
 	"  --inflight N      launches kept on the queue, 1 to 64 (default 1: wait for each)\n"
 	"  --think TIME      pause between launches\n"
+	"  --jitter TIME     draw each pause uniformly from --think less and more this; every run\n"
+	"                    draws the same\n"
 	"  --for TIME        how long (default 5s)\n"
 	"  --start NS        begin at this CLOCK_MONOTONIC time\n"
 	"  --memory SIZE     hold a buffer of this size meanwhile\n"
+	"  --null            launch what stops before the driver, and time what is above it\n"
+	"  --buffers N       instead of launching make and release N buffers of 64 KiB\n"
+	"  --fill BYTES      instead of launching, and after --buffers, make buffers until not a\n"
+	"                    byte more is given, or so many are held\n"
 	"  --out FILE        where the record goes\n";
 
 static int parse_count(const char *text, uint64_t *ret, struct dv_error *err)
@@ -72,6 +81,18 @@ static int parse_option(int c, const char *arg, struct options *o, struct dv_err
 		return parse_count(arg, &o->start_ns, err);
 	case 'm':
 		return dv_size_parse(arg, &o->memory_bytes, err);
+	case 'j':
+		return dv_time_parse(arg, &o->jitter_ns, err);
+	case 'n':
+		o->null = true;
+		return 0;
+	case 'b':
+		r = parse_count(arg, &o->buffers, err);
+		if (r == 0 && o->buffers > BUFFERS_MOST)
+			r = dv_error_set(err, -EINVAL, "--buffers takes at most %d", BUFFERS_MOST);
+		return r;
+	case 'F':
+		return parse_count(arg, &o->fill_bytes, err);
 	case 'o':
 		o->out = arg;
 		return 0;
@@ -87,6 +108,10 @@ static int parse(int argc, char **argv, struct options *o, struct dv_error *err)
 					      {"calibrate", no_argument, NULL, 'c'},
 					      {"inflight", required_argument, NULL, 'i'},
 					      {"think", required_argument, NULL, 't'},
+					      {"jitter", required_argument, NULL, 'j'},
+					      {"null", no_argument, NULL, 'n'},
+					      {"buffers", required_argument, NULL, 'b'},
+					      {"fill", required_argument, NULL, 'F'},
 					      {"for", required_argument, NULL, 'f'},
 					      {"start", required_argument, NULL, 's'},
 					      {"memory", required_argument, NULL, 'm'},
@@ -108,6 +133,8 @@ static int parse(int argc, char **argv, struct options *o, struct dv_error *err)
 		if (r < 0)
 			return r;
 	}
+	if (o->jitter_ns > o->think_ns)
+		return dv_error_set(err, -EINVAL, "--jitter is at most what --think is");
 	return optind < argc ? dv_error_set(err, -EINVAL, "unexpected '%s'", argv[optind]) : 0;
 }
 
@@ -125,11 +152,20 @@ struct run {
 	const struct options *o;
 	uint64_t end_ns;
 	struct dv_burn_record record;
-	uint64_t *latencies;
+	uint64_t *latencies, *ended;
 	struct burn_launch *queue[INFLIGHT_MOST]; /* a ring: head is the oldest */
 	uint64_t begun[INFLIGHT_MOST];
 	unsigned head, count;
+	uint64_t drawn; /* state of the generator of pauses */
 };
+
+static void note(struct run *run, uint64_t begun_ns, uint64_t now_ns)
+{
+	if (run->record.count == DV_BURN_LAUNCHES_MOST)
+		return;
+	run->ended[run->record.count] = now_ns;
+	run->latencies[run->record.count++] = now_ns - begun_ns;
+}
 
 static int finish_oldest(struct run *run, struct dv_error *err)
 {
@@ -139,8 +175,8 @@ static int finish_oldest(struct run *run, struct dv_error *err)
 
 	run->head = (run->head + 1) % INFLIGHT_MOST;
 	run->count--;
-	if (r == 0 && now <= run->end_ns && run->record.count < DV_BURN_LAUNCHES_MOST)
-		run->latencies[run->record.count++] = now - run->begun[at];
+	if (r == 0 && now <= run->end_ns)
+		note(run, run->begun[at], now);
 	return r;
 }
 
@@ -155,6 +191,17 @@ static int launch_one(struct run *run, struct dv_error *err)
 	return r;
 }
 
+/* The next pause. The same in every run: runs are compared. (splitmix64) */
+static uint64_t pause_ns(struct run *run)
+{
+	uint64_t x = run->drawn += UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	x ^= x >> 31;
+	return run->o->think_ns - run->o->jitter_ns + x % (2 * run->o->jitter_ns + 1);
+}
+
 static int burn(struct run *run, struct dv_error *err)
 {
 	int r = 0;
@@ -165,7 +212,7 @@ static int burn(struct run *run, struct dv_error *err)
 		if (r == 0)
 			r = finish_oldest(run, err);
 		if (r == 0 && run->o->think_ns)
-			sleep_until(dv_now_ns() + run->o->think_ns);
+			sleep_until(dv_now_ns() + pause_ns(run));
 	}
 	while (run->count) {
 		int q = finish_oldest(run, err);
@@ -176,16 +223,60 @@ static int burn(struct run *run, struct dv_error *err)
 	return r;
 }
 
+static int launch_null(struct run *run, struct dv_error *err)
+{
+	int r = 0, q;
+
+	run->record.each = NULL_EACH;
+	burn_device_null_begin(run->device);
+	while (r == 0 && dv_now_ns() < run->end_ns) {
+		uint64_t begun_ns = dv_now_ns();
+
+		for (unsigned i = 0; r == 0 && i < NULL_EACH; i++)
+			r = burn_device_launch_null(run->device, err);
+		note(run, begun_ns, dv_now_ns());
+	}
+	q = burn_device_null_end(run->device, r < 0 ? NULL : err);
+	return r < 0 ? r : q;
+}
+
+static int use_memory(struct run *run, struct dv_error *err)
+{
+	int r = 0;
+
+	run->record.each = BUFFERS_EACH;
+	for (uint64_t i = 0; r == 0 && i < run->o->buffers; i += BUFFERS_EACH) {
+		uint64_t begun_ns = dv_now_ns();
+
+		r = burn_device_buffers(run->device, BUFFERS_EACH, err);
+		note(run, begun_ns, dv_now_ns());
+	}
+	if (r == 0 && run->o->fill_bytes)
+		r = burn_device_fill(run->device, run->o->fill_bytes, &run->record.filled_bytes,
+				     err);
+	return r;
+}
+
+static int work(struct run *run, struct dv_error *err)
+{
+	if (run->o->null)
+		return launch_null(run, err);
+	if (run->o->buffers || run->o->fill_bytes)
+		return use_memory(run, err);
+	return burn(run, err);
+}
+
 static int write_record(const struct run *run, struct dv_error *err)
 {
 	size_t tail = run->record.count * sizeof(run->latencies[0]);
-	dv_autofree char *whole = malloc(sizeof(run->record) + tail);
+	dv_autofree char *whole = malloc(sizeof(run->record) + 2 * tail);
 
 	if (!whole)
 		return dv_error_set(err, -ENOMEM, "no memory for the record");
 	memcpy(whole, &run->record, sizeof(run->record));
 	memcpy(whole + sizeof(run->record), run->latencies, tail);
-	return dv_file_write(run->o->out, whole, sizeof(run->record) + tail, 0600, err);
+	memcpy(whole + sizeof(run->record) + tail, run->ended, tail);
+	return dv_file_write(run->o->out, whole, sizeof(run->record) + 2 * tail, 0600, err);
 }
 
 static int warm_up(struct run *run, struct dv_error *err)
@@ -202,20 +293,37 @@ static int warm_up(struct run *run, struct dv_error *err)
 	return r;
 }
 
+static void say(const struct dv_burn_record *record, const struct options *o)
+{
+	if (o->buffers)
+		(void)printf("%" PRIu64 " buffers\n", record->count * record->each);
+	if (o->fill_bytes)
+		(void)printf("%" PRIu64 " bytes\n", record->filled_bytes);
+	if (!o->buffers && !o->fill_bytes)
+		(void)printf("%" PRIu64 " launches in %.1f s\n", record->count * record->each,
+			     (double)record->window_ns / (double)DV_NS_PER_S);
+}
+
 static int measure(struct burn_device *device, struct options *o, struct dv_error *err)
 {
 	dv_autofree uint64_t *latencies = calloc(DV_BURN_LAUNCHES_MOST, sizeof(*latencies));
-	struct run run = {.device = device, .o = o, .end_ns = UINT64_MAX, .latencies = latencies};
+	dv_autofree uint64_t *ended = calloc(DV_BURN_LAUNCHES_MOST, sizeof(*ended));
+	struct run run = {.device = device,
+			  .o = o,
+			  .end_ns = UINT64_MAX,
+			  .latencies = latencies,
+			  .ended = ended};
 	uint64_t start;
 	int r;
 
-	if (!latencies)
+	if (!latencies || !ended)
 		return dv_error_set(err, -ENOMEM, "no memory for latencies");
 	run.record.magic = DV_BURN_MAGIC;
 	run.record.kernel_ns = o->kernel_ns;
-	if (o->memory_bytes && burn_device_hold(device, o->memory_bytes, err) < 0)
-		run.record.memory_refused = 1;
-	r = run.record.memory_refused ? -ENOSPC : warm_up(&run, err);
+	run.record.each = 1;
+	r = o->memory_bytes ? burn_device_hold(device, o->memory_bytes, err) : 0;
+	if (r == 0)
+		r = warm_up(&run, err);
 	if (r < 0)
 		return r;
 	start = dv_now_ns();
@@ -226,12 +334,11 @@ static int measure(struct burn_device *device, struct options *o, struct dv_erro
 	start = dv_now_ns();
 	run.end_ns = (o->start_ns ? o->start_ns : start) + o->seconds_ns;
 	run.record.window_ns = o->seconds_ns - DV_MIN(run.record.late_ns, o->seconds_ns);
-	r = burn(&run, err);
+	r = work(&run, err);
 	if (r == 0 && o->out)
 		r = write_record(&run, err);
 	else if (r == 0)
-		(void)printf("%" PRIu64 " launches in %.1f s\n", run.record.count,
-			     (double)run.record.window_ns / (double)DV_NS_PER_S);
+		say(&run.record, o);
 	return r;
 }
 

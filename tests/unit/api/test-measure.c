@@ -23,18 +23,21 @@ static void test_round_trip(void **state)
 				 .n = 3,
 				 .spread = 0.125};
 	struct dv_result skipped = {.name = "cuda/gate/uncontended", .skipped = "no CUDA driver"};
+	struct dv_result failed = {.name = "memory/exact", .failed = "a ended with 137"};
 	dv_autofree char *text = NULL;
 	struct dv_bench back = {0};
 
 	assert_int_equal(dv_vec_push(&bench.results, full), 0);
 	assert_int_equal(dv_vec_push(&bench.results, skipped), 0);
+	assert_int_equal(dv_vec_push(&bench.results, failed), 0);
 	assert_int_equal(dv_api_bench_encode(&bench, &text, NULL), 0);
 	assert_int_equal(dv_api_bench_decode(text, strlen(text), &back, NULL), 0);
 	assert_string_equal(back.device, bench.device);
 	assert_string_equal(back.date, bench.date);
-	assert_int_equal(back.results.len, 2);
+	assert_int_equal(back.results.len, 3);
 	assert_memory_equal(&back.results.items[0], &full, sizeof(full));
 	assert_memory_equal(&back.results.items[1], &skipped, sizeof(skipped));
+	assert_memory_equal(&back.results.items[2], &failed, sizeof(failed));
 	dv_vec_fini(&bench.results);
 	dv_vec_fini(&back.results);
 }

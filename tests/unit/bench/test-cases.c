@@ -55,6 +55,27 @@ static void test_a_baseline_ran_before_and_is_alike(void **state)
 	}
 }
 
+/* A pause that is a multiple of the neighbour's kernel would make the middle latency luck. */
+static void test_light_tenants_pause_alike_and_unevenly(void **state)
+{
+	const struct dv_bench_tenant *first = NULL;
+	size_t count;
+	const struct dv_bench_case *cases = dv_bench_cases(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct dv_bench_tenant *light = &cases[i].tenants[0];
+
+		if (strncmp(cases[i].name, "noisy/", 6) != 0)
+			continue;
+		first = first ? first : light;
+		assert_true(light->think_jitter_ns > 0);
+		assert_true(light->think_jitter_ns <= light->think_ns);
+		assert_true(light->think_ns == first->think_ns &&
+			    light->think_jitter_ns == first->think_jitter_ns);
+	}
+	assert_true(first != NULL);
+}
+
 static void test_shares_never_exceed_the_device(void **state)
 {
 	size_t count;
@@ -101,6 +122,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_case_can_be_run),
 		cmocka_unit_test(test_a_baseline_ran_before_and_is_alike),
+		cmocka_unit_test(test_light_tenants_pause_alike_and_unevenly),
 		cmocka_unit_test(test_shares_never_exceed_the_device),
 		cmocka_unit_test(test_quick_keeps_its_baselines_and_its_time),
 		cmocka_unit_test(test_chosen_by_prefix),

@@ -27,6 +27,18 @@ static void test_bench_page(void **state)
 		 .has_goal = true,
 		 .goal = 1},
 		{.name = "gate/x", .skipped = "<no device>"},
+		{.name = "gate/launch/null",
+		 .metric = "launch_ns",
+		 .value = 30.5,
+		 .has_baseline = true,
+		 .baseline = 10.25},
+		{.name = "memory/exact",
+		 .metric = "refused_at_bytes",
+		 .unit = "B",
+		 .value = 12345,
+		 .has_goal = true,
+		 .goal = 12346},
+		{.name = "memory/buffers", .failed = "it <fell>"},
 	};
 	struct dv_bench bench = {.device = "CPU <x>",
 				 .results = {.items = results, .len = DV_ARRAY_LEN(results)}};
@@ -37,6 +49,9 @@ static void test_bench_page(void **state)
 	assert_non_null(strstr(html, "CPU &lt;x&gt;"));
 	assert_non_null(strstr(html, "2.25 (missed)"));
 	assert_non_null(strstr(html, "not measured: &lt;no device&gt;"));
+	assert_non_null(strstr(html, "failed: it &lt;fell&gt;"));
+	assert_non_null(strstr(html, "<td class=\"n\">20.2</td>")); /* what the layer adds */
+	assert_non_null(strstr(html, "12345 (missed)"));
 }
 
 static void test_empty_bench_is_a_page(void **state)
