@@ -11,6 +11,7 @@
 enum {
 	TICKETS_AT_ONCE = 64,
 	UNKNOWN_NS = 1000000000,
+	BEHIND_LONG_NS = 200000, /* about what it takes to open the next command */
 	SETTLE_MOST_MS =
 		20, /* a thread between its look and its queue: it may have been preempted */
 };
@@ -186,14 +187,24 @@ uint64_t dv_shim_gate_left_ns(uint64_t now_ns)
 	return gate->estimate_ns - DV_MIN(gone_ns, head->estimate_ns);
 }
 
-bool dv_shim_gate_room(const struct dv_grant *grant, uint64_t now_ns)
+uint64_t dv_shim_gate_ahead_ns(const struct dv_grant *grant, const struct dv_shim_ticket *ticket)
+{
+	/* Whoever waits for the device would wait for all of a long command that was queued behind
+	 * the one that runs; it comes only just in time for the device not to stand idle. */
+	if (ticket->estimate_ns > grant->inflight_ns)
+		return DV_MIN(grant->inflight_ns, (uint64_t)BEHIND_LONG_NS);
+	return grant->inflight_ns;
+}
+
+bool dv_shim_gate_room(const struct dv_grant *grant, const struct dv_shim_ticket *ticket,
+		       uint64_t now_ns)
 {
 	uint64_t left_ns = dv_shim_gate_left_ns(now_ns);
 
 	/* One command is always let go: an estimate may be wrong. */
 	if (!grant->inflight_ns || !gate->open.count)
 		return true;
-	return left_ns <= grant->inflight_ns &&
+	return left_ns <= dv_shim_gate_ahead_ns(grant, ticket) &&
 	       (grant->flags & DV_GRANT_ENDLESS || now_ns + left_ns < grant->until_ns);
 }
 
@@ -308,7 +319,7 @@ static enum dv_shim_verdict decide(struct dv_shim_ticket *ticket)
 	ticket->estimate_ns = *cost_of(ticket->key);
 	if (!ticket->estimate_ns) /* not seen yet: alone, until it is known */
 		ticket->estimate_ns = grant.inflight_ns + UNKNOWN_NS;
-	if (holds && !gate->queued.count && dv_shim_gate_room(&grant, now_ns)) {
+	if (holds && !gate->queued.count && dv_shim_gate_room(&grant, ticket, now_ns)) {
 		use(grant.epoch);
 		add_open(ticket, now_ns);
 		return DV_SHIM_GO;

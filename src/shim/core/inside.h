@@ -84,9 +84,12 @@ bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns);
 bool dv_shim_gate_used(const struct dv_grant *grant);
 /* How long the work on the device will still take, as far as one knows. */
 uint64_t dv_shim_gate_left_ns(uint64_t now_ns);
-/* May one more go, with the grant held? The device is to have work when a command ends, but not
- * more than the bound, nor any that would begin after our time. */
-bool dv_shim_gate_room(const struct dv_grant *grant, uint64_t now_ns);
+/* With how much work left on the device this command may follow it. */
+uint64_t dv_shim_gate_ahead_ns(const struct dv_grant *grant, const struct dv_shim_ticket *ticket);
+/* May it go, with the grant held? The device is to have work when a command ends, but not more than
+ * the bound, nor any that would begin after our time. */
+bool dv_shim_gate_room(const struct dv_grant *grant, const struct dv_shim_ticket *ticket,
+		       uint64_t now_ns);
 void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint32_t epoch, uint64_t now_ns);
 void dv_shim_gate_park(struct dv_shim_ticket *ticket, uint64_t now_ns);
 void dv_shim_gate_unpark(uint64_t now_ns);

@@ -134,18 +134,20 @@ static bool stalled(const struct turn *turn)
 /* With the lock: may the next command go? If not yet, it is seen to that we look again. */
 static bool may_go(struct turn *turn, const struct dv_shim_ticket *ticket)
 {
-	uint64_t left_ns;
+	uint64_t left_ns, ahead_ns;
 
 	if (turn->state != DV_SHIM_ATTACHED)
 		return true; /* nobody will grant: what was accepted must not hang */
 	turn->holds = dv_shim_gate_holds(&turn->grant, turn->now_ns);
 	if (!turn->holds)
 		return false;
-	if (ticket->setting || dv_shim_gate_room(&turn->grant, turn->now_ns) || stalled(turn))
+	if (ticket->setting || dv_shim_gate_room(&turn->grant, ticket, turn->now_ns) ||
+	    stalled(turn))
 		return true;
 	left_ns = dv_shim_gate_left_ns(turn->now_ns);
-	if (left_ns > turn->grant.inflight_ns)
-		wake_by(turn, turn->now_ns + left_ns - turn->grant.inflight_ns);
+	ahead_ns = dv_shim_gate_ahead_ns(&turn->grant, ticket);
+	if (left_ns > ahead_ns)
+		wake_by(turn, turn->now_ns + left_ns - ahead_ns);
 	wake_by(turn, turn->now_ns + STALL_NS);
 	return false;
 }

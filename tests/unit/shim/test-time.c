@@ -245,6 +245,30 @@ static void bounded(void)
 	CHECK(stats_of(fake).counters.gated > 20);
 }
 
+/* A command longer than the bound is queued behind another only shortly before that one ends. */
+static void long_ones_wait(void)
+{
+	struct fake *fake = begin(&(struct fake_config){
+		.mode = FAKE_MANUAL, .linger_ns = 10000 * MS, .inflight_ns = 3 * MS});
+	cl_command_queue queue = new_queue(0);
+	cl_kernel kernel = fake_opencl_kernel(8 * MS);
+	unsigned looks = 0, doubled = 0;
+
+	fake_grant(fake, HELD, now_ns() + 10000 * MS);
+	launch(queue, kernel, 0, NULL, NULL);
+	CHECK(cl->clFinish(queue) == CL_SUCCESS);
+	for (int i = 0; i < 20; i++)
+		launch(queue, kernel, 0, NULL, NULL);
+	while (ran() < 20) {
+		looks++;
+		doubled += stats_of(fake).counters.inflight > 1;
+		usleep(200);
+	}
+	/* With all of the bound ahead it would be three eighths of the time. */
+	CHECK(looks > 20 && doubled < looks / 5);
+	CHECK(cl->clFinish(queue) == CL_SUCCESS);
+}
+
 /* Eight kernels wait for an event that the same thread sets later: legal, so it ends, in whatever
  * way the device is handed out. */
 static void own_event(const struct fake_config *config, uint32_t flags)
@@ -540,6 +564,7 @@ TEST(idle_answers)
 TEST(time_over)
 TEST(late_grant)
 TEST(bounded)
+TEST(long_ones_wait)
 TEST(own_event_free)
 TEST(own_event_endless)
 TEST(own_event_timed)
@@ -556,15 +581,25 @@ TEST(fork_gate)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_free_way),	cmocka_unit_test(test_waits_for_its_turn),
-		cmocka_unit_test(test_taken_away),	cmocka_unit_test(test_idle_answers),
-		cmocka_unit_test(test_time_over),	cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_own_event_free),	cmocka_unit_test(test_own_event_endless),
-		cmocka_unit_test(test_own_event_timed), cmocka_unit_test(test_own_event_manual),
-		cmocka_unit_test(test_parked),		cmocka_unit_test(test_failed_event),
-		cmocka_unit_test(test_wait_lists),	cmocka_unit_test(test_storm),
-		cmocka_unit_test(test_never_unheld),	cmocka_unit_test(test_fork_gate),
-		cmocka_unit_test(test_late_grant),	cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_free_way),
+		cmocka_unit_test(test_waits_for_its_turn),
+		cmocka_unit_test(test_taken_away),
+		cmocka_unit_test(test_idle_answers),
+		cmocka_unit_test(test_time_over),
+		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_long_ones_wait),
+		cmocka_unit_test(test_own_event_free),
+		cmocka_unit_test(test_own_event_endless),
+		cmocka_unit_test(test_own_event_timed),
+		cmocka_unit_test(test_own_event_manual),
+		cmocka_unit_test(test_parked),
+		cmocka_unit_test(test_failed_event),
+		cmocka_unit_test(test_wait_lists),
+		cmocka_unit_test(test_storm),
+		cmocka_unit_test(test_never_unheld),
+		cmocka_unit_test(test_fork_gate),
+		cmocka_unit_test(test_late_grant),
+		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_copies_pass),
 	};
 
