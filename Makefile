@@ -3,16 +3,19 @@
 
 .PHONY: all demo check check-quick bench fuzz format tidy install clean
 
+# Without the tests, which need more packages and take longer to build than divvy.
+release = [ -f build-release/build.ninja ] || meson setup build-release --wrap-mode=nodownload \
+	--buildtype=release -Dtests=false
+
 all:
-	tools/deps.sh build
-	[ -f build/build.ninja ] || meson setup build --wrap-mode=nodownload
+	tools/deps.sh build run
+	[ -f build/build.ninja ] || meson setup build --wrap-mode=nodownload -Dtests=false
 	ninja -C build
 
 # The main job, on any machine: show, plan, apply, run, disturb, measure.
 demo:
 	tools/deps.sh build run
-	[ -f build-release/build.ninja ] || \
-		meson setup build-release --wrap-mode=nodownload --buildtype=release
+	$(release)
 	ninja -C build-release
 	tools/demo.sh build-release
 
@@ -28,9 +31,9 @@ check-quick:
 
 # divvy's own figures against their goals (sharing itself: divvy bench). Wants a quiet machine.
 bench:
-	tools/deps.sh build run
-	[ -f build-release/build.ninja ] || \
-		meson setup build-release --wrap-mode=nodownload --buildtype=release
+	tools/deps.sh build run test
+	$(release)
+	meson configure build-release -Dtests=true
 	ninja -C build-release
 	python3 tests/bench/bench-figures.py build-release
 
@@ -49,8 +52,7 @@ tidy:
 
 install:
 	tools/deps.sh build run
-	[ -f build-release/build.ninja ] || \
-		meson setup build-release --wrap-mode=nodownload --buildtype=release
+	$(release)
 	meson install -C build-release
 
 clean:

@@ -46,6 +46,8 @@ def stage(name, env, options, suites):
     if not os.path.exists(os.path.join(TOP, name, "build.ninja")):
         if run(["meson", "setup", name, "--wrap-mode=nodownload", *options], env):
             return [], [(f"{name}: meson setup", "")], []
+    elif run(["meson", "configure", name, "-Dtests=true", *options]):  # as `make` left it
+        return [], [(f"{name}: meson configure", "")], []
     if run(["ninja", "-C", name], env):
         return [], [(f"{name}: ninja", "")], []
     chosen = [s for s in suites if s in suites_there(name)]
