@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/remote.h"
+#include "cli/run_fds.h"
 #include "cli/run_lease.h"
 #include "cli/run_probe.h"
 #include "cli/run_wait.h"
@@ -45,6 +46,7 @@ struct asked {
 	bool limits; /* something was asked of the lease but its name */
 	bool measure;
 	const char *unenforced; /* "stop", "warn", or NULL: as divvyd is configured */
+	struct dv_fds fds;	/* what the command shall have, as divvy was given it */
 };
 
 static int at_option(struct dv_error *err, int r, int option)
@@ -280,7 +282,9 @@ static int run_granted(struct dv_cli *cli, const struct asked *asked,
 	if (r < 0)
 		return r;
 	dv_watch_init(&watch, &root, getpid(), layer_of(grant), cli->patience_ms);
-	r = dv_wait_init(&wait, err);
+	r = dv_fds_keep(&root, &asked->fds, err);
+	if (r == 0)
+		r = dv_wait_init(&wait, err);
 	if (r == 0)
 		r = run_waiting(&wait, grant, command, err);
 	if (r >= 0 && measure.begun_ns &&
@@ -292,28 +296,47 @@ static int run_granted(struct dv_cli *cli, const struct asked *asked,
 	return r;
 }
 
-static int run_run(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
+static int read_fds(const struct dv_cli *cli, struct dv_fds *ret, struct dv_error *err)
+{
+	struct dv_root root = {.fd = -1};
+	int r = dv_root_open(cli->root, &root, err);
+
+	r = r < 0 ? r : dv_fds_read(&root, ret, err);
+	dv_root_fini(&root);
+	return r;
+}
+
+static int run_asked(struct dv_cli *cli, const struct asked *asked, char **command,
+		     struct dv_error *err)
 {
 	struct dv_api_grant grant;
-	struct asked asked = {0};
 	bool own;
-	int r = parse_options(args->given.value, &asked, err);
+	int r = asked->request.name[0] ? take_old(cli, asked, &grant, err) : 0;
 
-	if (r < 0)
-		return r;
-	r = asked.request.name[0] ? take_old(cli, &asked, &grant, err) : 0;
 	if (r < 0)
 		return r;
 	/* One that was there is not ours to give back: somebody else's command is in it, perhaps
 	 * one that uses no device yet. */
 	own = r == 0;
 	if (own)
-		r = take_new(cli, &asked, &grant, err);
+		r = take_new(cli, asked, &grant, err);
 	if (r < 0)
 		return r;
-	r = run_granted(cli, &asked, &grant, args->words, err);
+	r = run_granted(cli, asked, &grant, command, err);
 	if (own)
 		give_back(cli, &grant.lease);
+	return r;
+}
+
+static int run_run(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
+{
+	struct asked asked = {0};
+	int r = parse_options(args->given.value, &asked, err);
+
+	/* Before anything is opened. */
+	r = r < 0 ? r : read_fds(cli, &asked.fds, err);
+	r = r < 0 ? r : run_asked(cli, &asked, args->words, err);
+	dv_vec_fini(&asked.fds);
 	return r;
 }
 

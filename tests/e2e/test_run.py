@@ -29,6 +29,16 @@ with Node() as node:
     got = node.divvy("run", "--memory", "256MiB", "--compute", "50%", "--", "echo", "hello")
     expect(got.status == 0 and got.out == "hello\n" and got.err == "", "silent on success", got)
 
+    # A command has the descriptors that divvy was given, and no others.
+    read_end, write_end = os.pipe()
+    listing = ["sh", "-c", "for fd in /proc/$$/fd/*; do echo ${fd##*/}; done"]
+    child = node.spawn("run", "--", *listing, stdout=subprocess.PIPE, pass_fds=[read_end, write_end])
+    fds = set(map(int, child.communicate()[0].split()))
+    bare = subprocess.run(listing, stdout=subprocess.PIPE, pass_fds=[read_end, write_end], check=True)
+    expect(fds == set(map(int, bare.stdout.split())), "the descriptors of its caller", fds, bare.stdout)
+    os.close(read_end)
+    os.close(write_end)
+
     # The memory limit holds to the byte. 256 KiB stays outside: the program's own small buffer.
     fits = node.divvy("run", "--memory", "64MiB", "--", BURN, "--for", "100ms", "--memory", "63MiB")
     expect(fits.status == 0, "a buffer below the limit", fits)

@@ -27,11 +27,15 @@ static char self[512];
 static struct dv_api_grant grant;
 static struct dv_lease lease_now; /* what GET /v1/leases/NAME answers */
 static bool name_taken;		  /* GET .../attach finds the lease */
+static int leak = -1;		  /* what a library opens while divvyd is asked, and leaves open */
 
 static char *serve(const char *verb, const char *path)
 {
-	if (strcmp(verb, "POST") == 0 && strcmp(path, "/v1/leases") == 0)
+	if (strcmp(verb, "POST") == 0 && strcmp(path, "/v1/leases") == 0) {
+		if (leak == 0)
+			leak = dup(STDERR_FILENO);
 		return fake_grant_text(&grant);
+	}
 	if (strcmp(verb, "GET") == 0 && strcmp(path, "/v1/leases/x/attach") == 0 && name_taken)
 		return fake_grant_text(&grant);
 	if (strcmp(verb, "GET") == 0 && strcmp(path, "/v1/leases/x") == 0)
@@ -175,6 +179,39 @@ static void test_cgroup_is_entered_before_the_command(void **state)
 	assert_int_equal(run.status, 0);
 	assert_true(was_asked("POST /v1/leases/x/enter {"));
 	fake_run_fini(&run);
+}
+
+/* The open descriptors as a list; `all`, or those that an exec hands on. */
+static void list_fds(bool all, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (int fd = 0; fd < 1024; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		if (flags >= 0 && (all || !(flags & FD_CLOEXEC)) && len < size)
+			len += (size_t)snprintf(buf + len, size - len, "%d,", fd);
+	}
+}
+
+static void test_descriptors(void **state)
+{
+	char given[512];
+	struct fake_run run;
+	int passed = dup(STDERR_FILENO);
+
+	assert_true(passed > STDERR_FILENO);
+	list_fds(false, given, sizeof(given));
+	leak = 0;
+	FAKE_RUN(&run, "run", self, "fds", given);
+	assert_int_equal(run.status, 0);
+	assert_true(leak > passed);
+	fake_run_fini(&run);
+	/* Nothing was closed here. */
+	assert_int_equal(close(leak), 0);
+	assert_int_equal(close(passed), 0);
+	leak = -1;
 }
 
 static void test_lease_that_is_there(void **state)
@@ -429,6 +466,15 @@ static int be_one_cpu(void)
 	return sched_setaffinity(0, sizeof(set), &set) == -1 && errno == EPERM ? 0 : 2;
 }
 
+/* Are these open, and no others? */
+static int be_a_counter(const char *given)
+{
+	char found[512];
+
+	list_fds(true, found, sizeof(found));
+	return strcmp(found, given) == 0 ? 0 : 1;
+}
+
 static int be_a_drivers_user(void)
 {
 	int signo;
@@ -463,6 +509,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(test_environment, set_up),
 		cmocka_unit_test_setup(test_cpus, set_up),
 		cmocka_unit_test_setup(test_cgroup_is_entered_before_the_command, set_up),
+		cmocka_unit_test_setup(test_descriptors, set_up),
 		cmocka_unit_test_setup(test_lease_that_is_there, set_up),
 		cmocka_unit_test_setup(test_lease_of_another_command, set_up),
 		cmocka_unit_test_setup(test_lease_in_use_is_kept, set_up),
@@ -479,6 +526,8 @@ int main(int argc, char **argv)
 		return be_one_cpu();
 	if (argc > 1 && strcmp(argv[1], "map-driver") == 0)
 		return be_a_drivers_user();
+	if (argc > 2 && strcmp(argv[1], "fds") == 0)
+		return be_a_counter(argv[2]);
 	if (n <= 0)
 		return 1;
 	return cmocka_run_group_tests_name("cli/run", tests, NULL, NULL);
