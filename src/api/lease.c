@@ -13,6 +13,23 @@ static void pids_put(struct dv_api_out *out, const struct dv_lease *lease)
 	dv_api_put_int(out, "pid_count", lease->pid_count);
 }
 
+static void users_put(struct dv_api_out *out, const struct dv_lease *lease)
+{
+	json_t *users = json_array();
+
+	for (unsigned i = 0; i < lease->user_count && i < DV_LEASE_USERS_MOST; i++) {
+		const struct dv_lease_user *user = &lease->users[i];
+		struct dv_api_out one = dv_api_begin();
+
+		dv_api_put_int(&one, "pid", user->pid);
+		dv_api_put_opt(&one, "command", user->command);
+		dv_api_put_bool(&one, "member", user->member);
+		dv_api_append(out, users, dv_api_done(&one));
+	}
+	dv_api_put_json(out, "users", users);
+	dv_api_put_int(out, "user_count", lease->user_count);
+}
+
 static void time_put(struct dv_api_out *out, const struct dv_lease *lease)
 {
 	if (!lease->window_ms)
@@ -46,6 +63,7 @@ json_t *dv_api_lease_put(const struct dv_lease *lease)
 	dv_api_put_memory(&out, "memory_used", lease->memory_used_bytes);
 	time_put(&out, lease);
 	pids_put(&out, lease);
+	users_put(&out, lease);
 	return dv_api_done(&out);
 }
 
@@ -94,6 +112,35 @@ static int pids_get(const struct dv_api_in *in, struct dv_lease *lease)
 	return r;
 }
 
+static int user_get(const struct dv_api_in *from, const json_t *value, struct dv_lease_user *ret)
+{
+	struct dv_api_in in;
+	int64_t pid = 0;
+	int r = dv_api_enter(from, value, "a user", &in);
+
+	r = r < 0 ? r : dv_api_get_int(&in, "pid", 1, INT32_MAX, &pid);
+	r = r < 0 ? r : dv_api_get_text(&in, "command", ret->command, sizeof(ret->command));
+	ret->pid = (pid_t)pid;
+	return r < 0 ? r : dv_api_get_bool(&in, "member", &ret->member);
+}
+
+static int users_get(const struct dv_api_in *in, struct dv_lease *lease)
+{
+	const json_t *list = NULL;
+	int r = dv_api_get_list(in, "users", DV_LEASE_USERS_MOST, &list);
+	unsigned count = (unsigned)json_array_size(list);
+
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		r = user_get(in, json_array_get(list, i), &lease->users[i]);
+	lease->user_count = count;
+	r = r < 0 ? r : dv_api_get_unsigned(in, "user_count", UINT32_MAX, &lease->user_count);
+	if (r == 0 && (lease->user_count < count ||
+		       (lease->user_count > count && count < DV_LEASE_USERS_MOST)))
+		return dv_error_set(in->err, in->code,
+				    "\"user_count\" does not fit the users listed");
+	return r;
+}
+
 static int who_get(const struct dv_api_in *in, struct dv_lease *lease)
 {
 	int64_t launcher = 0;
@@ -138,6 +185,7 @@ int dv_api_lease_get(const struct dv_api_in *from, const json_t *value, struct d
 		  : dv_api_get_scaled(&in, "wait_p99_ms", 1e6, UINT64_C(3600000000000),
 				      &lease.wait_p99_ns);
 	r = r < 0 ? r : pids_get(&in, &lease);
+	r = r < 0 ? r : users_get(&in, &lease);
 	if (r < 0)
 		return r;
 	*ret = lease;

@@ -13,7 +13,7 @@ static const struct dv_option options[] = {
 	{NULL},
 };
 
-enum { WHOM_SIZE = 256 };
+enum { WHOM_SIZE = 400 };
 
 static int refuse(const char *whom, const char *path, struct dv_error *err)
 {

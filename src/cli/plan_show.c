@@ -123,6 +123,7 @@ static void show_unplaced(struct dv_out *out, const struct dv_plan *plan)
 
 static void step_disturbs(const struct dv_step *step, char *buf, size_t size)
 {
+	char by[160];
 	size_t len = 0;
 
 	buf[0] = '\0';
@@ -131,8 +132,11 @@ static void step_disturbs(const struct dv_step *step, char *buf, size_t size)
 			len += (size_t)snprintf(buf + len, size - len, "%s%s",
 						i ? ", " : "disturbs ", step->disturbs[i]);
 	if (step->disturb_count > DV_ARRAY_LEN(step->disturbs) && len < size)
-		(void)snprintf(buf + len, size - len, " and %zu more",
-			       step->disturb_count - DV_ARRAY_LEN(step->disturbs));
+		len += (size_t)snprintf(buf + len, size - len, " and %zu more",
+					step->disturb_count - DV_ARRAY_LEN(step->disturbs));
+	if (step->disturb_count && len < size &&
+	    *dv_lease_users_print(&step->lease, by, sizeof(by)))
+		(void)snprintf(buf + len, size - len, ": %s", by);
 }
 
 static int show_steps(struct dv_out *out, const struct dv_plan *plan, struct dv_error *err)
@@ -142,7 +146,7 @@ static int show_steps(struct dv_out *out, const struct dv_plan *plan, struct dv_
 		{"", .least = 10},
 	};
 	dv_cleanup(dv_table_finip) struct dv_table table = {0};
-	char buf[256];
+	char buf[512];
 
 	if (!plan->steps.len) {
 		dv_outf(out, "\nNothing is to be done.\n");
@@ -224,17 +228,31 @@ int dv_plan_show(struct dv_out *out, const struct dv_plan *plan, struct dv_error
 	return r;
 }
 
-static bool listed(const char *const *names, size_t count, const char *name)
+struct disturbed {
+	const char *name;
+	const struct dv_lease *lease; /* the one that ends, or NULL */
+};
+
+static bool listed(const struct disturbed *list, size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(names[i], name) == 0)
+		if (strcmp(list[i].name, name) == 0)
 			return true;
 	return false;
 }
 
+static size_t print_disturbed(const struct disturbed *disturbed, char *buf, size_t size)
+{
+	char by[160];
+
+	if (disturbed->lease && *dv_lease_users_print(disturbed->lease, by, sizeof(by)))
+		return (size_t)snprintf(buf, size, "%s (%s)", disturbed->name, by);
+	return (size_t)snprintf(buf, size, "%s", disturbed->name);
+}
+
 const char *dv_plan_disturbed(const struct dv_plan *plan, char *buf, size_t size)
 {
-	const char *names[DISTURBED_MOST];
+	struct disturbed list[DISTURBED_MOST];
 	size_t count = 0, more = 0, len = 0;
 
 	buf[0] = '\0';
@@ -242,14 +260,22 @@ const char *dv_plan_disturbed(const struct dv_plan *plan, char *buf, size_t size
 		const struct dv_step *step = &plan->steps.items[i];
 
 		for (unsigned k = 0; k < step->disturb_count; k++) {
+			const char *name =
+				step->disturbs[DV_MIN(k, DV_ARRAY_LEN(step->disturbs) - 1)];
+			bool ends = strcmp(name, step->lease.name) == 0;
+
 			if (k >= DV_ARRAY_LEN(step->disturbs) || count == DISTURBED_MOST)
 				more++;
-			else if (!listed(names, count, step->disturbs[k]))
-				names[count++] = step->disturbs[k];
+			else if (!listed(list, count, name))
+				list[count++] =
+					(struct disturbed){name, ends ? &step->lease : NULL};
 		}
 	}
-	for (size_t i = 0; i < count && len < size; i++)
-		len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? ", " : "", names[i]);
+	for (size_t i = 0; i < count && len < size; i++) {
+		len += (size_t)snprintf(buf + len, size - len, "%s", i ? ", " : "");
+		if (len < size)
+			len += print_disturbed(&list[i], buf + len, size - len);
+	}
 	if (more && len < size)
 		(void)snprintf(buf + len, size - len, " and %zu more", more);
 	return buf;

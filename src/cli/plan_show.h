@@ -9,5 +9,6 @@
 int dv_plan_show(struct dv_out *out, const struct dv_plan *plan,
 		 struct dv_error *err) DV_MUST_CHECK;
 
-/* "old, x and 3 more": whom the steps disturb, each once; "" for nobody. Returns `buf`. */
+/* "old (pid 7 sleep), x and 3 more": whom the steps disturb, each once, with who is in the lease
+ * as far as the plan says; "" for nobody. Returns `buf`. */
 const char *dv_plan_disturbed(const struct dv_plan *plan, char *buf, size_t size);

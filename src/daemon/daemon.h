@@ -69,8 +69,9 @@ void dv_daemon_wait(struct dv_daemon *daemon, struct dv_request *request);
 /* steps.c: what the engine asks for. */
 extern const struct dv_engine_ops dv_daemon_engine_ops;
 
-/* launchers.c: an ephemeral lease ends with its launchers (who took it, and who came to share it),
- * once nobody is attached. */
+/* launchers.c: whoever starts a command in a lease. While one of them runs, the lease is in use. An
+ * ephemeral lease ends with its launchers (who took it, and who came to share it), once nobody is
+ * in it. */
 /* Watch one of them; `pid_fd` is swallowed. */
 void dv_launcher_watch(struct dv_daemon *daemon, const struct dv_lease *lease, pid_t pid,
 		       int pid_fd_take);
@@ -82,6 +83,10 @@ bool dv_launchers_failed(const struct dv_daemon *daemon);
 void dv_launchers_recover(struct dv_daemon *daemon);
 /* Clients came or went: release what only waited for them. */
 void dv_launchers_look(struct dv_daemon *daemon);
+/* Those that run now: their commands, or themselves before they started one. `ret` has room for
+ * `most`; returns how many there are. */
+unsigned dv_launchers_of(const struct dv_daemon *daemon, int64_t lease_id,
+			 struct dv_lease_user *ret, unsigned most);
 void dv_launchers_fini(struct dv_daemon *daemon);
 
 /* observe.c: what is seen of GPUs and leases right now, for documents. The caller frees the lists.
@@ -91,7 +96,9 @@ int dv_observe_gpus(const struct dv_daemon *daemon, struct dv_gpus *ret,
 /* `name` NULL: all. */
 int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct dv_leases *ret,
 		      struct dv_error *err) DV_MUST_CHECK;
-/* Tell the engine which leases have processes attached. */
+/* Who is in the lease, whether or not they use the device: fill in users. */
+void dv_observe_users(const struct dv_daemon *daemon, struct dv_lease *lease);
+/* Tell the engine which leases are in use. */
 void dv_observe_changes(struct dv_daemon *daemon);
 /* Which GPU a client means; -ENODEV with rule S18. */
 const struct dv_gpu *dv_observe_find_gpu(const struct dv_daemon *daemon, const char *text,

@@ -271,8 +271,8 @@ void dv_handle_release(struct dv_daemon *daemon, struct dv_request *request, con
 		dv_request_fail(request, &err);
 }
 
-/* Whoever asks is about to run something in it: it stays until that is over too, if that can be
- * seen. */
+/* Whoever asks is about to run something in it: it is in use, and an ephemeral one stays, until
+ * that is over, if that can be seen. */
 static void share(struct dv_daemon *daemon, const struct dv_lease *lease,
 		  const struct dv_identity *who)
 {
@@ -301,8 +301,7 @@ void dv_handle_attach(struct dv_daemon *daemon, struct dv_request *request, cons
 		dv_request_fail(request, &err);
 		return;
 	}
-	if (lease->ephemeral)
-		share(daemon, lease, &request->who);
+	share(daemon, lease, &request->who);
 	dv_request_answer(request, 200, text);
 }
 

@@ -11,21 +11,29 @@ static void fleet_finip(struct dv_fleet *fleet)
 	dv_fleet_fini(fleet);
 }
 
+static void leases_finip(struct dv_leases *leases)
+{
+	dv_vec_fini(leases);
+}
+
 /* The plan for today's state; the caller's to free. The text becomes the plan's. */
 static int plan_wish(const struct dv_daemon *daemon, const struct dv_request *request,
 		     struct dv_api_wish *wish, struct dv_plan *ret, struct dv_error *err)
 {
 	dv_cleanup(fleet_finip) struct dv_fleet fleet = {0};
+	dv_cleanup(leases_finip) struct dv_leases leases = {0};
 	const char *file = wish->file[0] ? wish->file : "fleet";
 	struct dv_plan_input input = {.fleet = &fleet, .uid = request->who.uid};
 	char state[17];
 	int r = dv_fleet_parse(wish->text, strlen(wish->text), file, &fleet, err);
 
+	/* With who is in them now. */
+	r = r < 0 ? r : dv_observe_leases(daemon, NULL, &leases, err);
 	if (r < 0)
 		return r;
 	dv_engine_state(daemon->engine, state);
 	input.gpus = dv_engine_gpus(daemon->engine, &input.gpu_count);
-	input.leases = dv_engine_leases(daemon->engine);
+	input.leases = &leases;
 	input.state = state;
 	r = dv_plan_make(&input, ret, err);
 	if (r < 0)

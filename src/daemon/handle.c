@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "daemon/daemon.h"
+#include "device/proc.h"
 
 /* The answer, or the failure to make it. */
 static void answer(struct dv_request *request, int r, char *text, const struct dv_error *err)
@@ -155,8 +156,46 @@ static const char *lease_of(const struct dv_leases *leases, pid_t pid)
 		for (unsigned k = 0; k < lease->pid_count && k < DV_LEASE_PIDS_MOST; k++)
 			if (lease->pids[k] == pid)
 				return lease->name;
+		for (unsigned k = 0; k < lease->user_count && k < DV_LEASE_USERS_MOST; k++)
+			if (lease->users[k].pid == pid)
+				return lease->name;
 	}
 	return "";
+}
+
+static bool is_listed(const struct dv_api_who *who, pid_t pid)
+{
+	for (unsigned i = 0; i < who->count; i++)
+		if (who->holders[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Who is in a lease of the GPU without using the device, as far as is seen. */
+static void add_users(const struct who_job *job, const struct dv_lease *lease,
+		      struct dv_api_who *who)
+{
+	unsigned listed = DV_MIN(lease->user_count, (unsigned)DV_LEASE_USERS_MOST);
+
+	who->more += lease->user_count - listed;
+	for (unsigned i = 0; i < listed; i++) {
+		const struct dv_lease_user *user = &lease->users[i];
+		struct dv_api_holder holder = {.pid = user->pid, .uid = lease->uid};
+
+		if (is_listed(who, user->pid))
+			continue;
+		if (who->count == DV_API_HOLDERS_MOST) {
+			who->more++;
+			continue;
+		}
+		(void)!dv_proc_uid(&job->daemon->root, user->pid, &holder.uid, NULL);
+		(void)dv_copy(holder.command, sizeof(holder.command), user->command);
+		(void)dv_copy(holder.what, sizeof(holder.what),
+			      user->member ? "runs in the lease's partition"
+					   : "was started in the lease");
+		(void)dv_copy(holder.lease, sizeof(holder.lease), lease->name);
+		who->holders[who->count++] = holder;
+	}
 }
 
 static int fill_who(const struct who_job *job, const struct dv_worker_outcome *outcome,
@@ -181,6 +220,9 @@ static int fill_who(const struct who_job *job, const struct dv_worker_outcome *o
 		(void)dv_copy(to->what, sizeof(to->what), from->what);
 		(void)dv_copy(to->lease, sizeof(to->lease), lease_of(&leases, from->pid));
 	}
+	for (size_t i = 0; i < leases.len; i++)
+		if (strcmp(leases.items[i].gpu_uuid, job->gpu) == 0)
+			add_users(job, &leases.items[i], who);
 	dv_vec_fini(&leases);
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "device/proc.h"
 
 struct dv_launcher {
 	struct dv_daemon *daemon;
@@ -45,8 +46,11 @@ static void sweep(struct dv_daemon *daemon)
 		struct dv_launcher *launcher = daemon->launchers.items[i - 1];
 		const struct dv_lease *lease = dv_engine_lease(daemon->engine, launcher->lease);
 
-		if (lease && lease->id == launcher->lease_id &&
-		    !(launcher->gone && is_held(daemon, lease->id, launcher)))
+		if (lease && lease->id == launcher->lease_id && !launcher->gone)
+			continue;
+		/* The last of an ephemeral lease stays, to release it. */
+		if (lease && lease->id == launcher->lease_id && lease->ephemeral &&
+		    !is_held(daemon, lease->id, launcher))
 			continue;
 		if (launcher->releasing)
 			continue; /* its answer comes back to it */
@@ -74,6 +78,14 @@ static bool has_clients(const struct dv_daemon *daemon, int64_t lease_id)
 	       stats->client_count > 0;
 }
 
+static bool has_members(const struct dv_daemon *daemon, const struct dv_lease *lease)
+{
+	struct dv_lease seen = *lease;
+
+	dv_observe_users(daemon, &seen);
+	return seen.user_count > 0;
+}
+
 static void look(struct dv_launcher *launcher)
 {
 	struct dv_daemon *daemon = launcher->daemon;
@@ -84,8 +96,15 @@ static void look(struct dv_launcher *launcher)
 
 	launcher->failed = false;
 	if (!launcher->gone || launcher->releasing || !lease || lease->id != launcher->lease_id ||
-	    is_held(daemon, lease->id, launcher) || has_clients(daemon, launcher->lease_id))
+	    !lease->ephemeral || is_held(daemon, lease->id, launcher) ||
+	    has_clients(daemon, launcher->lease_id))
 		return;
+	/* Nobody says when the last of these ends, so that has to be looked for. */
+	launcher->failed = has_members(daemon, lease);
+	if (launcher->failed) {
+		dv_daemon_touch(daemon);
+		return;
+	}
 	launcher->releasing = true;
 	r = dv_engine_release_id(daemon->engine, launcher->lease_id, &self, released, launcher,
 				 &err);
@@ -105,6 +124,7 @@ static int on_gone(sd_event_source *source, int fd, uint32_t events, void *arg)
 
 	leave(launcher);
 	look(launcher);
+	dv_observe_changes(launcher->daemon);
 	return 0;
 }
 
@@ -161,6 +181,7 @@ void dv_launcher_watch(struct dv_daemon *daemon, const struct dv_lease *lease, p
 	}
 	daemon->launchers.items[daemon->launchers.len++] = launcher;
 	look(launcher);
+	dv_observe_changes(daemon);
 }
 
 void dv_launchers_recover(struct dv_daemon *daemon)
@@ -201,6 +222,25 @@ bool dv_launchers_failed(const struct dv_daemon *daemon)
 		if (daemon->launchers.items[i]->failed)
 			return true;
 	return false;
+}
+
+unsigned dv_launchers_of(const struct dv_daemon *daemon, int64_t lease_id,
+			 struct dv_lease_user *ret, unsigned most)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < daemon->launchers.len; i++) {
+		const struct dv_launcher *launcher = daemon->launchers.items[i];
+		pid_t child;
+
+		if (launcher->lease_id != lease_id || launcher->gone || count++ >= most)
+			continue;
+		child = dv_proc_child(&daemon->root, launcher->pid);
+		ret[count - 1] = (struct dv_lease_user){.pid = child ? child : launcher->pid};
+		dv_proc_command(&daemon->root, ret[count - 1].pid, ret[count - 1].command,
+				sizeof(ret[count - 1].command));
+	}
+	return count;
 }
 
 void dv_launchers_fini(struct dv_daemon *daemon)

@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "device/proc.h"
+#include "method/method.h"
 
 int dv_observe_gpus(const struct dv_daemon *daemon, struct dv_gpus *ret, struct dv_error *err)
 {
@@ -38,6 +40,73 @@ static void add_stats(const struct dv_daemon *daemon, struct dv_gate_stats *stat
 		lease->pids[i] = stats->clients[i].pid;
 }
 
+static bool is_user(const struct dv_lease *lease, pid_t pid)
+{
+	for (unsigned i = 0; i < lease->user_count && i < DV_LEASE_USERS_MOST; i++)
+		if (lease->users[i].pid == pid)
+			return true;
+	return false;
+}
+
+static const struct dv_gpu *gpu_of(const struct dv_daemon *daemon, const struct dv_lease *lease)
+{
+	size_t count = 0;
+	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(gpus[i].uuid, lease->gpu_uuid) == 0)
+			return &gpus[i];
+	return NULL;
+}
+
+/* Whoever lives in the lease's partition, but those who are known already. */
+static void add_members(const struct dv_daemon *daemon, struct dv_lease *lease)
+{
+	const struct dv_gpu *gpu = gpu_of(daemon, lease);
+	pid_t pids[DV_LEASE_USERS_MOST * 2];
+	unsigned count;
+
+	if (!gpu)
+		return;
+	count = dv_method_members(&daemon->root, gpu, lease, pids, DV_ARRAY_LEN(pids));
+	for (unsigned i = 0; i < count; i++) {
+		struct dv_lease_user user = {.member = true};
+
+		if (i < DV_ARRAY_LEN(pids) && is_user(lease, pids[i]))
+			continue;
+		if (i < DV_ARRAY_LEN(pids) && pids[i] > 0 &&
+		    lease->user_count < DV_LEASE_USERS_MOST) {
+			user.pid = pids[i];
+			dv_proc_command(&daemon->root, user.pid, user.command,
+					sizeof(user.command));
+			lease->users[lease->user_count] = user;
+		}
+		lease->user_count++;
+	}
+}
+
+void dv_observe_users(const struct dv_daemon *daemon, struct dv_lease *lease)
+{
+	lease->user_count = dv_launchers_of(daemon, lease->id, lease->users, DV_LEASE_USERS_MOST);
+	add_members(daemon, lease);
+}
+
+static enum dv_lease_state state_of(const struct dv_lease *lease, bool used)
+{
+	/* Whoever goes round the gate is not seen there, so only the lease's end ends that. */
+	if (lease->state == DV_LEASE_READY || lease->state == DV_LEASE_ACTIVE)
+		return used ? DV_LEASE_ACTIVE : DV_LEASE_READY;
+	return lease->state;
+}
+
+static void observe(const struct dv_daemon *daemon, struct dv_gate_stats *stats,
+		    struct dv_lease *lease)
+{
+	add_stats(daemon, stats, lease);
+	dv_observe_users(daemon, lease);
+	lease->state = state_of(lease, lease->pid_count || lease->user_count);
+}
+
 int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct dv_leases *ret,
 		      struct dv_error *err)
 {
@@ -54,7 +123,7 @@ int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct d
 			dv_vec_fini(&seen);
 			return dv_error_set(err, -ENOMEM, "no memory for the list of leases");
 		}
-		add_stats(daemon, stats, &seen.items[seen.len - 1]);
+		observe(daemon, stats, &seen.items[seen.len - 1]);
 	}
 	if (name && seen.len == 0)
 		return dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s'", name);
@@ -62,12 +131,13 @@ int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct d
 	return 0;
 }
 
-static enum dv_lease_state state_of(const struct dv_lease *lease, unsigned client_count)
+/* Is anybody in it? As dv_observe_users, without names: this is asked often. */
+static bool has_users(const struct dv_daemon *daemon, const struct dv_lease *lease)
 {
-	/* Whoever goes round the gate is not seen there, so only the lease's end ends that. */
-	if (lease->state == DV_LEASE_READY || lease->state == DV_LEASE_ACTIVE)
-		return client_count ? DV_LEASE_ACTIVE : DV_LEASE_READY;
-	return lease->state;
+	const struct dv_gpu *gpu = gpu_of(daemon, lease);
+
+	return dv_launchers_of(daemon, lease->id, NULL, 0) ||
+	       (gpu && dv_method_members(&daemon->root, gpu, lease, NULL, 0));
 }
 
 void dv_observe_changes(struct dv_daemon *daemon)
@@ -77,11 +147,10 @@ void dv_observe_changes(struct dv_daemon *daemon)
 
 	for (size_t i = 0; stats && i < leases->len; i++) {
 		const struct dv_lease *lease = &leases->items[i];
-		enum dv_lease_state state;
+		bool clients = dv_gate_stats(daemon->gate, lease->id, stats, NULL) == 0 &&
+			       stats->client_count;
+		enum dv_lease_state state = state_of(lease, clients || has_users(daemon, lease));
 
-		if (dv_gate_stats(daemon->gate, lease->id, stats, NULL) < 0)
-			continue;
-		state = state_of(lease, stats->client_count);
 		if (state != lease->state)
 			dv_engine_lease_seen(daemon->engine, lease->id, state);
 	}

@@ -180,6 +180,20 @@ static bool on_launcher_alive(void *data, const struct dv_lease *lease)
 	       dv_peer_start(&daemon->root, lease->launcher) == lease->launcher_start;
 }
 
+static bool on_in_use(void *data, const struct dv_lease *lease, char *who, size_t size)
+{
+	struct dv_daemon *daemon = data;
+	struct dv_leases seen = {0};
+	bool used;
+
+	if (dv_observe_leases(daemon, lease->name, &seen, NULL) < 0)
+		return false;
+	used = dv_lease_in_use(&seen.items[0]);
+	(void)dv_lease_users_print(&seen.items[0], who, size);
+	dv_vec_fini(&seen);
+	return used;
+}
+
 const struct dv_engine_ops dv_daemon_engine_ops = {
 	.step = on_step,
 	.own = on_own,
@@ -188,4 +202,5 @@ const struct dv_engine_ops dv_daemon_engine_ops = {
 	.now_s = on_now_s,
 	.quota = on_quota,
 	.launcher_alive = on_launcher_alive,
+	.in_use = on_in_use,
 };

@@ -406,6 +406,39 @@ int dv_cgroup_list(const struct dv_root *root, const struct dv_cgroup *cgroup, d
 	return r;
 }
 
+int dv_cgroup_members(const struct dv_root *root, const char *base, const char *name, pid_t *pids,
+		      unsigned most, unsigned *ret_count, struct dv_error *err)
+{
+	struct dv_cgroup cgroup = {.kind = DV_CGROUP_V1};
+	char path[PATH_SIZE], text[4096], *save = NULL;
+	unsigned count = 0;
+	ssize_t n;
+	int r;
+
+	(void)dv_copy(cgroup.base, sizeof(cgroup.base), base);
+	r = path_of(&cgroup, name, "cgroup.procs", path, err);
+	if (r < 0)
+		return r;
+	n = root->ops->read(root, path, text, sizeof(text) - 1);
+	if (n < 0)
+		return dv_error_errno(err, (int)-n, "%s", path);
+	/* Not half a number. */
+	if (n == (ssize_t)sizeof(text) - 1)
+		while (n > 0 && text[n - 1] != '\n')
+			n--;
+	text[n] = '\0';
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		long pid = strtol(line, NULL, 10);
+
+		/* 0: it is in another pid namespace, and has no number here. */
+		if (count < most)
+			pids[count] = (pid_t)pid;
+		count++;
+	}
+	*ret_count = count;
+	return 0;
+}
+
 int dv_cgroup_enter(const struct dv_root *root, const struct dv_cgroup *cgroup, const char *name,
 		    pid_t pid, struct dv_error *err)
 {

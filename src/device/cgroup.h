@@ -45,6 +45,11 @@ int dv_cgroup_read(const struct dv_root *root, const struct dv_cgroup *cgroup, c
 int dv_cgroup_list(const struct dv_root *root, const struct dv_cgroup *cgroup, dv_entry_fn fn,
 		   void *arg, struct dv_error *err) DV_MUST_CHECK;
 
+/* The processes that live in <base>/<name>, at most `most` of them; *ret_count may be greater, and
+ * is a lower bound then. Those in directories below it are not looked for. -ENOENT. */
+int dv_cgroup_members(const struct dv_root *root, const char *base, const char *name, pid_t *pids,
+		      unsigned most, unsigned *ret_count, struct dv_error *err) DV_MUST_CHECK;
+
 /* Move a process into it. -ENOENT, -EPERM. */
 int dv_cgroup_enter(const struct dv_root *root, const struct dv_cgroup *cgroup, const char *name,
 		    pid_t pid, struct dv_error *err) DV_MUST_CHECK;

@@ -125,16 +125,29 @@ int dv_proc_uid(const struct dv_root *root, pid_t pid, uid_t *ret, struct dv_err
 }
 
 /* A process chooses its own name: only plain characters reach a terminal. */
-static void read_command(const struct scan *scan, const char *name, char *buf, size_t size)
+void dv_proc_command(const struct dv_root *root, pid_t pid, char *buf, size_t size)
 {
 	char path[64];
 
-	(void)snprintf(path, sizeof(path), "proc/%s/comm", name);
-	if (dv_root_read(scan->root, path, buf, size, NULL) < 0)
-		(void)dv_copy(buf, size, "?");
+	(void)snprintf(path, sizeof(path), "proc/%d/comm", (int)pid);
+	if (dv_root_read(root, path, buf, size, NULL) < 0)
+		buf[0] = '\0';
 	for (char *p = buf; *p; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
+}
+
+pid_t dv_proc_child(const struct dv_root *root, pid_t pid)
+{
+	char path[64], text[256];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "proc/%d/task/%d/children", (int)pid, (int)pid);
+	n = root->ops->read(root, path, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return (pid_t)strtol(text, NULL, 10);
 }
 
 static void add(struct scan *scan, const char *name, const char *what)
@@ -145,7 +158,9 @@ static void add(struct scan *scan, const char *name, const char *what)
 		scan->found.more++;
 		return;
 	}
-	read_command(scan, name, holder.command, sizeof(holder.command));
+	dv_proc_command(scan->root, holder.pid, holder.command, sizeof(holder.command));
+	if (!holder.command[0])
+		(void)dv_copy(holder.command, sizeof(holder.command), "?");
 	if (dv_proc_uid(scan->root, holder.pid, &holder.uid, NULL) < 0)
 		return; /* ended meanwhile */
 	(void)dv_copy(holder.what, sizeof(holder.what), what);

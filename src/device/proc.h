@@ -33,6 +33,11 @@ int dv_proc_holders(const struct dv_root *root, const struct dv_proc_signs *sign
 		    struct dv_holder *holders, unsigned most, struct dv_proc_found *ret,
 		    struct dv_error *err) DV_MUST_CHECK;
 
+/* Its name for itself, of plain characters; "" when it is gone. */
+void dv_proc_command(const struct dv_root *root, pid_t pid, char *buf, size_t size);
+/* A process that it started and that is there still, or 0. */
+pid_t dv_proc_child(const struct dv_root *root, pid_t pid);
+
 /* Whose process it is; -ENOENT. */
 int dv_proc_uid(const struct dv_root *root, pid_t pid, uid_t *ret,
 		struct dv_error *err) DV_MUST_CHECK;

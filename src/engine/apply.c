@@ -146,7 +146,7 @@ struct trial {
 	struct dv_leases leases;
 	int64_t next_id; /* of those that are made; the true ones are reserved later */
 	unsigned made, disturbed;
-	char whom[DV_NAME_SIZE];
+	char whom[DV_NAME_SIZE], by[128]; /* the last one, and who is in it */
 };
 
 static struct dv_lease *trial_lease(struct trial *trial, const char *name)
@@ -157,9 +157,22 @@ static struct dv_lease *trial_lease(struct trial *trial, const char *name)
 	return NULL;
 }
 
-static bool is_running(const struct dv_lease *lease)
+/* Is somebody disturbed when this lease ends? By what was said of it, or what is seen now. */
+static bool is_running(const struct trial *trial, const struct dv_lease *lease, char *by,
+		       size_t size)
 {
-	return lease->state == DV_LEASE_ACTIVE || lease->state == DV_LEASE_UNENFORCED;
+	const struct dv_engine *engine = trial->engine;
+
+	by[0] = '\0';
+	return (engine->ops->in_use && engine->ops->in_use(engine->data, lease, by, size)) ||
+	       dv_lease_in_use(lease);
+}
+
+static void disturb(struct trial *trial, const struct dv_lease *lease, const char *by)
+{
+	trial->disturbed++;
+	(void)dv_copy(trial->whom, sizeof(trial->whom), lease->name);
+	(void)dv_copy(trial->by, sizeof(trial->by), by);
 }
 
 static int not_the_fleets(const struct dv_lease *lease, const char *fleet, struct dv_error *err)
@@ -179,6 +192,7 @@ static int try_end(struct trial *trial, struct dv_step *step, struct dv_error *e
 	struct dv_lease *lease = trial_lease(trial, step->lease.name);
 	ssize_t gpu = lease ? dv_engine_find_gpu(trial->engine, lease->gpu_uuid) : -1;
 	unsigned id = step->id;
+	char by[sizeof(trial->by)];
 	int r;
 
 	if (gpu < 0 || lease->method != kind->method ||
@@ -189,10 +203,8 @@ static int try_end(struct trial *trial, struct dv_step *step, struct dv_error *e
 	r = dv_engine_check_held(trial->engine, (size_t)gpu, err);
 	if (r < 0)
 		return r;
-	if (is_running(lease) || step->disturb_count) {
-		trial->disturbed++;
-		(void)dv_copy(trial->whom, sizeof(trial->whom), lease->name);
-	}
+	if (is_running(trial, lease, by, sizeof(by)) || step->disturb_count)
+		disturb(trial, lease, by);
 	dv_engine_step_of(&trial->engine->gpus.items[gpu], lease, false, id, step);
 	dv_vec_remove(&trial->leases, (size_t)(lease - trial->leases.items));
 	return 0;
@@ -319,12 +331,13 @@ static int try_steps(struct trial *trial, struct dv_error *err)
 	if (r < 0 || !trial->disturbed || trial->op->consent)
 		return r;
 	if (trial->disturbed == 1)
-		dv_error_rule(err, -EBUSY, "S14", "'%s' is running and would be disturbed",
-			      trial->whom);
+		dv_error_rule(err, -EBUSY, "S14", "'%s'%s%s is running and would be disturbed",
+			      trial->whom, trial->by[0] ? ", used by " : "", trial->by);
 	else
 		dv_error_rule(err, -EBUSY, "S14",
-			      "%u running tenants would be disturbed, '%s' among them",
-			      trial->disturbed, trial->whom);
+			      "%u running tenants would be disturbed, '%s'%s%s among them",
+			      trial->disturbed, trial->whom, trial->by[0] ? ", used by " : "",
+			      trial->by);
 	return dv_error_fix(err, -EBUSY, "agree with them, then apply with --yes");
 }
 

@@ -52,6 +52,9 @@ struct dv_engine_ops {
 	void (*quota)(void *data, uid_t uid, struct dv_quota *ret);
 	/* Is the launcher of this ephemeral lease still the process it was? Asked at recovery. */
 	bool (*launcher_alive)(void *data, const struct dv_lease *lease);
+	/* Is anybody in the lease right now? Then who, for a message. Asked before an apply ends
+	 * it; NULL: what dv_engine_lease_seen said holds. */
+	bool (*in_use)(void *data, const struct dv_lease *lease, char *who, size_t size);
 };
 
 /* `r` is 0 or the negative code; `lease` is NULL on failure, for apply and for recover, and is

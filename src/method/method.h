@@ -67,6 +67,11 @@ const struct dv_method_ops *dv_method_ops(enum dv_method method);
 /* The nth table, 0 and up, in the order in which they are shown; NULL after the last. */
 const struct dv_method_ops *dv_method_ops_nth(unsigned n);
 
+/* The processes that live in a lease's cgroup, as dv_cgroup_members; 0 when it has none. Only
+ * reads, and does not wait. */
+unsigned dv_method_members(const struct dv_root *root, const struct dv_gpu *gpu,
+			   const struct dv_lease *lease, pid_t *pids, unsigned most);
+
 /* Move a process into the cgroup of a partition. -EPERM when it is not `lease->uid`'s, -EOPNOTSUPP
  * when the lease has no cgroup. In the worker. */
 int dv_method_enter(const struct dv_method_env *env, const struct dv_gpu *gpu,

@@ -187,6 +187,20 @@ int dv_method_enter(const struct dv_method_env *env, const struct dv_gpu *gpu,
 	return dv_cgroup_enter(env->root, &cgroup, name, pid, err);
 }
 
+unsigned dv_method_members(const struct dv_root *root, const struct dv_gpu *gpu,
+			   const struct dv_lease *lease, pid_t *pids, unsigned most)
+{
+	unsigned count = 0;
+	struct dv_node node;
+	char name[32];
+
+	if (lease->method != DV_METHOD_PARTITION || !gpu->cgroup[0] ||
+	    dv_node_parse(lease->node, &node, NULL) < 0 || !node.has_partition)
+		return 0;
+	dv_method_cgroup_name(&node, name);
+	return dv_cgroup_members(root, gpu->cgroup, name, pids, most, &count, NULL) < 0 ? 0 : count;
+}
+
 static const char *describe(void)
 {
 	return "some CPUs of the CPU device: cores of its own, memory bandwidth shared";

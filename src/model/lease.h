@@ -11,15 +11,23 @@
 
 enum dv_lease_state {
 	DV_LEASE_PENDING,    /* journalled, its steps not yet done */
-	DV_LEASE_READY,	     /* the node is the tenant's; nobody is attached */
-	DV_LEASE_ACTIVE,     /* at least one process of the tenant is attached */
+	DV_LEASE_READY,	     /* the node is the tenant's; nobody is in it */
+	DV_LEASE_ACTIVE,     /* a process is attached, or a command was started in it and runs */
 	DV_LEASE_UNENFORCED, /* a process of the tenant uses the device round the gate */
 	DV_LEASE_RELEASING,
 	DV_LEASE_BROKEN, /* a step failed and its undo too: the node is quarantined */
 	DV_LEASE_STATE_COUNT
 };
 
-enum { DV_LEASE_PIDS_MOST = 64 };
+enum { DV_LEASE_PIDS_MOST = 64, DV_LEASE_USERS_MOST = 8 };
+
+/* A process in a lease, whether or not it uses the device: a command that was started in it, or
+ * one that lives in its partition. */
+struct dv_lease_user {
+	pid_t pid;
+	char command[24]; /* its own name for itself, or "" */
+	bool member;	  /* of the partition's cgroup */
+};
 
 struct dv_lease {
 	int64_t id;		  /* of the store, never reused */
@@ -49,6 +57,8 @@ struct dv_lease {
 	uint64_t wait_p99_ns; /* from wanting the device to getting it */
 	unsigned pid_count;   /* may be greater than DV_LEASE_PIDS_MOST; that many are listed */
 	pid_t pids[DV_LEASE_PIDS_MOST];
+	unsigned user_count; /* may be greater than DV_LEASE_USERS_MOST */
+	struct dv_lease_user users[DV_LEASE_USERS_MOST];
 };
 
 struct dv_leases {
@@ -58,6 +68,11 @@ struct dv_leases {
 const char *dv_lease_state_name(enum dv_lease_state state);
 int dv_lease_state_parse(const char *name, enum dv_lease_state *ret,
 			 struct dv_error *err) DV_MUST_CHECK;
+
+/* Does anybody use it, as far as was observed? */
+bool dv_lease_in_use(const struct dv_lease *lease);
+/* "pid 123 sleep, 124 cat and 3 more": who is in it; "" for nobody. Returns `buf`. */
+const char *dv_lease_users_print(const struct dv_lease *lease, char *buf, size_t size);
 
 /* Of `units` compute units of its parent, how many a tenant is shown: its share of them, rounded
  * up, so that a program that divides its work by compute units divides it for what it gets. */

@@ -82,12 +82,6 @@ static int unmake(const struct dv_task *task, const struct dv_lease *lease, bool
 	return 0;
 }
 
-static bool is_running(const struct dv_lease *lease)
-{
-	return lease->state == DV_LEASE_ACTIVE || lease->state == DV_LEASE_UNENFORCED ||
-	       lease->pid_count > 0;
-}
-
 static bool overlap(const struct dv_step *step, const struct dv_place *place)
 {
 	return step->start < place->start + place->size && place->start < step->start + step->size;
@@ -161,8 +155,8 @@ int dv_plan_make_steps(const struct dv_task *task, const struct dv_packing *pack
 	if (!unmade)
 		return dv_error_set(err, -ENOMEM, "no memory for the plan's steps");
 	for (size_t i = 0; i < task->gone.len && r == 0; i++)
-		r = unmake(task, task->gone.items[i], is_running(task->gone.items[i]), unmade, plan,
-			   err);
+		r = unmake(task, task->gone.items[i], dv_lease_in_use(task->gone.items[i]), unmade,
+			   plan, err);
 	for (size_t i = 0; i < task->wants.len && r == 0; i++)
 		if (task->wants.items[i].standing && !packing->places[i].keep)
 			r = unmake(task, task->wants.items[i].standing,

@@ -127,8 +127,7 @@ static void find_standing(const struct dv_plan_input *input, struct dv_want *wan
 		return;
 	}
 	want->standing = found;
-	want->running = found->state == DV_LEASE_ACTIVE || found->state == DV_LEASE_UNENFORCED ||
-			found->pid_count > 0;
+	want->running = dv_lease_in_use(found);
 	want->keepable = as_wanted(input, want);
 }
 

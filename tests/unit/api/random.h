@@ -77,6 +77,14 @@ static inline void random_lease(struct dv_lease *lease)
 	lease->pid_count = (unsigned)random_below(DV_LEASE_PIDS_MOST + 10);
 	for (unsigned i = 0; i < lease->pid_count && i < DV_LEASE_PIDS_MOST; i++)
 		lease->pids[i] = (pid_t)(1 + random_below(4000000));
+	lease->user_count = (unsigned)random_below(DV_LEASE_USERS_MOST + 3);
+	for (unsigned i = 0; i < lease->user_count && i < DV_LEASE_USERS_MOST; i++) {
+		struct dv_lease_user *user = &lease->users[i];
+
+		user->pid = (pid_t)(1 + random_below(4000000));
+		random_text(user->command, sizeof(user->command), 0);
+		user->member = random_below(2);
+	}
 }
 
 static inline void random_gpu(struct dv_gpu *gpu)

@@ -37,6 +37,12 @@ static void check_lease(const struct dv_lease *a, const struct dv_lease *b)
 	assert_int_equal(a->wait_p99_ns, b->wait_p99_ns);
 	assert_int_equal(a->pid_count, b->pid_count);
 	assert_memory_equal(a->pids, b->pids, sizeof(a->pids));
+	assert_int_equal(a->user_count, b->user_count);
+	for (unsigned i = 0; i < a->user_count && i < DV_LEASE_USERS_MOST; i++) {
+		assert_int_equal(a->users[i].pid, b->users[i].pid);
+		assert_string_equal(a->users[i].command, b->users[i].command);
+		assert_int_equal(a->users[i].member, b->users[i].member);
+	}
 }
 
 static void check_gpu(const struct dv_gpu *a, const struct dv_gpu *b)

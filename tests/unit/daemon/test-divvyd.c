@@ -265,6 +265,46 @@ static void test_launchers_share(void **state)
 	close(ready[1]);
 }
 
+/* A lease that stays is in use as long as somebody runs in it, who need not use the device; nobody
+ * ends it for that. */
+static void test_launcher_in_a_standing_lease(void **state)
+{
+	struct spawned *s = *state;
+	struct dv_api_grant grant;
+	struct dv_lease lease;
+	char go, path[96];
+	int ready[2];
+	pid_t pid;
+
+	start_with_device(s);
+	assert_int_equal(take(s, "\"name\":\"e\",\"memory_mib\":64,\"compute_pct\":5", &grant),
+			 201);
+	assert_int_equal(leases(s, &lease), 1);
+	assert_int_equal(lease.state, DV_LEASE_READY);
+	assert_int_equal(lease.user_count, 0);
+	assert_int_equal(pipe(ready), 0);
+	pid = launcher(s, false, ready[1]);
+	assert_int_equal(read(ready[0], &go, 1), 1);
+	assert_int_equal(leases(s, &lease), 1);
+	assert_int_equal(lease.state, DV_LEASE_ACTIVE);
+	assert_int_equal(lease.pid_count, 0);
+	assert_int_equal(lease.user_count, 1);
+	assert_int_equal(lease.users[0].pid, pid);
+	assert_true(lease.users[0].command[0]);
+	assert_false(lease.users[0].member);
+	(void)snprintf(path, sizeof(path), "/v1/gpus/%s/holders", lease.gpu_uuid);
+	assert_int_equal(spawned_ask(s, "GET", path, "", buf, ROOM), 200);
+	assert_non_null(strstr(buf, "was started in the lease"));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	for (unsigned i = 0; i < 1000 && leases(s, &lease) && lease.user_count; i++)
+		sleep_ms(10);
+	assert_int_equal(leases(s, &lease), 1);
+	assert_int_equal(lease.state, DV_LEASE_READY);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void test_second_in_one_place(void **state)
 {
 	static const char *const automatic[] = {"--auto", NULL};
@@ -494,6 +534,7 @@ int main(void)
 		T(test_kill_9),
 		T(test_launcher_dies),
 		T(test_launchers_share),
+		T(test_launcher_in_a_standing_lease),
 		T(test_second_in_one_place),
 		T(test_second_elsewhere),
 		T(test_bad_requests),

@@ -259,6 +259,38 @@ static void test_processes_in_it(void **state)
 	tree_fini(&tree);
 }
 
+static void test_members(void **state)
+{
+	static char many[64 << 10];
+	const char *file = "sys/fs/cgroup/cpuset/divvy/p0+1/cgroup.procs";
+	struct tree tree;
+	unsigned n = 7;
+	pid_t pids[2] = {0};
+	size_t len = 0;
+
+	build_v1(&tree, NULL);
+	assert_int_equal(dv_cgroup_members(&tree.root, cgroup.base, "p0+1", pids, 2, &n, NULL),
+			 -ENOENT);
+	assert_int_equal(n, 7);
+	tree_file(&tree, file, "");
+	assert_int_equal(dv_cgroup_members(&tree.root, cgroup.base, "p0+1", pids, 2, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	tree_file(&tree, file, "4711\n4712\n4713\n");
+	assert_int_equal(dv_cgroup_members(&tree.root, cgroup.base, "p0+1", pids, 2, &n, NULL), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(pids[0], 4711);
+	assert_int_equal(pids[1], 4712);
+	assert_int_equal(dv_cgroup_members(&tree.root, cgroup.base, "p0+1", NULL, 0, &n, NULL), 0);
+	assert_int_equal(n, 3);
+	while (len < sizeof(many) - 16)
+		len += (size_t)snprintf(many + len, sizeof(many) - len, "12345678\n");
+	tree_file(&tree, file, many);
+	assert_int_equal(dv_cgroup_members(&tree.root, cgroup.base, "p0+1", pids, 2, &n, NULL), 0);
+	assert_in_range(n, 100, len / 9);
+	assert_int_equal(pids[0], 12345678);
+	tree_fini(&tree);
+}
+
 static void test_names(void **state)
 {
 	static const char *const names[] = {"../x", "a/b", ".", "..", ".x"};
@@ -359,6 +391,8 @@ static void test_this_machine(void **state)
 	assert_int_equal(r, 0);
 	assert_int_equal(dv_cgroup_read(&root, &cgroup, name, &have, &err), 0);
 	assert_string_equal(have.cpus, want.cpus);
+	print_message("on this machine: cgroups of version %d\n",
+		      cgroup.kind == DV_CGROUP_V2 ? 2 : 1);
 	assert_int_equal(seen_by_child(&root, name), 1);
 	assert_int_equal(dv_cgroup_remove(&root, &cgroup, name, &err), 0);
 	assert_int_equal(dv_cgroup_read(&root, &cgroup, name, &have, NULL), -ENOENT);
@@ -377,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_v2_hands_controllers_down),
 		cmocka_unit_test(test_kernel_disagrees),
 		cmocka_unit_test(test_processes_in_it),
+		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_none_refuses),
 		cmocka_unit_test(test_this_machine),

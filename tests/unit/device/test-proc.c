@@ -36,6 +36,26 @@ static void add_process(struct tree *tree, unsigned pid, const char *comm, unsig
 
 #define MAP(file) "7f00-7f01 r-xp 00000000 08:01 42    " file "\n"
 
+static void test_child_and_command(void **state)
+{
+	struct tree tree;
+	char name[8];
+
+	tree_init(&tree);
+	add_process(&tree, 10, "divvy\n", 1000, "");
+	assert_int_equal(dv_proc_child(&tree.root, 10), 0);
+	tree_file(&tree, "proc/10/task/10/children", "");
+	assert_int_equal(dv_proc_child(&tree.root, 10), 0);
+	tree_file(&tree, "proc/10/task/10/children", "11 12 ");
+	assert_int_equal(dv_proc_child(&tree.root, 10), 11);
+	add_process(&tree, 11, "a\x1b[m\n", 1000, "");
+	dv_proc_command(&tree.root, 11, name, sizeof(name));
+	assert_string_equal(name, "a?[m");
+	dv_proc_command(&tree.root, 12, name, sizeof(name));
+	assert_string_equal(name, "");
+	tree_fini(&tree);
+}
+
 static void test_by_library(void **state)
 {
 	struct dv_proc_found found = {0};
@@ -155,9 +175,10 @@ static void test_this_machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_library),    cmocka_unit_test(test_by_node),
-		cmocka_unit_test(test_more_than_fit), cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_no_proc),	      cmocka_unit_test(test_this_machine),
+		cmocka_unit_test(test_child_and_command), cmocka_unit_test(test_by_library),
+		cmocka_unit_test(test_by_node),		  cmocka_unit_test(test_more_than_fit),
+		cmocka_unit_test(test_unreadable),	  cmocka_unit_test(test_no_proc),
+		cmocka_unit_test(test_this_machine),
 	};
 
 	return cmocka_run_group_tests_name("device/proc", tests, NULL, NULL);

@@ -282,6 +282,16 @@ static bool op_launcher_alive(void *data, const struct dv_lease *lease)
 	return !((struct fake *)data)->launchers_gone;
 }
 
+static bool op_in_use(void *data, const struct dv_lease *lease, char *who, size_t size)
+{
+	const struct fake *fake = data;
+
+	if (!fake->in_use || strcmp(fake->in_use, lease->name) != 0)
+		return false;
+	(void)snprintf(who, size, "pid 12 sleep");
+	return true;
+}
+
 static const struct dv_engine_ops ops = {
 	.step = op_step,
 	.own = op_own,
@@ -290,6 +300,7 @@ static const struct dv_engine_ops ops = {
 	.now_s = op_now_s,
 	.quota = op_quota,
 	.launcher_alive = op_launcher_alive,
+	.in_use = op_in_use,
 };
 
 void fake_init(struct fake *fake, struct fake_world *world, int number)

@@ -62,6 +62,7 @@ struct fake {
 
 	struct dv_quota quota;
 	bool launchers_gone;
+	const char *in_use; /* name of a lease that somebody is in, unseen as yet; or NULL */
 	uint64_t random;
 	int64_t now_s;
 	char log[4096]; /* "+slice.create CPU-x/s1\n", "-..." for an undo */

@@ -182,6 +182,13 @@ static void test_consent(void **state)
 	plan_end(&plan, fake, "a"); /* it runs, whatever the plan says */
 	refused(fake, &plan, -EBUSY, "S14");
 	assert_non_null(strstr(fake->err.msg, "'a'"));
+	/* Somebody came between the plan and now. */
+	fake->in_use = "b";
+	plan_begin(&plan, fake, "lab");
+	plan_end(&plan, fake, "b");
+	refused(fake, &plan, -EBUSY, "S14");
+	assert_non_null(strstr(fake->err.msg, "'b', used by pid 12 sleep"));
+	fake->in_use = NULL;
 	plan_begin(&plan, fake, "lab");
 	plan_end(&plan, fake, "b")->disturb_count = 1;
 	refused(fake, &plan, -EBUSY, "S14");

@@ -201,6 +201,7 @@ static void test_enter(void **state)
 	struct dv_step step = step_of("partition.create", CPU "/p0+2");
 	struct dv_lease *lease = &step.lease;
 	struct dv_error err;
+	pid_t pids[2];
 
 	lease->uid = 1000;
 	tree_file(&tree, "proc/4711/status", "Name:\tx\nUid:\t1000\t1000\t1000\t1000\n");
@@ -208,6 +209,8 @@ static void test_enter(void **state)
 	assert_int_equal(commit(&step, &err), 0);
 	assert_int_equal(dv_method_enter(&env, &gpu, lease, 4711, &err), 0);
 	assert_file(BASE "/divvy/p0+2/cgroup.procs", "4711");
+	assert_int_equal(dv_method_members(env.root, &gpu, lease, pids, 2), 1);
+	assert_int_equal(pids[0], 4711);
 	assert_int_equal(dv_method_enter(&env, &gpu, lease, 4712, &err), -EPERM);
 	assert_string_equal(err.rule, "S10");
 	assert_int_equal(dv_method_enter(&env, &gpu, lease, 4713, NULL), -ENOENT);
@@ -216,6 +219,7 @@ static void test_enter(void **state)
 	assert_int_equal(dv_method_enter(&env, &gpu, lease, 4711, NULL), 0);
 	(void)dv_copy(lease->node, sizeof(lease->node), CPU "/s9");
 	assert_int_equal(dv_method_enter(&env, &gpu, lease, 4711, NULL), -EOPNOTSUPP);
+	assert_int_equal(dv_method_members(env.root, &gpu, lease, pids, 2), 0);
 	/* While somebody lives in it, it is not taken away. */
 	(void)dv_copy(lease->node, sizeof(lease->node), CPU "/p0+2");
 	assert_int_equal(undo(&step, &err), -EBUSY);

@@ -41,11 +41,36 @@ static void test_every_state_has_a_name_of_its_own(void **state)
 	}
 }
 
+static void test_who_is_in_it(void **state)
+{
+	struct dv_lease lease = {.state = DV_LEASE_READY};
+	char text[64], small[9];
+
+	assert_false(dv_lease_in_use(&lease));
+	assert_string_equal(dv_lease_users_print(&lease, text, sizeof(text)), "");
+	lease.user_count = 2;
+	lease.users[0] = (struct dv_lease_user){.pid = 12, .command = "sleep"};
+	lease.users[1] = (struct dv_lease_user){.pid = 13, .member = true};
+	lease.pid_count = 2;
+	lease.pids[0] = 12; /* the same process */
+	lease.pids[1] = 14;
+	assert_true(dv_lease_in_use(&lease));
+	assert_string_equal(dv_lease_users_print(&lease, text, sizeof(text)),
+			    "pid 12 sleep, 13, 14");
+	lease.user_count = DV_LEASE_USERS_MOST + 1;
+	assert_string_equal(dv_lease_users_print(&lease, text, sizeof(text)),
+			    "pid 12 sleep, 13, 0 and 7 more");
+	assert_string_equal(dv_lease_users_print(&lease, small, sizeof(small)), "pid 12 s");
+	lease = (struct dv_lease){.state = DV_LEASE_UNENFORCED};
+	assert_true(dv_lease_in_use(&lease));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_slice_is_shown_its_share_rounded_up),
 		cmocka_unit_test(test_others_are_shown_what_they_have),
+		cmocka_unit_test(test_who_is_in_it),
 		cmocka_unit_test(test_every_state_has_a_name_of_its_own),
 	};
 
