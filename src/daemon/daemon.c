@@ -107,7 +107,8 @@ static int open_parts(struct dv_daemon *daemon, const struct dv_daemon_options *
 	if (r < 0)
 		return r;
 	dv_users_init(&daemon->users, &daemon->config, &daemon->root);
-	r = dv_own_init(&daemon->own, options->lock_dir ? options->lock_dir : DV_OWN_DIR, err);
+	r = dv_own_init(&daemon->own, options->lock_dir ? options->lock_dir : DV_OWN_DIR,
+			&daemon->root, daemon->place.state_dir, err);
 	r = r < 0 ? r : dv_store_open(daemon->place.store, &daemon->store, err);
 	r = r < 0 ? r : open_gate(daemon, err);
 	r = r < 0 ? r : dv_workers_new(daemon->event, &workers, &daemon->workers, err);

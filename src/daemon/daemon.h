@@ -87,6 +87,9 @@ void dv_launchers_look(struct dv_daemon *daemon);
  * `most`; returns how many there are. */
 unsigned dv_launchers_of(const struct dv_daemon *daemon, int64_t lease_id,
 			 struct dv_lease_user *ret, unsigned most);
+/* The launchers themselves; returns how many are filled in. */
+unsigned dv_launchers_pids(const struct dv_daemon *daemon, int64_t lease_id, pid_t *ret,
+			   unsigned most);
 void dv_launchers_fini(struct dv_daemon *daemon);
 
 /* observe.c: what is seen of GPUs and leases right now, for documents. The caller frees the lists.
@@ -98,7 +101,7 @@ int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct d
 		      struct dv_error *err) DV_MUST_CHECK;
 /* Who is in the lease, whether or not they use the device: fill in users. */
 void dv_observe_users(const struct dv_daemon *daemon, struct dv_lease *lease);
-/* Tell the engine which leases are in use. */
+/* Tell the engine which leases are in use, and whoever comes after us by which processes. */
 void dv_observe_changes(struct dv_daemon *daemon);
 /* Which GPU a client means; -ENODEV with rule S18. */
 const struct dv_gpu *dv_observe_find_gpu(const struct dv_daemon *daemon, const char *text,

@@ -243,6 +243,20 @@ unsigned dv_launchers_of(const struct dv_daemon *daemon, int64_t lease_id,
 	return count;
 }
 
+unsigned dv_launchers_pids(const struct dv_daemon *daemon, int64_t lease_id, pid_t *ret,
+			   unsigned most)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < daemon->launchers.len && count < most; i++) {
+		const struct dv_launcher *launcher = daemon->launchers.items[i];
+
+		if (launcher->lease_id == lease_id && !launcher->gone)
+			ret[count++] = launcher->pid;
+	}
+	return count;
+}
+
 void dv_launchers_fini(struct dv_daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->launchers.len; i++)

@@ -131,29 +131,55 @@ int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct d
 	return 0;
 }
 
-/* Is anybody in it? As dv_observe_users, without names: this is asked often. */
-static bool has_users(const struct dv_daemon *daemon, const struct dv_lease *lease)
-{
-	const struct dv_gpu *gpu = gpu_of(daemon, lease);
+struct pids {
+	DV_VEC(pid_t);
+};
 
-	return dv_launchers_of(daemon, lease->id, NULL, 0) ||
-	       (gpu && dv_method_members(&daemon->root, gpu, lease, NULL, 0));
+/* Who uses the lease's device, or is about to: without memory for all of them, some. */
+static void add_pids(const struct dv_daemon *daemon, const struct dv_gate_stats *stats,
+		     const struct dv_lease *lease, struct pids *pids)
+{
+	pid_t launchers[DV_LEASE_PIDS_MOST];
+	unsigned count = dv_launchers_pids(daemon, lease->id, launchers, DV_ARRAY_LEN(launchers));
+
+	for (unsigned i = 0; i < count; i++)
+		(void)!dv_vec_push(pids, launchers[i]);
+	for (unsigned i = 0; i < stats->client_listed; i++)
+		(void)!dv_vec_push(pids, stats->clients[i].pid);
+}
+
+static void observe_state(const struct dv_daemon *daemon, const struct dv_gpu *gpu,
+			  const struct dv_lease *lease, struct dv_gate_stats *stats,
+			  struct pids *pids)
+{
+	size_t before = pids->len;
+	enum dv_lease_state state;
+
+	if (dv_gate_stats(daemon->gate, lease->id, stats, NULL) < 0)
+		stats->client_listed = 0;
+	add_pids(daemon, stats, lease, pids);
+	state = state_of(lease, pids->len > before ||
+					dv_method_members(&daemon->root, gpu, lease, NULL, 0));
+	if (state != lease->state)
+		dv_engine_lease_seen(daemon->engine, lease->id, state);
 }
 
 void dv_observe_changes(struct dv_daemon *daemon)
 {
 	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
 	dv_autofree struct dv_gate_stats *stats = malloc(sizeof(*stats));
+	size_t count = 0;
+	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
+	struct pids pids = {0};
 
-	for (size_t i = 0; stats && i < leases->len; i++) {
-		const struct dv_lease *lease = &leases->items[i];
-		bool clients = dv_gate_stats(daemon->gate, lease->id, stats, NULL) == 0 &&
-			       stats->client_count;
-		enum dv_lease_state state = state_of(lease, clients || has_users(daemon, lease));
-
-		if (state != lease->state)
-			dv_engine_lease_seen(daemon->engine, lease->id, state);
+	for (size_t g = 0; stats && g < count; g++) {
+		pids.len = 0;
+		for (size_t i = 0; i < leases->len; i++)
+			if (strcmp(leases->items[i].gpu_uuid, gpus[g].uuid) == 0)
+				observe_state(daemon, &gpus[g], &leases->items[i], stats, &pids);
+		dv_own_note(&daemon->own, &gpus[g], pids.items, pids.len);
 	}
+	dv_vec_fini(&pids);
 }
 
 const struct dv_gpu *dv_observe_find_gpu(const struct dv_daemon *daemon, const char *text,

@@ -13,9 +13,10 @@
 /* Somebody who looks at a lock holds it for a moment; a replaced file is opened again. */
 enum { TRIES = 5, TRY_NS = 1000000 };
 
-int dv_own_init(struct dv_own *own, const char *dir, struct dv_error *err)
+int dv_own_init(struct dv_own *own, const char *dir, const struct dv_root *root, const char *place,
+		struct dv_error *err)
 {
-	struct dv_own fresh = {0};
+	struct dv_own fresh = {.root = root, .place = place};
 
 	if (!dv_copy(fresh.dir, sizeof(fresh.dir), dir))
 		return dv_error_set(err, -E2BIG, "the directory's name is too long: %.60s...", dir);
@@ -180,9 +181,58 @@ static int lock(const struct dv_own *own, int dir_fd, const char *name, const st
 	return refuse(own, gpu, err);
 }
 
+static void unlock(const struct dv_own *own, struct dv_own_lock *held)
+{
+	dv_autoclose int dir_fd = open_dir(own, false, NULL);
+	char file[DV_TENANTS_FILE_SIZE];
+
+	dv_tenants_name(held->name, own->place, file);
+	if (dir_fd >= 0 && held->list_fd >= 0 && !held->tenants.len)
+		(void)unlinkat(dir_fd, file, 0);
+	/* While it is locked, so that nobody owns a file without a name unawares. */
+	if (dir_fd >= 0 && still_there(dir_fd, held->name, held->fd))
+		(void)unlinkat(dir_fd, held->name, 0);
+	if (held->list_fd >= 0)
+		close(held->list_fd);
+	dv_vec_fini(&held->tenants);
+	close(held->fd);
+}
+
+static int refuse_tenants(const struct dv_own *own, const struct dv_gpu *gpu,
+			  const struct dv_tenant_found *found, struct dv_error *err)
+{
+	int r = dv_error_rule(err, -EBUSY, "S05",
+			      "GPU %s is still used by process %d, a tenant of user %u's divvyd, "
+			      "which ended",
+			      gpu->id, (int)found->pid, found->uid);
+
+	return dv_error_fix(err, r,
+			    "start that divvyd again, end its tenants, or as root: rm %s/%s",
+			    own->dir, found->file);
+}
+
+/* The lock is ours; but tenants of one who had it before may still be at work. */
+static int list_tenants(const struct dv_own *own, int dir_fd, const struct dv_gpu *gpu,
+			struct dv_own_lock *held, struct dv_error *err)
+{
+	struct dv_tenant_found found = {0};
+	char file[DV_TENANTS_FILE_SIZE];
+	int r;
+
+	dv_tenants_name(held->name, own->place, file);
+	r = dv_tenants_find(dir_fd, own->root, held->name, file, &found, err);
+	if (r > 0)
+		r = refuse_tenants(own, gpu, &found, err);
+	if (r < 0)
+		return r;
+	held->list_fd = dv_tenants_make(dir_fd, file, err);
+	return held->list_fd < 0 ? held->list_fd : 0;
+}
+
 int dv_own_take(struct dv_own *own, const struct dv_gpu *gpu, struct dv_error *err)
 {
-	struct dv_own_lock held = {.fd = -1};
+	struct dv_own_lock held = {.fd = -1, .list_fd = -1};
+	int r;
 
 	lock_name(gpu, held.name, sizeof(held.name));
 	if (find(own, held.name))
@@ -196,19 +246,14 @@ int dv_own_take(struct dv_own *own, const struct dv_gpu *gpu, struct dv_error *e
 	held.fd = lock(own, dir_fd, held.name, gpu, err);
 	if (held.fd < 0)
 		return held.fd;
+	r = list_tenants(own, dir_fd, gpu, &held, err);
+	if (r < 0) {
+		unlock(own, &held);
+		return r;
+	}
 	write_owner(held.fd);
 	own->locks.items[own->locks.len++] = held;
 	return 0;
-}
-
-static void unlock(const struct dv_own *own, const struct dv_own_lock *held)
-{
-	dv_autoclose int dir_fd = open_dir(own, false, NULL);
-
-	/* While it is locked, so that nobody owns a file without a name unawares. */
-	if (dir_fd >= 0 && still_there(dir_fd, held->name, held->fd))
-		(void)unlinkat(dir_fd, held->name, 0);
-	close(held->fd);
 }
 
 void dv_own_drop(struct dv_own *own, const struct dv_gpu *gpu)
@@ -222,6 +267,17 @@ void dv_own_drop(struct dv_own *own, const struct dv_gpu *gpu)
 		return;
 	unlock(own, held);
 	dv_vec_remove(&own->locks, (size_t)(held - own->locks.items));
+}
+
+void dv_own_note(struct dv_own *own, const struct dv_gpu *gpu, const pid_t *pids, size_t count)
+{
+	char name[64];
+	struct dv_own_lock *held;
+
+	lock_name(gpu, name, sizeof(name));
+	held = find(own, name);
+	if (held)
+		dv_tenants_write(held->list_fd, own->root, pids, count, &held->tenants);
 }
 
 void dv_own_fini(struct dv_own *own)
@@ -249,6 +305,17 @@ static void print_holder(int fd, char *buf, size_t size)
 		(void)snprintf(buf, size, "user %u", st.st_uid);
 }
 
+static void print_tenant(const struct dv_own *own, int dir_fd, const char *name, char *buf,
+			 size_t size)
+{
+	struct dv_tenant_found found = {0};
+	char file[DV_TENANTS_FILE_SIZE];
+
+	dv_tenants_name(name, own->place, file);
+	if (dv_tenants_find(dir_fd, own->root, name, file, &found, NULL) > 0)
+		(void)snprintf(buf, size, "user %u, tenant %d", found.uid, (int)found.pid);
+}
+
 void dv_own_holder(const struct dv_own *own, const struct dv_gpu *gpu, char *buf, size_t size)
 {
 	dv_autoclose int dir_fd = open_dir(own, false, NULL);
@@ -264,4 +331,6 @@ void dv_own_holder(const struct dv_own *own, const struct dv_gpu *gpu, char *buf
 	/* A shared lock, given back at once, disturbs nobody else who only looks. */
 	if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
 		print_holder(fd, buf, size);
+	else
+		print_tenant(own, dir_fd, name, buf, size);
 }

@@ -148,7 +148,14 @@ static int on_own(void *data, const struct dv_gpu *gpu, struct dv_error *err)
 static void on_disown(void *data, const struct dv_gpu *gpu)
 {
 	struct dv_daemon *daemon = data;
+	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
+	bool leased = false;
 
+	for (size_t i = 0; i < leases->len; i++)
+		leased = leased || strcmp(leases->items[i].gpu_uuid, gpu->uuid) == 0;
+	/* Whoever ran in the last lease is nobody's tenant any more, though it may run on. */
+	if (!leased)
+		dv_own_note(&daemon->own, gpu, NULL, 0);
 	dv_own_drop(&daemon->own, gpu);
 }
 

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 
-from lib import BURN, Node, children, end_session, expect, need_opencl, other_user, wait_for
+from lib import BURN, Node, children, commands, end_session, expect, need_opencl, other_user, wait_for
 
 STEPS = 200
 NAMES = ["ant", "bee", "cat", "dog"]
@@ -288,6 +288,32 @@ def empty(owners):
         expect(owner.node.leases() == {}, f"{owner}: everything can be given back")
 
 
+def tenants_outlive(one, other):
+    """Its tenant runs on when it is killed: nobody else gets the device before that has ended."""
+    one.runs.append(one.node.spawn("run", "--name", "mine", "--", BURN, "--for", "60s", start_new_session=True,
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    wait_for(lambda: one.node.leases()["mine"]["pids"] and "divvy-burn" in
+             [name for run in one.runs for name in commands(run.pid)])
+    time.sleep(0.1)
+    one.end(signal.SIGKILL)
+    status, answer = other.node.take("theirs", method="slice", memory_mib=64, compute_pct=10)
+    expect(status == 409 and answer["rule"] == "S05" and "a tenant of" in answer["message"],
+           f"{other} is told that tenants are there", answer)
+    owned = other.node.api("GET", "/v1/gpus")[1]["gpus"][0]["owned_by"]
+    expect(owned and "tenant" in owned, f"{other} shows it", owned)
+    one.begin()
+    wait_for(lambda: one.list() is not None)
+    expect("mine" in one.node.leases(), f"{one} has it again, with its tenant", one.node.leases())
+    one.end_tenants()
+    wait_for(lambda: not one.node.leases()["mine"]["pids"])
+    one.end(signal.SIGKILL)
+    other.take("theirs", {"method": "slice", "memory_mib": 64, "compute_pct": 10})
+    expect("theirs" in other.node.leases(), f"{other} has it when they are gone", other.node.leases())
+    other.release("theirs")
+    settle((one, other))
+    one.take("mine", {"method": "slice", "memory_mib": 64, "compute_pct": 10})
+
+
 def hand_over(owners):
     """In order, without chance: each has it in turn, and the other is told who has it."""
     settle(owners)
@@ -300,6 +326,7 @@ def hand_over(owners):
         one.begin()
         settle(owners)
         expect("mine" in one.node.leases(), f"{one} has it after a crash", one.node.leases())
+        tenants_outlive(one, other)
         one.release("mine")
 
 
