@@ -68,8 +68,10 @@ static int print_document(struct dv_cli *cli, const struct dv_differences *diffe
 static int print_table(struct dv_out *out, const struct dv_differences *differences,
 		       struct dv_error *err)
 {
-	static const struct dv_column columns[] = {
-		{"TENANT", .least = 8}, {"WHAT"}, {"WANTED", .least = 12}, {"ACTUAL", .least = 12}};
+	static const struct dv_column columns[] = {{"TENANT", .least = 8, .whole = true},
+						   {"WHAT"},
+						   {"WANTED", .least = 12},
+						   {"ACTUAL", .least = 12}};
 	dv_cleanup(dv_table_finip) struct dv_table table = {0};
 
 	if (!differences->len)

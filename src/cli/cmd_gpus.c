@@ -6,21 +6,50 @@
 #include "cli/show.h"
 #include "cli/verbs.h"
 
-/* The methods that work, or with their rules those that do not; "" for none. */
-static int methods_text(const struct dv_gpu *gpu, bool ok, char **ret_text, struct dv_error *err)
+enum state { CAN, NOT_NOW, CANNOT };
+
+/* What the device can do is one thing, what it can do as it is divided now another: the first lease
+ * decides, until the last has ended (rules S01 and S02). */
+static enum state state_of(const struct dv_gpu *gpu, const struct dv_gpu_method *method)
+{
+	if (!method->ok)
+		return CANNOT;
+	if (gpu->division == DV_DIVISION_NONE)
+		return CAN;
+	return gpu->division == DV_DIVISION_WHOLE ||
+			       dv_method_division(method->method) != gpu->division
+		       ? NOT_NOW
+		       : CAN;
+}
+
+/* How it is in use, for a sentence: "in use as partitions". */
+static const char *use_text(const struct dv_gpu *gpu, char buf[DV_SHOW_SIZE])
+{
+	(void)snprintf(buf, DV_SHOW_SIZE, "in use %s%s",
+		       gpu->division == DV_DIVISION_WHOLE ? "" : "as ",
+		       dv_division_name(gpu->division));
+	return buf;
+}
+
+/* The methods in that state, with their rules if they have some; "" for none. */
+static int methods_text(const struct dv_gpu *gpu, enum state state, char **ret_text,
+			struct dv_error *err)
 {
 	struct dv_buf buf = {0};
+	char use[DV_SHOW_SIZE];
 
 	for (unsigned i = 0; i < gpu->method_count; i++) {
 		const struct dv_gpu_method *method = &gpu->methods[i];
 
-		if (method->ok != ok)
+		if (state_of(gpu, method) != state)
 			continue;
 		dv_buf_addf(&buf, "%s%s", buf.len ? ", " : "", dv_method_name(method->method));
 		for (unsigned j = 0; j < method->rule_count; j++)
 			dv_buf_addf(&buf, "%s%s%s", j ? " " : " (", method->rules[j],
 				    j + 1 == method->rule_count ? ")" : "");
 	}
+	if (state == NOT_NOW && buf.len)
+		dv_buf_addf(&buf, ": %s", use_text(gpu, use));
 	if (dv_buf_take(&buf, ret_text) < 0)
 		return dv_error_set(err, -ENOMEM, "no memory to list methods");
 	return 0;
@@ -37,12 +66,15 @@ static void print_wrapped(struct dv_out *out, const char *what, const char *text
 static int print_short(struct dv_out *out, const struct dv_gpu *gpu, struct dv_error *err)
 {
 	dv_autofree char *can = NULL;
+	dv_autofree char *not_now = NULL;
 	dv_autofree char *cannot = NULL;
 	char facts[256], size[DV_SHOW_SIZE], numa[32] = "";
-	int r = methods_text(gpu, true, &can, err);
+	int r = methods_text(gpu, CAN, &can, err);
 
 	if (r == 0)
-		r = methods_text(gpu, false, &cannot, err);
+		r = methods_text(gpu, NOT_NOW, &not_now, err);
+	if (r == 0)
+		r = methods_text(gpu, CANNOT, &cannot, err);
 	if (r < 0)
 		return r;
 	if (gpu->numa_node >= 0)
@@ -59,7 +91,8 @@ static int print_short(struct dv_out *out, const struct dv_gpu *gpu, struct dv_e
 	print_wrapped(out, "division", dv_division_name(gpu->division));
 	print_wrapped(out, "owner", gpu->owned_by);
 	print_wrapped(out, "locked", gpu->quarantine);
-	print_wrapped(out, "can do", *can ? can : "nothing");
+	print_wrapped(out, "can do", *can ? can : *not_now ? "nothing more" : "nothing");
+	print_wrapped(out, "not now", not_now);
 	print_wrapped(out, "cannot", cannot);
 	return 0;
 }
@@ -87,9 +120,20 @@ static void print_fact(struct dv_out *out, const char *what, const char *text)
 
 static void print_methods(struct dv_out *out, const struct dv_gpu *gpu)
 {
+	static const struct {
+		enum dv_style style;
+		const char *sign;
+	} signs[] = {
+		[CAN] = {DV_STYLE_GOOD, "✓"},
+		[NOT_NOW] = {DV_STYLE_WARN, "·"},
+		[CANNOT] = {DV_STYLE_BAD, "✗"},
+	};
+	char use[DV_SHOW_SIZE];
+
 	for (unsigned i = 0; i < gpu->method_count; i++) {
 		const struct dv_gpu_method *method = &gpu->methods[i];
 		const char *name = dv_method_name(method->method);
+		enum state state = state_of(gpu, method);
 		dv_autofree char *text = NULL;
 		struct dv_buf buf = {0};
 
@@ -97,15 +141,19 @@ static void print_methods(struct dv_out *out, const struct dv_gpu *gpu)
 			dv_buf_addf(&buf, "%s%s", j ? ", " : "", method->rules[j]);
 		if (method->rule_count && method->why[0])
 			dv_buf_add(&buf, ": ");
-		dv_buf_add(&buf, method->why);
+		if (state == NOT_NOW)
+			dv_buf_addf(&buf, "not now: %s", use_text(gpu, use));
+		else
+			dv_buf_add(&buf, method->why);
 		if (dv_buf_take(&buf, &text) < 0) {
 			out->failed = true;
 			continue;
 		}
 		dv_outf(out, "  ");
-		/* Both are two columns wide where there is no UTF-8. */
-		dv_out_style(out, method->ok ? DV_STYLE_GOOD : DV_STYLE_BAD, "%s",
-			     method->ok ? "✓" : "✗");
+		/* All are two columns wide where there is no UTF-8. */
+		dv_out_style(out, signs[state].style, "%s", signs[state].sign);
+		if (state == NOT_NOW && !out->utf8)
+			dv_outf(out, " ");
 		dv_outf(out, " %-11s %s", name, *text ? "" : "yes");
 		dv_out_wrap(out, DV_STYLE_NONE, out->utf8 ? 16 : 17, out->utf8 ? 16 : 17, text);
 	}
@@ -156,9 +204,8 @@ static int find(const struct dv_gpus *gpus, const char *text, const struct dv_gp
 		found = &gpus->items[i];
 	}
 	if (!found) {
-		r = dv_error_rule(err, -ENODEV, "S18", "no GPU of this machine is called '%s'",
-				  text);
-		return dv_error_fix(err, r, "divvy gpus");
+		r = dv_error_rule(err, -ENODEV, "S18", "there is no GPU called '%.60s'", text);
+		return dv_error_fix(err, r, "`divvy gpus` lists what was found");
 	}
 	*ret_gpu = found;
 	return 0;
@@ -211,7 +258,9 @@ const struct dv_verb dv_verb_gpus = {
 	.args = "[GPU]",
 	.most = 1,
 	.help = "GPUs: model, memory, what each can do here, and why not the rest",
-	.text = "GPU is its number, uuid, PCI address, model, or the beginning of words of its "
+	.text = "What it cannot do now, because it is in use in another way, it can do again when "
+		"its last lease has ended. GPU is its number, uuid, PCI address, model, or the "
+		"beginning of words of its "
 		"product's name (H100-80, \"RTX 4090\").",
 	.run = run_gpus,
 };

@@ -4,8 +4,14 @@
 #include "cli/verbs.h"
 
 static const struct dv_column columns[] = {
-	{"NAME", .least = 8},	   {"OWNER", .least = 6},    {"GPU"},	 {"METHOD"},
-	{"MEMORY", .right = true}, {"SHARE", .right = true}, {"POLICY"}, {"STATE"},
+	{"NAME", .least = 8, .whole = true},
+	{"OWNER", .least = 8, .whole = true},
+	{"GPU"},
+	{"METHOD"},
+	{"MEMORY", .right = true},
+	{"SHARE", .right = true},
+	{"POLICY"},
+	{"STATE"},
 	{"PIDS", .right = true},
 };
 

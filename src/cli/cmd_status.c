@@ -105,8 +105,12 @@ static void add_tenant(struct dv_table *table, struct dv_out *out, const struct 
 }
 
 static const struct dv_column tenant_columns[] = {
-	{"TENANT", .least = 8}, {"METHOD"}, {"MEMORY USED"}, {"SHARE", .right = true},
-	{"GOT", .right = true}, {"STATE"},
+	{"TENANT", .least = 8, .whole = true},
+	{"METHOD"},
+	{"MEMORY USED"},
+	{"SHARE", .right = true},
+	{"GOT", .right = true},
+	{"STATE"},
 };
 
 static int print_tenants(struct dv_out *out, const struct dv_gpu *gpu,

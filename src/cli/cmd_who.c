@@ -7,7 +7,11 @@
 #include "cli/verbs.h"
 
 static const struct dv_column columns[] = {
-	{"PID", .right = true}, {"USER"}, {"COMMAND", .least = 8}, {"LEASE", .least = 8}, {"WHAT"},
+	{"PID", .right = true},
+	{"USER"},
+	{"COMMAND", .least = 8},
+	{"LEASE", .least = 8, .whole = true},
+	{"WHAT"},
 };
 
 static int print_who(struct dv_cli *cli, const struct dv_api_who *who, struct dv_error *err)
@@ -46,8 +50,8 @@ static int check_gpu(const char *text, struct dv_error *err)
 	if (*text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				  "0123456789-_.:") == strlen(text))
 		return 0;
-	r = dv_error_set(err, -EINVAL, "'%s' is no GPU's number, uuid, address or model", text);
-	return dv_error_fix(err, r, "divvy gpus");
+	r = dv_error_set(err, -EINVAL, "'%.100s' is no GPU's number, uuid, address or model", text);
+	return dv_error_fix(err, r, "`divvy gpus` lists what was found");
 }
 
 static int run_who(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)

@@ -67,6 +67,7 @@ struct dv_column {
 	const char *title;
 	bool right;	/* flush right, for numbers */
 	unsigned least; /* may be cut to so many columns, 6 and up; 0: never */
+	bool whole;	/* not cut then, but on a line of its own: names */
 };
 
 struct dv_cell {

@@ -42,7 +42,7 @@ static void add_assignment(struct dv_table *table, const struct dv_assignment *a
 static int show_assignments(struct dv_out *out, const struct dv_plan *plan, struct dv_error *err)
 {
 	static const struct dv_column columns[] = {
-		{"TENANT", .least = 8},
+		{"TENANT", .least = 8, .whole = true},
 		{"METHOD"},
 		{"GPU"},
 		{"PLACE"},
@@ -142,8 +142,11 @@ static void step_disturbs(const struct dv_step *step, char *buf, size_t size)
 static int show_steps(struct dv_out *out, const struct dv_plan *plan, struct dv_error *err)
 {
 	static const struct dv_column columns[] = {
-		{"STEP", .right = true}, {"WHAT"}, {"TENANT", .least = 8}, {"GPU"},
-		{"", .least = 10},
+		{"STEP", .right = true},
+		{"WHAT"},
+		{"TENANT", .least = 8, .whole = true},
+		{"GPU"},
+		{"", .least = 10, .whole = true},
 	};
 	dv_cleanup(dv_table_finip) struct dv_table table = {0};
 	char buf[512];

@@ -118,7 +118,7 @@ static void print_cell(struct dv_out *out, const struct dv_cell *cell,
 
 	if (column->right)
 		(void)fprintf(out->file, "%*s", pad, "");
-	if (used <= width) {
+	if (used <= width || column->whole) {
 		dv_out_text(out, cell->style, cell->text);
 	} else {
 		int n = (int)fitting(out, cell->text, width - dv_out_width(more));
@@ -133,6 +133,7 @@ static void print_row(const struct dv_table *table, struct dv_out *out, unsigned
 		      const struct dv_cell *cells, const unsigned *widths)
 {
 	size_t shown = table->column_count;
+	unsigned at = indent;
 
 	/* No blanks at the end of a line. */
 	while (shown && !*cells[shown - 1].text)
@@ -142,6 +143,11 @@ static void print_row(const struct dv_table *table, struct dv_out *out, unsigned
 		if (c)
 			(void)fputs("  ", out->file);
 		print_cell(out, &cells[c], &table->columns[c], widths[c], c + 1 == shown);
+		at += widths[c] + (c ? 2 : 0);
+		/* What did not fit has this line to itself; the row goes on below. */
+		if (c + 1 < shown && dv_out_width(cells[c].text) > widths[c] &&
+		    table->columns[c].whole)
+			(void)fprintf(out->file, "\n%*s", (int)at, "");
 	}
 	(void)fputc('\n', out->file);
 }

@@ -60,8 +60,14 @@ static void print_bars(struct dv_out *out, const struct dv_gpu *gpu, const struc
 }
 
 static const struct dv_column columns[] = {
-	{"TENANT", .least = 8},	     {"SHARE", .right = true},	{"GOT"},   {"", .right = true},
-	{"WAIT P99", .right = true}, {"MEMORY", .right = true}, {"STATE"}, {"PIDS", .right = true},
+	{"TENANT", .least = 8, .whole = true},
+	{"SHARE", .right = true},
+	{"GOT"},
+	{"", .right = true},
+	{"WAIT P99", .right = true},
+	{"MEMORY", .right = true},
+	{"STATE"},
+	{"PIDS", .right = true},
 };
 
 static void add_tenant(struct dv_table *table, struct dv_out *out, const struct dv_lease *lease)

@@ -140,6 +140,31 @@ static void test_table(void **state)
 	dv_table_fini(&table);
 }
 
+/* A name is never cut: where it does not fit it has a line to itself. */
+static void test_table_whole(void **state)
+{
+	static const struct dv_column names[] = {
+		{"N"}, {"NAME", .least = 8, .whole = true}, {"SIZE", .right = true}, {"GPU"}};
+	struct dv_table table;
+	struct page page;
+
+	dv_table_init(&table, names, DV_ARRAY_LEN(names));
+	for (int i = 1; i <= 2; i++) {
+		dv_table_add(&table, "%d", i);
+		dv_table_add(&table, "%s", i == 1 ? "short" : "a-name-that-is-too-long");
+		dv_table_add(&table, "8GiB");
+		dv_table_add(&table, "0");
+	}
+	page_open(&page, true, false);
+	page.out.columns = 26;
+	assert_int_equal(dv_table_print(&table, &page.out, 1, NULL), 0);
+	page_is(&page, " N  NAME         SIZE  GPU\n"
+		       " 1  short        8GiB  0\n"
+		       " 2  a-name-that-is-too-long\n"
+		       "                 8GiB  0\n");
+	dv_table_fini(&table);
+}
+
 static void test_table_cut(void **state)
 {
 	struct dv_table table;
@@ -201,10 +226,15 @@ static void test_init(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_render),	  cmocka_unit_test(test_width),
-		cmocka_unit_test(test_bar),	  cmocka_unit_test(test_colour_only_adds),
-		cmocka_unit_test(test_wrap),	  cmocka_unit_test(test_table),
-		cmocka_unit_test(test_table_cut), cmocka_unit_test(test_table_of_wide_signs),
+		cmocka_unit_test(test_render),
+		cmocka_unit_test(test_width),
+		cmocka_unit_test(test_bar),
+		cmocka_unit_test(test_colour_only_adds),
+		cmocka_unit_test(test_wrap),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_table_whole),
+		cmocka_unit_test(test_table_cut),
+		cmocka_unit_test(test_table_of_wide_signs),
 		cmocka_unit_test(test_init),
 	};
 
