@@ -69,10 +69,13 @@ int dv_api_request_decode(const char *text, size_t len, struct dv_lease_request 
 	if (r < 0)
 		return dv_error_prefix(err, r, "request");
 	if (request.name[0] && !dv_is_name(request.name, DV_NAME_MOST))
-		return dv_error_rule(err, -EBADMSG, "F08",
-				     "'%s' is no name: letters, digits, '.', '_' and '-', not "
-				     "beginning with '.' or '-'",
-				     request.name);
+		return dv_error_fix(
+			err,
+			dv_error_rule(err, -EBADMSG, "F08",
+				      "'%s' is no name: letters, digits, '.', '_' and '-', not "
+				      "beginning with '.' or '-'",
+				      request.name),
+			"choose another name");
 	*ret = request;
 	return 0;
 }

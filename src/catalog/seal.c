@@ -151,7 +151,9 @@ int dv_catalog_seal(struct dv_catalog *c, struct dv_error *err)
 		r = check_gpu(c, &c->gpus.items[i], err);
 	for (size_t i = 0; i < c->boards.len && r == 0; i++)
 		r = check_board(c, &c->boards.items[i], err);
-	if (r == 0)
-		c->sealed = true;
-	return r;
+	if (r < 0)
+		return dv_error_fix(err, r,
+				    "mend the files of the catalogue, or install divvy anew");
+	c->sealed = true;
+	return 0;
 }

@@ -122,9 +122,19 @@ static int fill(struct dv_api_status *status, const char *only, struct dv_fleet 
 	}
 	if (fleet->tenants.len)
 		return 0;
-	return dv_error_set(err, -ENOENT,
-			    "there is nothing to export: no lease but those of run%s%s",
-			    only ? ", in the fleet " : "", only ? only : "");
+	if (only)
+		return dv_error_fix(
+			err,
+			dv_error_set(err, -ENOENT,
+				     "there is nothing to export: no lease of the fleet "
+				     "'%s'",
+				     only),
+			"`divvy leases` lists what there is");
+	return dv_error_fix(
+		err,
+		dv_error_set(err, -ENOENT,
+			     "there is nothing to export: no lease but those of divvy run"),
+		"make some with: divvy apply FILE");
 }
 
 static int check_format(const char *format, struct dv_error *err)
@@ -134,10 +144,13 @@ static int check_format(const char *format, struct dv_error *err)
 	if (!format || strcmp(format, "divvy") == 0)
 		return 0;
 	if (strcmp(format, "mig-parted") != 0)
-		return dv_error_set(err, -EINVAL, "--format: '%s' is neither divvy nor mig-parted",
-				    format);
-	r = dv_error_set(err, -EOPNOTSUPP,
-			 "this version makes no MIG partitions, so there are none to export");
+		return dv_error_fix(
+			err,
+			dv_error_rule(err, -EINVAL, "F11",
+				      "--format: '%.64s' is neither divvy nor mig-parted", format),
+			"write divvy or mig-parted, or leave --format out");
+	r = dv_error_rule(err, -EOPNOTSUPP, "G09",
+			  "this version makes no MIG partitions, so there are none to export");
 	return dv_error_fix(err, r, "divvy export --format divvy");
 }
 

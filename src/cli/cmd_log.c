@@ -23,8 +23,11 @@ static int number(const char *what, const char *text, unsigned long long most,
 	errno = 0;
 	value = strtoull(text, &end, 10);
 	if (errno || end == text || *end || text[0] < '0' || text[0] > '9' || value > most)
-		return dv_error_set(err, -EINVAL, "--%s %s: a whole number up to %llu is needed",
-				    what, text, most);
+		return dv_error_fix(err,
+				    dv_error_set(err, -EINVAL,
+						 "--%s: '%.64s' is no number from 0 to %llu", what,
+						 text, most),
+				    "write a whole number, such as --%s 20", what);
 	*ret = value;
 	return 0;
 }

@@ -42,7 +42,7 @@ static int fail_no_profiles(const struct dv_gpu *gpu, struct dv_error *err)
 	}
 	r = dv_error_rule(err, -EOPNOTSUPP, "F15", "the catalogue knows nothing of GPU %s, '%s'",
 			  gpu->id, gpu->product[0] ? gpu->product : gpu->model);
-	return dv_error_fix(err, r, "divvy gpus %s shows what it can do here", gpu->id);
+	return dv_error_fix(err, r, "`divvy gpus %s` shows what it can do here", gpu->id);
 }
 
 static int find_on_machine(struct dv_cli *cli, struct dv_profiles *p, struct dv_error *err)
@@ -61,10 +61,9 @@ static int find_on_machine(struct dv_cli *cli, struct dv_profiles *p, struct dv_
 		p->gpu = dv_catalog_by_id(p->catalog, gpus.items[i].model);
 		return p->gpu ? 0 : fail_no_profiles(&gpus.items[i], err);
 	}
-	return dv_error_fix(err,
-			    dv_error_rule(err, -ENODEV, "S18",
-					  "no GPU of this machine is called '%.64s'", p->asked),
-			    "divvy gpus");
+	return dv_error_fix(
+		err, dv_error_rule(err, -ENODEV, "S18", "there is no GPU called '%.60s'", p->asked),
+		"`divvy gpus` lists what was found");
 }
 
 static const struct dv_cat_board *find_board(const struct dv_catalog *catalog, const char *id)

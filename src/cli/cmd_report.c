@@ -34,8 +34,12 @@ static int page_of(const char *text, size_t len, const char *file, char **ret_ht
 		dv_plan_fini(&plan);
 		return r;
 	}
-	r = dv_error_set(err, -EBADMSG, "%s is neither a bench (%s) nor a plan (%s)", file,
-			 as_bench.msg, as_plan.msg);
+	if (strcmp(as_bench.msg, as_plan.msg) == 0)
+		r = dv_error_set(err, -EBADMSG, "%s is neither a bench nor a plan: %s", file,
+				 as_plan.msg);
+	else
+		r = dv_error_set(err, -EBADMSG, "%s is neither a bench (%s) nor a plan (%s)", file,
+				 as_bench.msg, as_plan.msg);
 	return dv_error_fix(
 		err, r, "write one with: divvy bench -o bench.json, or divvy plan FILE -o PLAN");
 }

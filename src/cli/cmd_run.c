@@ -56,17 +56,26 @@ static int at_option(struct dv_error *err, int r, int option)
 
 static int parse_method(const char *text, enum dv_method *ret, struct dv_error *err)
 {
+	static const char *const names[] = {"slice", "partition", "passthrough", NULL};
+	const char *near = dv_nearest(text, names);
 	enum dv_method method;
-	int r = dv_method_parse(text, &method, err);
+	int r;
 
-	if (r < 0)
-		return r;
+	if (dv_method_parse(text, &method, NULL) < 0 || method == DV_METHOD_NONE) {
+		r = dv_error_rule(err, -EINVAL, "F11", "'%.64s' is no method%s%s%s", text,
+				  near ? "; is '" : "", near ? near : "", near ? "' meant?" : "");
+		return dv_error_fix(err, r, "write slice, partition or passthrough");
+	}
 	if (method != DV_METHOD_SLICE && method != DV_METHOD_PARTITION &&
-	    method != DV_METHOD_PASSTHROUGH)
-		return dv_error_set(err, -EINVAL,
-				    "a command can have a slice, a partition or a whole device "
-				    "(passthrough), not '%s'",
-				    text);
+	    method != DV_METHOD_PASSTHROUGH) {
+		r = dv_error_rule(err, -EOPNOTSUPP, "G09",
+				  "no command can be run by method %s here: it can have a slice, a "
+				  "partition or a whole device (passthrough)",
+				  text);
+		return dv_error_fix(err, r,
+				    "write slice, partition or passthrough; `divvy gpus` says what "
+				    "each GPU can do");
+	}
 	*ret = method;
 	return 0;
 }
@@ -74,8 +83,42 @@ static int parse_method(const char *text, enum dv_method *ret, struct dv_error *
 static int parse_unenforced(const char *text, const char **ret_word, struct dv_error *err)
 {
 	if (strcmp(text, "stop") != 0 && strcmp(text, "warn") != 0)
-		return dv_error_set(err, -EINVAL, "'%s' is neither stop nor warn", text);
+		return dv_error_fix(
+			err,
+			dv_error_rule(err, -EINVAL, "F11", "'%.64s' is neither stop nor warn",
+				      text),
+			"write stop or warn, or leave it out: then it is as divvyd is configured");
 	*ret_word = text;
+	return 0;
+}
+
+static int contradiction(struct dv_error *err, const char *what, const char *fix)
+{
+	return dv_error_fix(err, dv_error_rule(err, -EINVAL, "F12", "%s", what), "%s", fix);
+}
+
+/* Nothing that was asked for is passed over in silence. */
+static int check_together(const char *const *value, const struct asked *asked, struct dv_error *err)
+{
+	enum dv_method method = asked->request.method;
+	bool whole = method == DV_METHOD_PASSTHROUGH;
+
+	if (value[OPT_POLICY] && (whole || method == DV_METHOD_PARTITION))
+		return contradiction(err,
+				     "--policy says how a device's time is shared, and a partition "
+				     "or a whole device has all of its own",
+				     "leave --policy out, or ask for --method slice");
+	if (whole && (value[OPT_MEMORY] || value[OPT_COMPUTE]))
+		return contradiction(err,
+				     "--method passthrough is a whole device, with all of its "
+				     "memory and time",
+				     "leave --memory and --compute out, or ask for --method slice");
+	if (value[OPT_UNENFORCED] &&
+	    (whole || (method == DV_METHOD_PARTITION && !value[OPT_MEMORY])))
+		return contradiction(err,
+				     "--unenforced is about the gate, and neither a whole device "
+				     "nor a partition without --memory has one",
+				     "leave --unenforced out, or ask for --method slice");
 	return 0;
 }
 
@@ -86,8 +129,9 @@ static bool warn_only(const struct asked *asked, const struct dv_api_grant *gran
 
 static int parse_text(const char *text, char *buf, size_t size, struct dv_error *err)
 {
-	return dv_copy(buf, size, text) ? 0
-					: dv_error_set(err, -EINVAL, "at most %zu bytes", size - 1);
+	return dv_copy(buf, size, text)
+		       ? 0
+		       : dv_error_set(err, -EINVAL, "longer than %zu bytes", size - 1);
 }
 
 static int parse_options(const char *const *value, struct asked *asked, struct dv_error *err)
@@ -122,7 +166,7 @@ static int parse_options(const char *const *value, struct asked *asked, struct d
 			value[OPT_METHOD] || value[OPT_GPU];
 	asked->measure = value[OPT_MEASURE];
 	request->ephemeral = true;
-	return r;
+	return r < 0 ? r : check_together(value, asked, err);
 }
 
 /* Make a lease of our own. */
@@ -157,13 +201,16 @@ static int take_old(struct dv_cli *cli, const struct asked *asked, struct dv_api
 	if (r < 0)
 		return r;
 	if (asked->limits) {
-		r = dv_error_set(err, -EINVAL,
-				 "the lease '%s' is there already, with its own limits",
-				 asked->request.name);
+		r = dv_error_rule(err, -EINVAL, "F12",
+				  "the lease '%s' is there already, with its own limits",
+				  asked->request.name);
 		return dv_error_fix(err, r,
 				    "leave --memory, --compute, --policy, --method and --gpu out, "
 				    "or choose another name");
 	}
+	if (asked->unenforced && !ret->gated)
+		return contradiction(err, "--unenforced is about the gate, and this lease has none",
+				     "leave --unenforced out");
 	return 1;
 }
 

@@ -42,11 +42,24 @@ static int run_top(struct dv_cli *cli, const struct dv_args *args, struct dv_err
 	if (given[OPT_EVERY]) {
 		r = dv_time_parse(given[OPT_EVERY], &every_ns, err);
 		if (r == 0 && every_ns < EVERY_LEAST_MS * DV_NS_PER_MS)
-			r = dv_error_set(err, -EINVAL, "%d ms is the shortest time",
-					 EVERY_LEAST_MS);
+			r = dv_error_fix(
+				err,
+				dv_error_rule(err, -EINVAL, "F07",
+					      "'%s' is too short: the screen is drawn anew "
+					      "every %d ms at most",
+					      given[OPT_EVERY], EVERY_LEAST_MS),
+				"write %dms or more", EVERY_LEAST_MS);
 		if (r < 0)
 			return dv_error_prefix(err, r, "--every");
 	}
+	if (given[OPT_EVERY] && (given[OPT_ONCE] || cli->json))
+		return dv_error_fix(
+			err,
+			dv_error_rule(err, -EINVAL, "F12",
+				      "--every goes with the live screen, and %s prints one "
+				      "page",
+				      given[OPT_ONCE] ? "--once" : "--json"),
+			"leave one of them out");
 	if (given[OPT_ONCE] || cli->json || !cli->out.terminal)
 		return print_once(cli, err);
 	return dv_top_live(cli, (unsigned)(every_ns / DV_NS_PER_MS), err);

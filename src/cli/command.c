@@ -32,6 +32,20 @@ static int use_globals(struct dv_cli *cli, const struct dv_given *globals, struc
 			    "is a device that can be divided");
 }
 
+/* A file, a GPU or a name is never empty; a command's own words may be. */
+static int check_words(const struct dv_verb *verb, const struct dv_args *args, struct dv_error *err)
+{
+	for (int i = 0; i < args->count && verb->most >= 0; i++)
+		if (!*args->words[i])
+			return dv_error_fix(
+				err,
+				dv_error_set(err, -EINVAL,
+					     "'%s' was given an empty word; it takes %s",
+					     verb->name, verb->args),
+				"divvy %s --help", verb->name);
+	return 0;
+}
+
 static int check_count(const struct dv_verb *verb, int count, struct dv_error *err)
 {
 	int r;
@@ -89,6 +103,8 @@ static int run_verb(struct dv_cli *cli, const struct dv_verb *verb, struct dv_gi
 	r = use_globals(cli, globals, err);
 	if (r == 0)
 		r = check_count(verb, args.count, err);
+	if (r == 0)
+		r = check_words(verb, &args, err);
 	return r < 0 ? r : verb->run(cli, &args, err);
 }
 

@@ -66,11 +66,20 @@ static int complain(const struct parser *p, int c, const char *word, struct dv_e
 	return dv_error_set(err, -EINVAL, "there is no option '--%s'", name);
 }
 
+/* No option takes an empty value: a variable of a script that is not set, most often. */
+static int check_value(const struct dv_option *option, const char *value, struct dv_error *err)
+{
+	if (!option->value || (value && *value))
+		return 0;
+	return dv_error_set(err, -EINVAL, "option '--%s' needs a value (%s), not an empty one",
+			    option->name, option->value);
+}
+
 int dv_options_parse(const struct dv_option_set sets[2], int argc, char **argv, bool stop_at_word,
 		     int *ret_first, struct dv_error *err)
 {
 	struct parser parser;
-	int c;
+	int c, r;
 
 	build(&parser, sets, stop_at_word);
 	opterr = 0;
@@ -86,6 +95,9 @@ int dv_options_parse(const struct dv_option_set sets[2], int argc, char **argv, 
 		if (c < FIRST_VALUE)
 			c = parser.by_letter[c & 127];
 		c -= FIRST_VALUE;
+		r = check_value(&sets[c / SET_STEP].options[c % SET_STEP], optarg, err);
+		if (r < 0)
+			return r;
 		sets[c / SET_STEP].given->value[c % SET_STEP] = optarg ? optarg : "";
 	}
 	*ret_first = optind;

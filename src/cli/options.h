@@ -29,7 +29,7 @@ struct dv_option_set {
 
 /* Parse argv[1..] against two tables at once (a verb's own options and those of divvy). With
  * `stop_at_word` the first word that is no option ends it, else options may stand anywhere; "--"
- * ends it always. `ret_first` is the index of the first word; argv may be reordered. -EINVAL. Not
- * thread-safe (getopt). */
+ * ends it always. A value is never empty. `ret_first` is the index of the first word; argv may be
+ * reordered. -EINVAL. Not thread-safe (getopt). */
 int dv_options_parse(const struct dv_option_set sets[2], int argc, char **argv, bool stop_at_word,
 		     int *ret_first, struct dv_error *err) DV_MUST_CHECK;

@@ -67,8 +67,8 @@ int dv_remote_check_name(const char *name, struct dv_error *err)
 {
 	if (dv_is_name(name, DV_NAME_MOST))
 		return 0;
-	return dv_error_rule(err, -EINVAL, "F08",
-			     "'%s' is not a name: 1 to %d letters, digits, '.', '_' and '-', "
-			     "not beginning with '.' or '-'",
-			     name, DV_NAME_MOST);
+	return dv_error_fix(err, dv_error_rule(err, -EINVAL, "F08", "'%.100s' is not a name", name),
+			    "use 1 to %d letters, digits, '.', '_' or '-', not beginning with '.' "
+			    "or '-'",
+			    DV_NAME_MOST);
 }

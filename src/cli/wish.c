@@ -71,9 +71,11 @@ int dv_wish_read(const char *path, struct dv_api_wish *ret, struct dv_error *err
 			return r;
 	} else {
 		if (len > DV_FILE_MOST)
-			return dv_error_rule(err, -E2BIG, "F14",
-					     "%s is larger than the limit of %d KiB", path,
-					     DV_FILE_MOST >> 10);
+			return dv_error_fix(err,
+					    dv_error_rule(err, -E2BIG, "F14",
+							  "%s is larger than the limit of %d KiB",
+							  path, DV_FILE_MOST >> 10),
+					    "check that %s is the file you mean", path);
 		r = check_text(path, text, len, err);
 		if (r < 0)
 			return r;

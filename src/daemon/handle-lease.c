@@ -225,11 +225,13 @@ static const struct dv_lease *own_lease(const struct dv_daemon *daemon,
 
 	if (!lease) {
 		dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s'", name);
+		dv_error_fix(err, -ENOENT, "`divvy leases` lists them");
 		return NULL;
 	}
 	if (lease->uid != request->who.uid && !request->who.admin) {
 		dv_error_rule(err, -EPERM, "S10", "lease %s is user %u's, not yours", name,
 			      lease->uid);
+		dv_error_fix(err, -EPERM, "choose another name, or ask user %u", lease->uid);
 		return NULL;
 	}
 	return lease;
@@ -249,7 +251,10 @@ static int release(struct dv_daemon *daemon, struct dv_request *request, const c
 		return dv_error_set(err, -ENOMEM, "no memory for a request");
 	*job = (struct release_job){.daemon = daemon, .request = request};
 	if (!dv_copy(job->name, sizeof(job->name), name))
-		return dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s...'", name);
+		return dv_error_fix(
+			err,
+			dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s...'", name),
+			"`divvy leases` lists them");
 	if (leave && !own_lease(daemon, request, name, err))
 		return -ENOENT;
 	if (leave && dv_launcher_leave(daemon, id, request->who.pid)) {

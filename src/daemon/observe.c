@@ -126,7 +126,9 @@ int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct d
 		observe(daemon, stats, &seen.items[seen.len - 1]);
 	}
 	if (name && seen.len == 0)
-		return dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s'", name);
+		return dv_error_fix(
+			err, dv_error_rule(err, -ENOENT, "S09", "there is no lease '%.63s'", name),
+			"`divvy leases` lists them");
 	*ret = seen;
 	return 0;
 }
@@ -195,11 +197,14 @@ const struct dv_gpu *dv_observe_find_gpu(const struct dv_daemon *daemon, const c
 		if (found) {
 			dv_error_rule(err, -ENODEV, "S18", "'%.60s' can be GPU %s and GPU %s", text,
 				      found->id, gpus[i].id);
+			dv_error_fix(err, -ENODEV, "name it by its number, uuid or address");
 			return NULL;
 		}
 		found = &gpus[i];
 	}
-	if (!found)
-		dv_error_rule(err, -ENODEV, "S18", "there is no GPU '%.60s' here", text);
+	if (!found) {
+		dv_error_rule(err, -ENODEV, "S18", "there is no GPU called '%.60s'", text);
+		dv_error_fix(err, -ENODEV, "`divvy gpus` lists what was found");
+	}
 	return found;
 }

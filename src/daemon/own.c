@@ -95,7 +95,9 @@ static int open_dir(const struct dv_own *own, bool make, struct dv_error *err)
 		fd = open(own->dir, flags);
 	}
 	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-		return dv_error_rule(err, -EPERM, "S03", "%s is not a directory", own->dir);
+		return dv_error_fix(
+			err, dv_error_rule(err, -EPERM, "S03", "%s is not a directory", own->dir),
+			"let it be a directory of root's, or name another one: --lock-dir");
 	if (fd < 0)
 		return dv_error_errno(err, errno, "%s", own->dir);
 	r = check_dir(fd, own->dir, err);
@@ -115,13 +117,18 @@ static int open_file(int dir_fd, const char *name, struct dv_error *err)
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
 		fd = openat(dir_fd, name, O_RDONLY | flags);
 	if (fd < 0 && errno == ELOOP)
-		return dv_error_rule(err, -EPERM, "S03", "the lock file %s is a link", name);
+		return dv_error_fix(
+			err, dv_error_rule(err, -EPERM, "S03", "the lock file %s is a link", name),
+			"remove it, then try again");
 	if (fd < 0)
 		return dv_error_errno(err, errno, "the lock file %s", name);
 	if (fstat(fd, &st) < 0)
 		return dv_error_errno(err, errno, "the lock file %s", name);
 	if (!S_ISREG(st.st_mode))
-		return dv_error_rule(err, -EPERM, "S03", "the lock file %s is no plain file", name);
+		return dv_error_fix(err,
+				    dv_error_rule(err, -EPERM, "S03",
+						  "the lock file %s is no plain file", name),
+				    "remove it, then try again");
 	return take_fd(fd);
 }
 

@@ -223,7 +223,9 @@ int dv_place_cache(const struct dv_place *place, uid_t uid, gid_t gid, char *buf
 		return dv_error_errno(err, errno, "%s", buf);
 	/* Only root's divvyd has users other than itself; the parent is nobody else's to change. */
 	if (lstat(buf, &st) < 0 || !S_ISDIR(st.st_mode))
-		return dv_error_rule(err, -EPERM, "S03", "%s is not a directory", buf);
+		return dv_error_fix(err,
+				    dv_error_rule(err, -EPERM, "S03", "%s is not a directory", buf),
+				    "remove it; divvyd makes a directory there");
 	if (st.st_uid != uid && lchown(buf, uid, gid) < 0)
 		return dv_error_errno(err, errno, "%s", buf);
 	return 0;

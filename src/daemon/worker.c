@@ -353,8 +353,11 @@ int dv_workers_start(struct dv_workers *workers, const struct dv_worker_request 
 	int r = 0;
 
 	if (workers->waiting >= DV_WORKERS_WAITING_MOST)
-		return dv_error_rule(err, -EBUSY, "S19", "%u steps wait for a worker already",
-				     workers->waiting);
+		return dv_error_fix(err,
+				    dv_error_rule(err, -EBUSY, "S19",
+						  "%u steps wait for a worker already",
+						  workers->waiting),
+				    "try again in a moment");
 	job = calloc(1, sizeof(*job));
 	if (job)
 		job->request = malloc(sizeof(*request));

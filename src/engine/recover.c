@@ -167,17 +167,22 @@ static int verb_of(const struct dv_journal_op *journal, enum dv_op_verb *ret, st
 
 	for (size_t i = 0; i < journal->steps.len; i++)
 		if (!dv_engine_step_kind(journal->steps.items[i].step.op))
-			return dv_error_rule(err, -EUCLEAN, "S07",
-					     "state file: unknown step '%s' in the journal",
-					     journal->steps.items[i].step.op);
+			return dv_error_fix(
+				err,
+				dv_error_rule(err, -EUCLEAN, "S07",
+					      "state file: unknown step '%s' in the journal",
+					      journal->steps.items[i].step.op),
+				"use the divvy that wrote it, or another state directory");
 	for (size_t i = 0; i < DV_ARRAY_LEN(words); i++) {
 		if (strcmp(journal->verb, words[i]) == 0) {
 			*ret = verbs[i];
 			return 0;
 		}
 	}
-	return dv_error_rule(err, -EUCLEAN, "S07", "state file: unknown operation '%s'",
-			     journal->verb);
+	return dv_error_fix(err,
+			    dv_error_rule(err, -EUCLEAN, "S07",
+					  "state file: unknown operation '%s'", journal->verb),
+			    "use the divvy that wrote it, or another state directory");
 }
 
 /* A release goes on; everything else goes back. */

@@ -29,6 +29,11 @@ static int check_sizes(const struct dv_lease_request *request, struct dv_error *
 	    (request->memory_bytes || request->compute_mpct))
 		return contradiction(err, "a whole GPU comes with all of its memory and time",
 				     "leave out memory and compute, or ask for a slice");
+	if (request->method != DV_METHOD_SLICE && request->policy != DV_POLICY_BEST_EFFORT)
+		return contradiction(err,
+				     "a policy goes with method slice only: it says how time "
+				     "is shared",
+				     "leave policy out, or ask for a slice");
 	return 0;
 }
 
@@ -201,8 +206,11 @@ static void refuse(struct dv_op *op, struct choice *choice)
 	struct dv_error err = choice->first;
 
 	if (choice->matched == 0) {
-		dv_error_rule(&err, -ENODEV, "S18", "there is no GPU%s%s",
-			      op->request.gpu[0] ? " called " : " here", op->request.gpu);
+		if (op->request.gpu[0])
+			dv_error_rule(&err, -ENODEV, "S18", "there is no GPU called '%.60s'",
+				      op->request.gpu);
+		else
+			dv_error_rule(&err, -ENODEV, "S18", "there is no GPU here");
 		dv_error_fix(&err, -ENODEV, "`divvy gpus` lists what was found");
 	} else if (choice->tried == 0 && choice->holder) {
 		dv_engine_refuse_stalled(op, choice->holder);

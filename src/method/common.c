@@ -62,12 +62,19 @@ int dv_method_test_step(enum dv_method method, const struct dv_gpu *gpu,
 		return dv_error_set(err, -EINVAL, "step %u is for another device than %s", step->id,
 				    gpu->uuid);
 	if (!can || !can->ok)
-		return dv_error_rule(err, -EOPNOTSUPP, can && can->rule_count ? can->rules[0] : "",
-				     "%s cannot be used on GPU %s: %s", dv_method_name(method),
-				     gpu->id, can ? can->why : "it was not probed");
+		return dv_error_fix(err,
+				    dv_error_rule(err, -EOPNOTSUPP,
+						  can && can->rule_count ? can->rules[0] : "G09",
+						  "%s cannot be used on GPU %s: %s",
+						  dv_method_name(method), gpu->id,
+						  can ? can->why : "it was not probed"),
+				    "`divvy gpus %s` lists what it can do", gpu->id);
 	if (gpu->quarantine[0])
-		return dv_error_rule(err, -EBUSY, "S11", "GPU %s is quarantined: %s", gpu->id,
-				     gpu->quarantine);
+		return dv_error_fix(err,
+				    dv_error_rule(err, -EBUSY, "S11", "GPU %s is quarantined: %s",
+						  gpu->id, gpu->quarantine),
+				    "choose another GPU; `divvy release` of the lease that is "
+				    "named tries again");
 	return dv_tree_may_claim(gpu, leases, &step->lease, err);
 }
 

@@ -82,10 +82,13 @@ static int find_cgroup(const struct dv_method_env *env, const struct dv_gpu *gpu
 	int r = dv_cgroup_find(env->root, ret, err);
 
 	if (r == 0 && (ret->kind == DV_CGROUP_NONE || strcmp(ret->base, gpu->cgroup) != 0))
-		return dv_error_rule(err, -ESTALE, "S12",
-				     "cpuset cgroups are no longer at /%s, where they were when "
-				     "divvyd started",
-				     gpu->cgroup);
+		return dv_error_fix(
+			err,
+			dv_error_rule(err, -ESTALE, "S12",
+				      "cpuset cgroups are no longer at /%s, where they were when "
+				      "divvyd started",
+				      gpu->cgroup),
+			"restart divvyd, so that it looks for them anew");
 	return r;
 }
 
@@ -177,9 +180,11 @@ int dv_method_enter(const struct dv_method_env *env, const struct dv_gpu *gpu,
 	if (r < 0)
 		return r;
 	if (uid != lease->uid)
-		return dv_error_rule(err, -EPERM, "S10",
-				     "process %d is user %u's, lease %s is user %u's", (int)pid,
-				     uid, lease->name, lease->uid);
+		return dv_error_fix(err,
+				    dv_error_rule(err, -EPERM, "S10",
+						  "process %d is user %u's, lease %s is user %u's",
+						  (int)pid, uid, lease->name, lease->uid),
+				    "start the command as the user of the lease");
 	r = find_cgroup(env, gpu, &cgroup, err);
 	if (r < 0)
 		return r;

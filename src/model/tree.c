@@ -353,7 +353,7 @@ static uint64_t left_of(uint64_t whole, uint64_t used)
 	return used < whole ? whole - used : 0;
 }
 
-static int lacking(struct dv_error *err, int r, const char *left)
+static int fix_lack(struct dv_error *err, int r, const char *left)
 {
 	if (left)
 		return dv_error_fix(err, r, "ask for at most %s, or give back a lease", left);
@@ -377,7 +377,7 @@ static int check_room(const struct dv_gpu *gpu, const struct holding *claim, uin
 				  dv_gpu_title(gpu, title),
 				  dv_size_print(claim->lease->memory_bytes, wanted, sizeof(wanted)),
 				  left ? left : "nothing");
-		return lacking(err, r, left);
+		return fix_lack(err, r, left);
 	}
 	if (claim->lease->compute_mpct > mpct_left) {
 		if (mpct_left)
@@ -388,7 +388,7 @@ static int check_room(const struct dv_gpu *gpu, const struct holding *claim, uin
 			dv_gpu_title(gpu, title),
 			dv_share_print(claim->lease->compute_mpct, wanted, sizeof(wanted)),
 			left ? left : "nothing");
-		return lacking(err, r, left);
+		return fix_lack(err, r, left);
 	}
 	return 0;
 }

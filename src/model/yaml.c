@@ -326,8 +326,11 @@ int dv_yaml_parse(const char *text, size_t len, size_t most, const char *file,
 	int r;
 
 	if (len > most)
-		return dv_error_rule(err, -E2BIG, "F14", "%s is larger than the limit of %zu KiB",
-				     file, most / 1024);
+		return dv_error_fix(err,
+				    dv_error_rule(err, -E2BIG, "F14",
+						  "%s is larger than the limit of %zu KiB", file,
+						  most / 1024),
+				    "check that %s is the file you mean", file);
 	doc = calloc(1, sizeof(*doc));
 	if (!doc || !yaml_parser_initialize(&parser))
 		return no_memory(err);

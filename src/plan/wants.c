@@ -226,9 +226,12 @@ static int find_gone(struct dv_task *task, struct dv_error *err)
 		if (!ours(task->input, lease))
 			continue;
 		if (lease->uid != task->input->uid)
-			return dv_error_rule(err, -EPERM, "S15",
-					     "fleet '%s' is user %u's: lease '%s' is of it",
-					     lease->fleet, lease->uid, lease->name);
+			return dv_error_fix(
+				err,
+				dv_error_rule(err, -EPERM, "S15",
+					      "fleet '%s' is user %u's: lease '%s' is of it",
+					      lease->fleet, lease->uid, lease->name),
+				"give the fleet another name, or ask user %u", lease->uid);
 		if (is_wanted(task, lease) || lease->state == DV_LEASE_RELEASING ||
 		    lease->state == DV_LEASE_BROKEN || gpu_index(task->input, lease->gpu_uuid) < 0)
 			continue;

@@ -213,8 +213,10 @@ static int read_step(sqlite3_stmt *statement, struct dv_journal_step *ret, struc
 	if (!needs || !disturbs)
 		return dv_error_set(err, -ENOMEM, "no memory to read the journal");
 	if (progress < DV_JOURNAL_PLANNED || progress > DV_JOURNAL_FAILED)
-		return dv_error_rule(err, -EUCLEAN, "S07", "state file: unknown progress %d",
-				     progress);
+		return dv_error_fix(err,
+				    dv_error_rule(err, -EUCLEAN, "S07",
+						  "state file: unknown progress %d", progress),
+				    "use the divvy that wrote it, or another state directory");
 	ret->state = (enum dv_journal_state)progress;
 	parse_lists(needs, disturbs, &ret->step);
 	r = dv_sql_read(statement, AT_STEP, step_columns, STEP_COLUMN_COUNT, &ret->step, err);

@@ -112,8 +112,10 @@ static int change_one(struct dv_store *store, const char *sql, const char *text,
 	if (r < 0)
 		return r;
 	if (sqlite3_changes(store->db) != 1)
-		return dv_error_rule(err, -ENOENT, "S09", "there is no lease number %lld",
-				     (long long)id);
+		return dv_error_fix(err,
+				    dv_error_rule(err, -ENOENT, "S09",
+						  "there is no lease number %lld", (long long)id),
+				    "`divvy leases` lists them");
 	return 0;
 }
 

@@ -114,6 +114,10 @@ static void test_refusals(void **state)
 	assert_refused(&p, "option '--memory' needs a value");
 	PARSE(&p, false, "-m");
 	assert_refused(&p, "option '-m' needs a value");
+	PARSE(&p, false, "--memory=");
+	assert_refused(&p, "option '--memory' needs a value (SIZE), not an empty one");
+	PARSE(&p, false, "-m", "");
+	assert_refused(&p, "option '--memory' needs a value (SIZE), not an empty one");
 	PARSE(&p, false, "--quiet=yes");
 	assert_refused(&p, "option '--quiet' takes no value");
 }

@@ -121,11 +121,30 @@ static void test_bad_options(void **state)
 	REFUSED(2, "--memory: ", "--memory", "8", "true");
 	REFUSED(2, "--compute: ", "--compute", "101%", "true");
 	REFUSED(2, "--policy: ", "--policy", "fair", "true");
-	REFUSED(2, "--method: ", "--method", "mig", "true");
-	REFUSED(2, "--method: ", "--method", "sliec", "true");
+	REFUSED(3, "G09", "--method", "mig", "true");
+	REFUSED(3, "fix: write slice, partition or passthrough", "--method", "vgpu", "true");
+	REFUSED(2, "is 'slice' meant?", "--method", "sliec", "true");
+	REFUSED(2, "fix: write slice, partition or passthrough", "--method", "none", "true");
 	REFUSED(2, "--unenforced: ", "--unenforced", "maybe", "true");
+	REFUSED(2, "fix: write stop or warn", "--unenforced", "maybe", "true");
 	REFUSED(2, "F08", "--name", "a/b", "true");
+	REFUSED(2, "option '--gpu' needs a value", "--gpu", "", "true");
 	REFUSED(2, "'run' needs", "--memory", "8GiB");
+	assert_string_equal(fake_divvyd_asked(), "");
+}
+
+/* Nothing that was asked for is passed over in silence. */
+static void test_options_that_contradict(void **state)
+{
+	REFUSED(2, "--policy says how", "--method", "partition", "--policy", "best-effort", "true");
+	REFUSED(2, "--policy says how", "--method", "passthrough", "--policy", "latency", "true");
+	REFUSED(2, "leave --memory and --compute out", "--method", "passthrough", "-m", "1GiB",
+		"true");
+	REFUSED(2, "leave --memory and --compute out", "--method", "passthrough", "-c", "5%",
+		"true");
+	REFUSED(2, "F12", "--method", "passthrough", "--unenforced", "warn", "true");
+	REFUSED(2, "--unenforced is about the gate", "--method", "partition", "--unenforced",
+		"stop", "true");
 	assert_string_equal(fake_divvyd_asked(), "");
 }
 
@@ -505,6 +524,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(test_status_is_passed_on, set_up),
 		cmocka_unit_test_setup(test_request, set_up),
 		cmocka_unit_test_setup(test_bad_options, set_up),
+		cmocka_unit_test_setup(test_options_that_contradict, set_up),
 		cmocka_unit_test_setup(test_not_to_be_run, set_up),
 		cmocka_unit_test_setup(test_environment, set_up),
 		cmocka_unit_test_setup(test_cpus, set_up),

@@ -92,7 +92,7 @@ static void test_refusal_comes_through(void **state)
 /* A name goes into a path: nothing but a name may. */
 static void test_names_are_checked(void **state)
 {
-	static const char *const bad[] = {"a/b", "..", "", "a b", "x?y", "é"};
+	static const char *const bad[] = {"a/b", "..", "a b", "x?y", "é"};
 	struct fake_run run;
 
 	fake_divvyd(NULL, 0);
@@ -106,15 +106,85 @@ static void test_names_are_checked(void **state)
 
 static void test_numbers_are_checked(void **state)
 {
-	static const char *const bad[] = {
-		"", "x", "3x", "-1", "+1", "1001", "99999999999999999999"};
+	static const char *const bad[] = {"x", "3x", "-1", "+1", "1001", "99999999999999999999"};
 	struct fake_run run;
 
 	fake_divvyd(NULL, 0);
 	for (size_t i = 0; i < DV_ARRAY_LEN(bad); i++) {
 		FAKE_RUN(&run, "log", "--lines", bad[i]);
 		assert_int_equal(run.status, 2);
-		assert_non_null(strstr(run.err, "whole number up to 1000"));
+		assert_non_null(strstr(run.err, "is no number from 0 to 1000"));
+		fake_run_fini(&run);
+	}
+}
+
+/* Wrong usage is refused before anything is asked: it says what is allowed, and ends with 2. */
+static void test_wrong_usage(void **state)
+{
+	static const struct {
+		const char *words[5], *says;
+	} cases[] = {
+		{{"--socket=", "status"}, "option '--socket' needs a value (PATH), not an empty"},
+		{{"plan", "-o", "", "x"}, "option '--out' needs a value (PLAN), not an empty"},
+		{{"profiles", ""}, "'profiles' was given an empty word; it takes [GPU|MODEL]"},
+		{{"gpus", ""}, "it takes [GPU]"},
+		{{"release", ""}, "it takes NAME"},
+		{{"explain", "time", ""}, "it takes [TOPIC|RULE]"},
+		{{"top", "--once", "--every", "1s"},
+		 "--every goes with the live screen, and --once"},
+		{{"top", "--json", "--every", "1s"}, "and --json prints one page"},
+		{{"top", "--every", "10ms"}, "fix: write 100ms or more"},
+		{{"export", "--format", "yaml"}, "fix: write divvy or mig-parted"},
+	};
+
+	fake_divvyd(NULL, 0);
+	for (size_t i = 0; i < DV_ARRAY_LEN(cases); i++) {
+		struct fake_run run;
+
+		fake_run(&run, cases[i].words);
+		assert_int_equal(run.status, 2);
+		if (!strstr(run.err[0] ? run.err : run.out, cases[i].says))
+			fail_msg("'%s' is not in: %s%s", cases[i].says, run.out, run.err);
+		fake_run_fini(&run);
+	}
+	assert_asked("");
+}
+
+/* What cannot be had now because the device is in use in another way is not said to be usable. */
+static void test_gpu_in_use(void **state)
+{
+	static const struct {
+		const char *division, *short_line, *long_line;
+	} cases[] = {
+		{"partitions", "can do    partition\n   not now   ", "in use as partitions"},
+		{"slices", "can do    slice\n   not now   ", "in use as slices"},
+		{"whole", "can do    nothing more\n   not now   ", "in use whole"},
+	};
+	char text[1024];
+
+	for (size_t i = 0; i < DV_ARRAY_LEN(cases); i++) {
+		const struct fake_answer answers[] = {{"GET", "/v1/gpus", text, {0}}};
+		struct fake_run run;
+
+		(void)snprintf(text, sizeof(text),
+			       "{\"schema\": \"divvy/gpus/1\", \"gpus\": [{\"id\": \"0\", "
+			       "\"uuid\": \"CPU-1\", \"kind\": \"cpu\", \"model\": \"cpu-opencl\", "
+			       "\"memory_bytes\": 1073741824, \"compute_units\": 1, "
+			       "\"division\": \"%s\", \"methods\": ["
+			       "{\"name\": \"passthrough\", \"ok\": true, \"rules\": []}, "
+			       "{\"name\": \"slice\", \"ok\": true, \"rules\": []}, "
+			       "{\"name\": \"partition\", \"ok\": true, \"rules\": []}]}]}",
+			       cases[i].division);
+		fake_divvyd(answers, 1);
+		FAKE_RUN(&run, "gpus");
+		if (!strstr(run.out, cases[i].short_line))
+			fail_msg("%s: %s%s", cases[i].division, run.out, run.err);
+		assert_non_null(strstr(run.out, cases[i].long_line));
+		assert_non_null(strstr(run.out, "1 CPU,") ? "" : strstr(run.out, "1 CPU\n"));
+		fake_run_fini(&run);
+		FAKE_RUN(&run, "gpus", "0");
+		if (!strstr(run.out, cases[i].long_line))
+			fail_msg("%s: %s%s", cases[i].division, run.out, run.err);
 		fake_run_fini(&run);
 	}
 }
@@ -132,8 +202,8 @@ static void test_one_gpu(void **state)
 	fake_run_fini(&run);
 	FAKE_RUN(&run, "gpus", "rtx");
 	assert_int_equal(run.status, 3);
-	assert_string_equal(run.err, "divvy: no GPU of this machine is called 'rtx'\n"
-				     "  fix: divvy gpus\n"
+	assert_string_equal(run.err, "divvy: there is no GPU called 'rtx'\n"
+				     "  fix: `divvy gpus` lists what was found\n"
 				     "  rule: S18 (divvy explain S18)\n");
 	fake_run_fini(&run);
 	assert_asked("GET /v1/gpus\nGET /v1/gpus\n");
@@ -187,6 +257,8 @@ int main(void)
 		cmocka_unit_test(test_refusal_comes_through),
 		cmocka_unit_test(test_names_are_checked),
 		cmocka_unit_test(test_numbers_are_checked),
+		cmocka_unit_test(test_wrong_usage),
+		cmocka_unit_test(test_gpu_in_use),
 		cmocka_unit_test(test_one_gpu),
 		cmocka_unit_test(test_no_leases),
 		cmocka_unit_test(test_bad_answers),

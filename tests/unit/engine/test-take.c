@@ -234,6 +234,10 @@ static void test_bad_requests(void **state)
 	request.compute_units = 0;
 	refused(fake, &request, -EINVAL, "F12");
 	request = fake_slice("a");
+	request.method = DV_METHOD_PARTITION;
+	request.policy = DV_POLICY_LATENCY;
+	refused(fake, &request, -EINVAL, "F12");
+	request = fake_slice("a");
 	request.kind = DV_KIND_VM;
 	refused(fake, &request, -EOPNOTSUPP, "G06");
 	request = (struct dv_lease_request){
