@@ -179,9 +179,12 @@ int dv_tenants_find(int dir_fd, const struct dv_root *root, const char *lock, co
 		pid_t pid;
 
 		if (++count > ENTRIES_MOST)
-			return dv_error_rule(err, -EPERM, "S03",
-					     "the directory of locks has more than %d files",
-					     ENTRIES_MOST);
+			return dv_error_fix(err,
+					    dv_error_rule(err, -EPERM, "S03",
+							  "the directory of locks has more than %d "
+							  "files",
+							  ENTRIES_MOST),
+					    "remove what is no lock of a divvyd's there");
 		if (!is_list(entry->d_name, lock, &uid) || strcmp(entry->d_name, own) == 0)
 			continue;
 		pid = look_into(dir_fd, root, entry->d_name, uid);
