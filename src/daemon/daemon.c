@@ -112,6 +112,7 @@ static int open_parts(struct dv_daemon *daemon, const struct dv_daemon_options *
 	r = r < 0 ? r : dv_store_open(daemon->place.store, &daemon->store, err);
 	r = r < 0 ? r : open_gate(daemon, err);
 	r = r < 0 ? r : dv_workers_new(daemon->event, &workers, &daemon->workers, err);
+	r = r < 0 ? r : dv_planner_new(daemon->event, &daemon->planner, err);
 	return r < 0 ? r
 		     : dv_engine_new(daemon->store, &dv_daemon_engine_ops, daemon, &daemon->engine,
 				     err);
@@ -213,6 +214,7 @@ void dv_daemon_free(struct dv_daemon *daemon)
 		return;
 	/* First those who wait, then what they waited for. */
 	dv_http_free(daemon->http);
+	dv_planner_free(daemon->planner);
 	dv_workers_free(daemon->workers);
 	dv_launchers_fini(daemon);
 	dv_engine_free(daemon->engine);

@@ -12,6 +12,7 @@
 #include "daemon/options.h"
 #include "daemon/own.h"
 #include "daemon/place.h"
+#include "daemon/planner.h"
 #include "daemon/users.h"
 #include "daemon/worker.h"
 #include "engine/engine.h"
@@ -37,6 +38,7 @@ struct dv_daemon {
 	struct dv_engine *engine;
 	struct dv_gate *gate;
 	struct dv_workers *workers;
+	struct dv_planner *planner;
 	struct dv_http *http;
 	int listen_fd; /* http's; to see who waits */
 

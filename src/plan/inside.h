@@ -53,6 +53,7 @@ struct dv_score {
 
 struct dv_task {
 	const struct dv_plan_input *input;
+	uid_t owner; /* of what is made */
 	DV_VEC(struct dv_want) wants;
 	DV_VEC(struct dv_room) rooms; /* as they are without the fleet's own leases */
 	DV_VEC(unsigned) order;	      /* of wants: the largest first */

@@ -278,7 +278,7 @@ static int read_task(struct dv_task *task, struct dv_error *err)
 
 int dv_plan_make(const struct dv_plan_input *input, struct dv_plan *ret, struct dv_error *err)
 {
-	dv_cleanup(task_finip) struct dv_task task = {.input = input};
+	dv_cleanup(task_finip) struct dv_task task = {.input = input, .owner = input->uid};
 	dv_cleanup(packing_finip) struct dv_packing packing = {0};
 	dv_cleanup(plan_finip) struct dv_plan plan = {0};
 	int r = read_task(&task, err);

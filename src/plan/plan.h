@@ -17,6 +17,7 @@ struct dv_plan_input {
 	size_t gpu_count;
 	const struct dv_leases *leases; /* all there are, whosever they are */
 	uid_t uid;			/* who plans: the owner of what the fleet makes */
+	bool admin;			/* may plan another's fleet, and then plans for its owner */
 	const char *state;		/* hash of what was observed, put into the plan */
 };
 
@@ -34,7 +35,7 @@ struct dv_plan_input {
  * whole device is made by "whole.create". A tenant of several whole GPUs has one assignment and one
  * lease for each, called NAME, NAME.1, ...
  *
- * -EPERM (rule S15) when the fleet's leases are another user's; -E2BIG for more leases than a
- * divvyd keeps; -ENOMEM. */
+ * -EPERM (rule S15) when the fleet's leases are another user's and `admin` is not set; -E2BIG for
+ * more leases than a divvyd keeps; -ENOMEM. */
 int dv_plan_make(const struct dv_plan_input *input, struct dv_plan *ret,
 		 struct dv_error *err) DV_MUST_CHECK;

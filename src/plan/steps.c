@@ -180,7 +180,7 @@ void dv_plan_make_lease(const struct dv_task *task, const struct dv_packing *pac
 		return;
 	}
 	*ret = (struct dv_lease){
-		.uid = task->input->uid, .kind = want->tenant->kind, .method = want->method};
+		.uid = task->owner, .kind = want->tenant->kind, .method = want->method};
 	(void)dv_copy(ret->name, sizeof(ret->name), want->name);
 	(void)dv_copy(ret->fleet, sizeof(ret->fleet), task->input->fleet->name);
 	(void)dv_copy(ret->gpu_uuid, sizeof(ret->gpu_uuid), gpu->uuid);

@@ -225,7 +225,9 @@ static int find_gone(struct dv_task *task, struct dv_error *err)
 
 		if (!ours(task->input, lease))
 			continue;
-		if (lease->uid != task->input->uid)
+		if (task->input->admin)
+			task->owner = lease->uid;
+		else if (lease->uid != task->input->uid)
 			return dv_error_fix(
 				err,
 				dv_error_rule(err, -EPERM, "S15",

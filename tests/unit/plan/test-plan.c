@@ -489,6 +489,17 @@ static void test_fleet_of_another_user(void **state)
 	assert_string_equal(err.rule, "S15");
 	assert_int_equal(plan.kept, 77); /* untouched */
 	plan.kept = 0;
+	/* root plans it for its owner, and a fleet that nobody has yet for itself. */
+	world_fleet(&world, "tenants:\n  - {name: b}\n");
+	input.admin = true;
+	assert_int_equal(dv_plan_make(&input, &plan, NULL), 0);
+	assert_int_equal(plan.steps.len, 2);
+	assert_int_equal(plan.steps.items[1].lease.uid, world.leases.items[0].uid);
+	dv_plan_fini(&plan);
+	world.leases.len = 0;
+	assert_int_equal(dv_plan_make(&input, &plan, NULL), 0);
+	assert_int_equal(plan.steps.len, 1);
+	assert_int_equal(plan.steps.items[0].lease.uid, 5);
 }
 
 static void test_names(void **state)
