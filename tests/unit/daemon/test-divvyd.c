@@ -423,7 +423,7 @@ static void test_broken_state(void **state)
 	assert_int_equal(write(fd, "this is no database, but it is long enough to be one", 52), 52);
 	close(fd);
 	assert_true(spawned_start(s, NULL, said, sizeof(said)));
-	assert_int_equal(spawned_wait(s), 1);
+	assert_int_equal(spawned_wait(s), 3);
 	assert_int_equal(dv_api_error_decode(said, &error, NULL), 0);
 	assert_string_equal(error.rule, "S07");
 }
