@@ -40,6 +40,8 @@ json_t *dv_api_gpu_put(const struct dv_gpu *gpu)
 	for (unsigned i = 0; i < gpu->method_count && i < DV_GPU_METHODS_MOST; i++)
 		dv_api_append(&out, methods, method_put(&gpu->methods[i]));
 	dv_api_put_json(&out, "methods", methods);
+	if (gpu->mig.mode != DV_MIG_NONE)
+		dv_api_put_json(&out, "mig", dv_api_mig_put(&gpu->mig));
 	return dv_api_done(&out);
 }
 
@@ -122,6 +124,7 @@ int dv_api_gpu_get(const struct dv_api_in *from, const json_t *value, struct dv_
 {
 	struct dv_gpu gpu = {0};
 	struct dv_api_in in;
+	const json_t *mig;
 	int64_t numa = -1;
 	int r = dv_api_enter(from, value, "an item of \"gpus\"", &in);
 
@@ -133,6 +136,9 @@ int dv_api_gpu_get(const struct dv_api_in *from, const json_t *value, struct dv_
 	r = r < 0 ? r : dv_api_get_unsigned(&in, "memory_slices", UINT32_MAX, &gpu.memory_slices);
 	r = r < 0 ? r : dv_api_get_int(&in, "numa_node", 0, INT32_MAX, &numa);
 	r = r < 0 ? r : methods_get(&in, &gpu);
+	mig = json_object_get(in.obj, "mig");
+	if (r == 0 && mig)
+		r = dv_api_mig_get(&in, mig, &gpu.mig);
 	if (r < 0)
 		return r;
 	gpu.numa_node = (int)numa;

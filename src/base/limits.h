@@ -9,6 +9,7 @@ enum {
 	DV_UUID_SIZE = 48,
 	DV_MODEL_SIZE = 64,
 	DV_RULE_SIZE = 24,
+	DV_PROFILE_SIZE = 32, /* name of a partition's profile, with its NUL */
 
 	DV_FILE_MOST = 1 << 20,	 /* bytes of a fleet, machine, rule or configuration file */
 	DV_FILE_DEPTH_MOST = 16, /* nesting of a file that a person wrote */
@@ -30,5 +31,5 @@ enum {
 	DV_SYSFS_FILE_MOST = 64 << 10,
 	DV_SYSFS_ENTRIES_MOST = 65536,
 
-	DV_WORKER_MESSAGE_MOST = 192 << 10,
+	DV_WORKER_MESSAGE_MOST = 64 << 10,
 };

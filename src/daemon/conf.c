@@ -164,7 +164,7 @@ static int read_socket(const struct section *top)
 {
 	static const char *const keys[] = {"group", "others", NULL};
 	const struct dv_yaml_node *group;
-	struct section in;
+	struct section in = {0};
 	int r = enter(top, "socket", keys, &in);
 
 	if (r <= 0)
@@ -225,7 +225,7 @@ static bool find_id(const char *name, bool group, uint32_t *ret)
 static int read_one(const struct section *list, const struct dv_yaml_node *key, bool group)
 {
 	struct dv_config_quota entry = {.group = group, .quota = list->config->quota};
-	struct section in;
+	struct section in = {0};
 	int r;
 
 	if (!find_id(key->text, group, &entry.id))
@@ -263,7 +263,7 @@ static int read_list(const struct section *quotas, const char *key, bool group)
 static int read_quotas(const struct section *top)
 {
 	static const char *const keys[] = {"default", "users", "groups", NULL};
-	struct section quotas, in;
+	struct section quotas = {0}, in = {0};
 	int r = enter(top, "quotas", keys, &quotas);
 
 	if (r <= 0)
@@ -280,7 +280,7 @@ static int read_gate(const struct section *top)
 {
 	static const char *const keys[] = {"quantum", "linger", "hold_timeout", "copies", NULL};
 	struct dv_sched_config *sched = &top->config->sched;
-	struct section in;
+	struct section in = {0};
 	int r = enter(top, "gate", keys, &in);
 
 	if (r <= 0)

@@ -27,6 +27,8 @@ struct job {
 	dv_worker_fn fn;
 	void *arg;
 	struct dv_worker_request *request; /* until it is sent */
+	struct dv_worker_answer *heard;	   /* of its answer, so far */
+	size_t heard_len;
 	pid_t pid;
 	int fd, pid_fd;
 	sd_event_source *answer, *end, *timer;
@@ -58,6 +60,7 @@ static void job_free(struct job *job)
 	if (job->pid_fd >= 0)
 		close(job->pid_fd);
 	free(job->request);
+	free(job->heard);
 	free(job);
 }
 
@@ -163,28 +166,11 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 	return 0;
 }
 
-static bool readable(const struct dv_worker_answer *answer, size_t len)
+static void hear(struct job *job)
 {
-	return len >= sizeof(*answer) && answer->build == dv_worker_build() && answer->r <= 0 &&
-	       answer->gpu_count <= DV_WORKER_GPUS_MOST &&
-	       answer->holder_count <= DV_WORKER_HOLDERS_MOST &&
-	       len == sizeof(*answer) + answer->gpu_count * sizeof(struct dv_gpu) +
-			       answer->holder_count * sizeof(struct dv_holder);
-}
+	const struct dv_worker_answer *answer = job->heard;
+	struct dv_worker_outcome outcome = {.r = answer->r, .err = &answer->err};
 
-static void hear(struct job *job, const struct dv_worker_answer *answer, size_t len)
-{
-	struct dv_worker_outcome outcome = {0};
-	struct dv_error err = {0};
-
-	if (!readable(answer, len)) {
-		dv_error_set(&err, -EPROTO,
-			     "the worker's answer cannot be read: is it of this version of divvy?");
-		tell_failure(job, err.code, false, &err);
-		return;
-	}
-	outcome.r = answer->r;
-	outcome.err = &answer->err;
 	outcome.gpus = (const struct dv_gpu *)(answer + 1);
 	outcome.gpu_count = answer->gpu_count;
 	outcome.holders = (const struct dv_holder *)(outcome.gpus + answer->gpu_count);
@@ -194,30 +180,49 @@ static void hear(struct job *job, const struct dv_worker_answer *answer, size_t 
 	tell(job, &outcome);
 }
 
+/* From here on it only has to go. */
+static void heard_all(struct job *job, int r, struct dv_error *err)
+{
+	(void)sd_event_source_set_enabled(job->answer, SD_EVENT_OFF);
+	arm(job, job->workers->config.kill_ms);
+	if (r < 0)
+		tell_failure(job, r, false, err);
+	else
+		hear(job);
+}
+
 static int on_answer(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct job *job = arg;
-	dv_autofree struct dv_worker_answer *answer = calloc(1, DV_WORKER_MESSAGE_MOST);
+	struct dv_error err = {0};
+	size_t room, size;
 	ssize_t n;
 
-	if (!answer) {
-		struct dv_error err = {0};
-
-		dv_error_set(&err, -ENOMEM, "no memory for a worker's answer");
+	if (!job->heard)
+		job->heard = malloc(DV_WORKER_ANSWER_MOST);
+	if (!job->heard) {
 		end_process(job);
-		tell_failure(job, err.code, false, &err);
+		heard_all(job, dv_error_set(&err, -ENOMEM, "no memory for a worker's answer"),
+			  &err);
 		return 0;
 	}
-	n = recv(fd, answer, DV_WORKER_MESSAGE_MOST, MSG_DONTWAIT | MSG_TRUNC);
+	room = DV_MIN(DV_WORKER_ANSWER_MOST - job->heard_len, (size_t)DV_WORKER_MESSAGE_MOST);
+	n = recv(fd, (char *)job->heard + job->heard_len, room, MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0)
 		return 0;
-	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	/* An empty message is the hang-up; its end says more. */
-	if (n == 0)
+	if (n == 0) {
+		(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
 		return 0;
-	/* From here on it only has to go. */
-	arm(job, job->workers->config.kill_ms);
-	hear(job, answer, (size_t)DV_MIN(n, (ssize_t)DV_WORKER_MESSAGE_MOST));
+	}
+	job->heard_len += DV_MIN((size_t)n, room);
+	size = dv_worker_answer_size(job->heard, job->heard_len);
+	if (size && (size_t)n <= room && job->heard_len < size)
+		return 0;
+	if ((size_t)n > room || job->heard_len != size)
+		dv_error_set(&err, -EPROTO,
+			     "the worker's answer cannot be read: is it of this version of divvy?");
+	heard_all(job, err.code, &err);
 	return 0;
 }
 

@@ -39,9 +39,9 @@ struct dv_tenant {
 	enum dv_method method; /* DV_METHOD_NONE: advised */
 	enum dv_policy policy;
 	bool policy_set;
-	char profile[32]; /* an exact profile, or "" */
-	int start;	  /* an exact place of the profile, or -1 */
-	int line, column; /* of the tenant in the file */
+	char profile[DV_PROFILE_SIZE]; /* an exact profile, or "" */
+	int start;		       /* an exact place of the profile, or -1 */
+	int line, column;	       /* of the tenant in the file */
 };
 
 struct dv_fleet {

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "model/method.h"
+#include "model/mig.h"
 
 enum dv_gpu_kind {
 	DV_GPU_CPU,
@@ -45,6 +46,8 @@ struct dv_gpu {
 	char quarantine[192]; /* why nothing new is placed on it, or "" */
 	unsigned method_count;
 	struct dv_gpu_method methods[DV_GPU_METHODS_MOST];
+
+	struct dv_mig mig; /* mode DV_MIG_NONE where there is no such thing */
 
 	/* Of the CPU device, as the worker found it; in no document. */
 	unsigned cpu_count;	     /* as many as compute_units */

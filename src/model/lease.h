@@ -39,9 +39,10 @@ struct dv_lease {
 	enum dv_policy policy;
 	enum dv_lease_state state;
 	char gpu_uuid[DV_UUID_SIZE];
-	char node[DV_NODE_SIZE]; /* see model/tree.h */
-	uint64_t memory_bytes;	 /* limit; 0: none of its own (whole devices and partitions) */
-	uint32_t compute_mpct;	 /* share of time, thousandths of a percent; 0: none of its own */
+	char node[DV_NODE_SIZE];       /* see model/tree.h */
+	char profile[DV_PROFILE_SIZE]; /* of a MIG partition: "2g.20gb"; else "" */
+	uint64_t memory_bytes; /* limit; 0: none of its own (whole devices and partitions) */
+	uint32_t compute_mpct; /* share of time, thousandths of a percent; 0: none of its own */
 	bool ephemeral; /* made by `run`: goes when its launcher and its last process are gone */
 	pid_t launcher; /* of an ephemeral lease, else 0 */
 	/* What makes the launcher's pid unique (its start time, this boot), as whoever took the

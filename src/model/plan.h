@@ -13,9 +13,9 @@ struct dv_assignment {
 	enum dv_method on; /* the method of the parent node of a slice, or NONE */
 	enum dv_kind kind;
 	char gpu[16], gpu_uuid[DV_UUID_SIZE];
-	char profile[32];	 /* or "" */
-	int start, size;	 /* -1: none */
-	char node[DV_NODE_SIZE]; /* "" of a slice that is still to be made */
+	char profile[DV_PROFILE_SIZE]; /* or "" */
+	int start, size;	       /* -1: none */
+	char node[DV_NODE_SIZE];       /* "" of a slice that is still to be made */
 	uint64_t memory_bytes;
 	uint32_t compute_mpct;	 /* 0: unknown */
 	unsigned compute_slices; /* 0: none */
@@ -42,7 +42,7 @@ struct dv_step {
 	char op[32];
 	char gpu[16], gpu_uuid[DV_UUID_SIZE];
 	char node[DV_NODE_SIZE];
-	char profile[32];
+	char profile[DV_PROFILE_SIZE];
 	int start, size; /* -1: none */
 	char tenant[DV_NAME_SIZE];
 	char disturbs[4][DV_NAME_SIZE];

@@ -10,7 +10,7 @@
 	" disturb_count, lease_id"
 #define STEP_LEASE_COLUMNS                                                                         \
 	"name, fleet, uid, kind, method, policy, state, gpu_uuid, node, memory_bytes,"             \
-	" compute_mpct, ephemeral, launcher, launcher_start, created_s, nonce"
+	" compute_mpct, ephemeral, launcher, launcher_start, created_s, nonce, lease_profile"
 
 static const struct dv_column step_columns[] = {
 	DV_COLUMN(DV_COLUMN_U32, struct dv_step, id),
@@ -84,7 +84,7 @@ static int insert_step(struct dv_store *store, int64_t op, unsigned seq,
 	int rc, r = dv_sql_get(store,
 			       "INSERT INTO step(op, seq, progress, needs, disturbs, " STEP_COLUMNS
 			       ", " STEP_LEASE_COLUMNS ") VALUES(?, ?,?,?,?,"
-			       " ?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?)",
+			       " ?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?, ?)",
 			       &statement, err);
 
 	if (r < 0)

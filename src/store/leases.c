@@ -3,7 +3,7 @@
 
 #define LEASE_COLUMNS                                                                              \
 	"name, fleet, uid, kind, method, policy, state, gpu_uuid, node, memory_bytes,"             \
-	" compute_mpct, ephemeral, launcher, launcher_start, created_s, nonce"
+	" compute_mpct, ephemeral, launcher, launcher_start, created_s, nonce, lease_profile"
 
 const struct dv_column dv_lease_columns[DV_LEASE_COLUMN_COUNT] = {
 	DV_COLUMN(DV_COLUMN_TEXT, struct dv_lease, name),
@@ -22,6 +22,7 @@ const struct dv_column dv_lease_columns[DV_LEASE_COLUMN_COUNT] = {
 	DV_COLUMN(DV_COLUMN_U64, struct dv_lease, launcher_start),
 	DV_COLUMN(DV_COLUMN_I64, struct dv_lease, created_s),
 	DV_COLUMN(DV_COLUMN_TEXT, struct dv_lease, nonce),
+	DV_COLUMN(DV_COLUMN_TEXT, struct dv_lease, profile),
 };
 
 _Static_assert(sizeof(uid_t) == 4 && sizeof(pid_t) == 4, "columns hold them as 32 bits");
@@ -56,7 +57,7 @@ static int insert(struct dv_store *store, const struct dv_lease *lease, struct d
 	dv_cleanup(dv_sql_done) sqlite3_stmt *statement = NULL;
 	int rc, r = dv_sql_get(store,
 			       "INSERT INTO lease(id, " LEASE_COLUMNS
-			       ") VALUES(?, ?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?)",
+			       ") VALUES(?, ?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?, ?)",
 			       &statement, err);
 
 	if (r < 0)

@@ -48,7 +48,7 @@ struct dv_column {
 
 /* The columns of a lease, from its name to its nonce (LEASE_COLUMNS); its id goes before them. */
 extern const struct dv_column dv_lease_columns[];
-enum { DV_LEASE_COLUMN_COUNT = 16 };
+enum { DV_LEASE_COLUMN_COUNT = 17 };
 
 /* Report a failing result of SQLite; `doing` says what was tried. */
 int dv_sql_fail(struct dv_store *store, int rc, const char *doing, struct dv_error *err);

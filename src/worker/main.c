@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "worker/act.h"
 #include "worker/drop.h"
@@ -43,6 +42,22 @@ static bool asked_for(void)
 	return poll(&poll_fd, 1, 0) == 0 || !(poll_fd.revents & (POLLHUP | POLLERR));
 }
 
+static int send_whole(const char *data, size_t len)
+{
+	int room = DV_WORKER_MESSAGE_MOST;
+
+	(void)setsockopt(DV_WORKER_FD, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	for (size_t at = 0; at < len;) {
+		ssize_t n = send(DV_WORKER_FD, data + at,
+				 DV_MIN(len - at, (size_t)DV_WORKER_MESSAGE_MOST), MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		at += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
 static int answer(int r, const struct dv_error *err, const struct dv_worker_result *result)
 {
 	struct dv_worker_answer answer = {.build = dv_worker_build(),
@@ -52,20 +67,18 @@ static int answer(int r, const struct dv_error *err, const struct dv_worker_resu
 					  .holder_count = (unsigned)result->holders.len,
 					  .holders_more = result->found.more,
 					  .holders_unreadable = result->found.unreadable};
-	struct iovec parts[] = {
-		{&answer, sizeof(answer)},
-		{result->gpus.items, result->gpus.len * sizeof(*result->gpus.items)},
-		{result->holders.items, result->holders.len * sizeof(*result->holders.items)},
-	};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = DV_ARRAY_LEN(parts)};
-	int room = DV_WORKER_MESSAGE_MOST;
-	ssize_t n;
+	const size_t gpus = result->gpus.len * sizeof(*result->gpus.items);
+	const size_t holders = result->holders.len * sizeof(*result->holders.items);
+	dv_autofree char *whole = malloc(sizeof(answer) + gpus + holders);
 
-	(void)setsockopt(DV_WORKER_FD, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	do
-		n = sendmsg(DV_WORKER_FD, &message, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	if (!whole)
+		return -ENOMEM;
+	memcpy(whole, &answer, sizeof(answer));
+	if (gpus)
+		memcpy(whole + sizeof(answer), result->gpus.items, gpus);
+	if (holders)
+		memcpy(whole + sizeof(answer) + gpus, result->holders.items, holders);
+	return send_whole(whole, sizeof(answer) + gpus + holders);
 }
 
 static int work(const struct dv_worker_request *request, struct dv_worker_result *ret,

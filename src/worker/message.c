@@ -13,3 +13,13 @@ uint64_t dv_worker_build(void)
 
 	return dv_hash(hash, sizes, sizeof(sizes));
 }
+
+size_t dv_worker_answer_size(const struct dv_worker_answer *answer, size_t len)
+{
+	if (len < sizeof(*answer) || answer->build != dv_worker_build() || answer->r > 0 ||
+	    answer->gpu_count > DV_WORKER_GPUS_MOST ||
+	    answer->holder_count > DV_WORKER_HOLDERS_MOST)
+		return 0;
+	return sizeof(*answer) + answer->gpu_count * sizeof(struct dv_gpu) +
+	       answer->holder_count * sizeof(struct dv_holder);
+}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fixed records between divvyd and its worker, over a SOCK_SEQPACKET socketpair on descriptor 3.
  * Both ends are one build: `build` is compared, then the structs are taken as they are. One
- * request, one answer, then the worker ends. An answer is one message: struct dv_worker_answer,
- * then its items. */
+ * request, one answer, then the worker ends. A request is one message. An answer is struct
+ * dv_worker_answer, then its items, cut into messages of DV_WORKER_MESSAGE_MOST bytes and a last
+ * one of what is left. */
 #pragma once
 
 #include <assert.h>
@@ -53,12 +54,16 @@ struct dv_worker_answer {
 };
 
 static_assert(sizeof(struct dv_worker_request) <= DV_WORKER_MESSAGE_MOST, "a request fits");
-static_assert(sizeof(struct dv_worker_answer) + DV_WORKER_GPUS_MOST * sizeof(struct dv_gpu) <=
-		      DV_WORKER_MESSAGE_MOST,
-	      "an answer full of GPUs fits");
-static_assert(sizeof(struct dv_worker_answer) + DV_WORKER_HOLDERS_MOST * sizeof(struct dv_holder) <=
-		      DV_WORKER_MESSAGE_MOST,
-	      "an answer full of holders fits");
+static_assert(sizeof(struct dv_worker_answer) <= DV_WORKER_MESSAGE_MOST, "the head is whole");
+
+/* An answer full of GPUs and of holders. */
+#define DV_WORKER_ANSWER_MOST                                                                      \
+	(sizeof(struct dv_worker_answer) + DV_WORKER_GPUS_MOST * sizeof(struct dv_gpu) +           \
+	 DV_WORKER_HOLDERS_MOST * sizeof(struct dv_holder))
+
+/* How long the whole answer is, by its first message of `len` bytes; 0 when that is no answer of
+ * this build. */
+size_t dv_worker_answer_size(const struct dv_worker_answer *answer, size_t len);
 
 /* Same in both ends of one build: version and the sizes of the records. */
 uint64_t dv_worker_build(void);

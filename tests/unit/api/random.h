@@ -63,6 +63,7 @@ static inline void random_lease(struct dv_lease *lease)
 	lease->state = (enum dv_lease_state)random_below(DV_LEASE_STATE_COUNT);
 	random_text(lease->gpu_uuid, sizeof(lease->gpu_uuid), 1);
 	random_text(lease->node, sizeof(lease->node), 0);
+	random_text(lease->profile, sizeof(lease->profile), 0);
 	lease->memory_bytes = random_bytes_count();
 	lease->compute_mpct = (uint32_t)random_below(DV_MPCT_WHOLE + 1);
 	lease->ephemeral = random_below(2);
@@ -87,6 +88,54 @@ static inline void random_lease(struct dv_lease *lease)
 	}
 }
 
+static inline void random_mig(struct dv_mig *mig)
+{
+	mig->mode = (enum dv_mig_mode)(1 + random_below(DV_MIG_MODE_COUNT - 1));
+	mig->minor = (uint32_t)random_below(UINT32_MAX);
+	mig->cells = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
+	mig->compute_slices = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
+	mig->resets = random_below(2);
+	mig->profile_count = (unsigned)random_below(DV_MIG_PROFILES_MOST + 1);
+	for (unsigned i = 0; i < mig->profile_count; i++) {
+		struct dv_mig_profile *profile = &mig->profiles[i];
+
+		random_text(profile->name, sizeof(profile->name), 1);
+		profile->id = (uint32_t)random_below(UINT32_MAX);
+		profile->memory_mib = (uint32_t)random_below(UINT32_MAX);
+		profile->starts = (uint32_t)random_below(UINT32_MAX);
+		profile->multiprocessors = (uint16_t)random_below(UINT16_MAX);
+		profile->size = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
+		profile->compute_slices = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
+		profile->most = (uint8_t)random_below(UINT8_MAX);
+		for (unsigned k = 0; k < DV_MIG_ENGINE_COUNT; k++)
+			profile->engines[k] = (uint8_t)random_below(UINT8_MAX);
+		profile->graphics = random_below(2);
+		profile->memory_derived = random_below(2);
+	}
+	mig->instance_count = (unsigned)random_below(DV_MIG_INSTANCES_MOST + 1);
+	for (unsigned i = 0; i < mig->instance_count; i++) {
+		struct dv_mig_instance *instance = &mig->instances[i];
+
+		random_text(instance->profile, sizeof(instance->profile), 0);
+		instance->id = (uint32_t)random_below(UINT32_MAX);
+		instance->profile_id = (uint32_t)random_below(UINT32_MAX);
+		instance->start = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
+		instance->size = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
+		instance->holder_count = (uint16_t)random_below(UINT16_MAX);
+	}
+	mig->compute_count = (unsigned)random_below(DV_MIG_COMPUTES_MOST + 1);
+	for (unsigned i = 0; i < mig->compute_count; i++) {
+		struct dv_mig_compute *compute = &mig->computes[i];
+
+		random_text(compute->uuid, sizeof(compute->uuid), 1);
+		compute->instance = (uint32_t)random_below(UINT32_MAX);
+		compute->id = (uint32_t)random_below(UINT32_MAX);
+		compute->profile_id = (uint32_t)random_below(UINT32_MAX);
+		compute->start = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
+		compute->size = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
+	}
+}
+
 static inline void random_gpu(struct dv_gpu *gpu)
 {
 	memset(gpu, 0, sizeof(*gpu));
@@ -103,6 +152,8 @@ static inline void random_gpu(struct dv_gpu *gpu)
 	random_text(gpu->driver, sizeof(gpu->driver), 0);
 	random_text(gpu->owned_by, sizeof(gpu->owned_by), 0);
 	random_text(gpu->quarantine, sizeof(gpu->quarantine), 0);
+	if (random_below(2))
+		random_mig(&gpu->mig);
 	gpu->method_count = (unsigned)random_below(DV_GPU_METHODS_MOST + 1);
 	for (unsigned i = 0; i < gpu->method_count; i++) {
 		struct dv_gpu_method *method = &gpu->methods[i];

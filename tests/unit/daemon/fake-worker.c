@@ -12,8 +12,21 @@ extern char **environ;
 static struct dv_worker_request request;
 static struct {
 	struct dv_worker_answer head;
-	struct dv_gpu gpus[2];
+	struct dv_gpu gpus[DV_WORKER_GPUS_MOST];
 } answer;
+
+/* As many messages as it takes, at most `most` of them. */
+static int say_in_parts(size_t len, unsigned most)
+{
+	for (size_t at = 0; at < len && most > 0; most--) {
+		size_t part = DV_MIN(len - at, (size_t)DV_WORKER_MESSAGE_MOST);
+
+		if (send(DV_WORKER_FD, (const char *)&answer + at, part, 0) != (ssize_t)part)
+			return 1;
+		at += part;
+	}
+	return 0;
+}
 
 static int say(size_t len)
 {
@@ -40,25 +53,34 @@ int main(void)
 	answer.gpus[0] = request.gpu;
 	answer.gpus[1] = request.gpu;
 	if (strcmp(request.gpu.product, "good") == 0)
-		return as_promised() ? say(sizeof(answer)) : 4;
+		return as_promised() ? say(sizeof(answer.head) + 2 * sizeof(answer.gpus[0])) : 4;
 	if (strcmp(request.gpu.product, "refuse") == 0) {
 		answer.head.gpu_count = 0;
 		answer.head.r = dv_error_rule(&answer.head.err, -EBUSY, "S02", "it is taken");
 		return say(sizeof(answer.head));
 	}
 	if (strcmp(request.gpu.product, "lie") == 0) {
-		answer.head.gpu_count = 7;
-		return say(sizeof(answer));
+		answer.head.gpu_count = 1;
+		return say(sizeof(answer.head) + 2 * sizeof(answer.gpus[0]));
 	}
 	if (strcmp(request.gpu.product, "old") == 0) {
 		answer.head.build++;
-		return say(sizeof(answer));
+		return say(sizeof(answer.head));
+	}
+	if (strcmp(request.gpu.product, "full") == 0 || strcmp(request.gpu.product, "cut") == 0) {
+		answer.head.gpu_count = DV_WORKER_GPUS_MOST;
+		for (unsigned i = 0; i < DV_WORKER_GPUS_MOST; i++) {
+			answer.gpus[i] = request.gpu;
+			answer.gpus[i].compute_units = i;
+		}
+		return say_in_parts(sizeof(answer), request.gpu.product[0] == 'f' ? 1000 : 2);
 	}
 	if (strcmp(request.gpu.product, "short") == 0)
 		return say(8);
 	if (strcmp(request.gpu.product, "crash") == 0)
 		raise(SIGKILL);
-	if (strcmp(request.gpu.product, "linger") == 0 && say(sizeof(answer)) != 0)
+	if (strcmp(request.gpu.product, "linger") == 0 &&
+	    say(sizeof(answer.head) + 2 * sizeof(answer.gpus[0])) != 0)
 		return 1;
 	if (strcmp(request.gpu.product, "hang") == 0 || strcmp(request.gpu.product, "linger") == 0)
 		for (;;)

@@ -13,6 +13,7 @@
 static const char *fake_worker; /* its path */
 
 struct seen {
+	unsigned units; /* of its last GPU */
 	unsigned count;
 	int r;
 	bool left_behind;
@@ -66,6 +67,8 @@ static void on_done(void *arg, const struct dv_worker_outcome *outcome)
 	seen->r = outcome->r;
 	seen->left_behind = outcome->left_behind;
 	seen->gpu_count = outcome->gpu_count;
+	if (outcome->gpu_count)
+		seen->units = outcome->gpus[outcome->gpu_count - 1].compute_units;
 	if (outcome->gpu_count)
 		memcpy(seen->uuid, outcome->gpus[outcome->gpu_count - 1].uuid, sizeof(seen->uuid));
 	(void)snprintf(seen->msg, sizeof(seen->msg), "%s", outcome->err ? outcome->err->msg : "");
@@ -130,6 +133,20 @@ static void test_bad_answers(void **state)
 		assert_int_equal(seen.gpu_count, 0);
 		assert_non_null(strstr(seen.msg, "cannot be read"));
 	}
+}
+
+/* An answer of many messages is heard whole, or not at all. */
+static void test_many_messages(void **state)
+{
+	struct seen seen = ask(*state, "full");
+
+	assert_true(DV_WORKER_GPUS_MOST * sizeof(struct dv_gpu) > 2 * DV_WORKER_MESSAGE_MOST);
+	assert_int_equal(seen.r, 0);
+	assert_int_equal(seen.gpu_count, DV_WORKER_GPUS_MOST);
+	assert_int_equal(seen.units, DV_WORKER_GPUS_MOST - 1);
+	seen = ask(*state, "cut");
+	assert_int_equal(seen.r, -EPROTO);
+	assert_int_equal(seen.gpu_count, 0);
 }
 
 static void test_ends_without_answer(void **state)
@@ -217,6 +234,7 @@ int main(int argc, char **argv)
 		T(test_good),
 		T(test_refusal),
 		T(test_bad_answers),
+		T(test_many_messages),
 		T(test_ends_without_answer),
 		T(test_hangs),
 		T(test_lingers),

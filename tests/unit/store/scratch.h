@@ -65,6 +65,7 @@ static inline struct dv_lease sample_lease(const char *name)
 		.launcher_start = UINT64_MAX - 3,
 		.created_s = 1700000000,
 		.nonce = "00112233445566778899aabbccddeeff",
+		.profile = "1g.10gb+me",
 	};
 
 	(void)snprintf(lease.name, sizeof(lease.name), "%s", name);
@@ -81,5 +82,5 @@ static inline int same_lease(const struct dv_lease *a, const struct dv_lease *b)
 	       a->memory_bytes == b->memory_bytes && a->compute_mpct == b->compute_mpct &&
 	       a->ephemeral == b->ephemeral && a->launcher == b->launcher &&
 	       a->launcher_start == b->launcher_start && a->created_s == b->created_s &&
-	       strcmp(a->nonce, b->nonce) == 0;
+	       strcmp(a->nonce, b->nonce) == 0 && strcmp(a->profile, b->profile) == 0;
 }

@@ -26,7 +26,7 @@ struct run {
 };
 
 static union {
-	char bytes[DV_WORKER_MESSAGE_MOST + 1];
+	char bytes[DV_WORKER_ANSWER_MOST + DV_WORKER_MESSAGE_MOST];
 	struct dv_worker_answer answer;
 } buffer;
 
@@ -60,6 +60,19 @@ static pid_t start(int *ret_fd, bool quiet)
 	return pid;
 }
 
+/* All messages up to the hang-up, one behind the other. */
+static ssize_t recv_all(int fd)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, buffer.bytes + len, DV_WORKER_MESSAGE_MOST, 0)) > 0) {
+		len += (size_t)n;
+		assert_true(len <= DV_WORKER_ANSWER_MOST);
+	}
+	return n < 0 ? n : (ssize_t)len;
+}
+
 /* Send `len` bytes and take what comes. */
 static void talk(const void *request, size_t len, struct run *ret)
 {
@@ -70,7 +83,7 @@ static void talk(const void *request, size_t len, struct run *ret)
 	memset(ret, 0, sizeof(*ret));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	assert_int_equal(send(fd, request, len, MSG_NOSIGNAL), len);
-	ret->len = recv(fd, buffer.bytes, sizeof(buffer.bytes), 0);
+	ret->len = recv_all(fd);
 	close(fd);
 	assert_int_equal(waitpid(pid, &ret->status, 0), pid);
 	assert_true(ret->len >= (ssize_t)sizeof(ret->answer));

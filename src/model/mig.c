@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/mig.h"
+
+#include <string.h>
+
+#include "model/word.h"
+
+static const char *const modes[DV_MIG_MODE_COUNT + 1] = {
+	[DV_MIG_NONE] = "none",
+	[DV_MIG_OFF] = "off",
+	[DV_MIG_ON] = "on",
+	[DV_MIG_TURNING_ON] = "turning-on",
+	[DV_MIG_TURNING_OFF] = "turning-off",
+};
+
+const char *dv_mig_mode_name(enum dv_mig_mode mode)
+{
+	return (unsigned)mode < DV_MIG_MODE_COUNT ? modes[mode] : "unknown";
+}
+
+int dv_mig_mode_parse(const char *name, enum dv_mig_mode *ret, struct dv_error *err)
+{
+	int i = dv_word_parse("MIG mode", modes, name, err);
+
+	if (i < 0)
+		return i;
+	*ret = (enum dv_mig_mode)i;
+	return 0;
+}
+
+const struct dv_mig_profile *dv_mig_find(const struct dv_mig *mig, const char *name)
+{
+	for (unsigned i = 0; i < mig->profile_count; i++)
+		if (strcmp(mig->profiles[i].name, name) == 0)
+			return &mig->profiles[i];
+	return NULL;
+}
+
+const struct dv_mig_profile *dv_mig_find_id(const struct dv_mig *mig, uint32_t id)
+{
+	for (unsigned i = 0; i < mig->profile_count; i++)
+		if (mig->profiles[i].id == id)
+			return &mig->profiles[i];
+	return NULL;
+}
+
+const struct dv_mig_instance *dv_mig_instance_at(const struct dv_mig *mig, uint32_t start,
+						 uint32_t size)
+{
+	for (unsigned i = 0; i < mig->instance_count; i++)
+		if (mig->instances[i].start == start && mig->instances[i].size == size)
+			return &mig->instances[i];
+	return NULL;
+}
+
+const struct dv_mig_compute *dv_mig_compute_of(const struct dv_mig *mig, uint32_t instance)
+{
+	for (unsigned i = 0; i < mig->compute_count; i++)
+		if (mig->computes[i].instance == instance)
+			return &mig->computes[i];
+	return NULL;
+}
