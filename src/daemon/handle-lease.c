@@ -287,6 +287,21 @@ static void share(struct dv_daemon *daemon, const struct dv_lease *lease,
 		dv_launcher_watch(daemon, lease, who->pid, fd);
 }
 
+static int check_ready(const struct dv_lease *lease, struct dv_error *err)
+{
+	const char *what = dv_lease_state_name(lease->state);
+
+	if (lease->state != DV_LEASE_PENDING && lease->state != DV_LEASE_RELEASING &&
+	    lease->state != DV_LEASE_BROKEN)
+		return 0;
+	dv_error_rule(err, -EBUSY, "S20", "nothing can be started in the lease %s: it is %s",
+		      lease->name, what);
+	if (lease->state == DV_LEASE_BROKEN)
+		return dv_error_fix(err, -EBUSY, "divvy release %s, then take it anew",
+				    lease->name);
+	return dv_error_fix(err, -EBUSY, "try again in a moment");
+}
+
 void dv_handle_attach(struct dv_daemon *daemon, struct dv_request *request, const char *name)
 {
 	struct dv_error err = {0};
@@ -295,10 +310,8 @@ void dv_handle_attach(struct dv_daemon *daemon, struct dv_request *request, cons
 	char *text = NULL;
 	int r = lease ? dv_observe_leases(daemon, name, &seen, &err) : err.code;
 
-	if (r == 0 && (lease->state == DV_LEASE_PENDING || lease->state == DV_LEASE_RELEASING ||
-		       lease->state == DV_LEASE_BROKEN))
-		r = dv_error_set(&err, -EBUSY, "lease %s is %s", name,
-				 dv_lease_state_name(lease->state));
+	if (r == 0)
+		r = check_ready(lease, &err);
 	if (r == 0)
 		r = encode_grant(daemon, &seen.items[0], request->who.gid, &text, &err);
 	dv_vec_fini(&seen);

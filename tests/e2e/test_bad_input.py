@@ -22,6 +22,12 @@ FLEET = "version: 1\nname: lab\ntenants:\n  - {name: a, kind: process, needs: {m
 shown = []
 
 
+def status_of(document):
+    """Of its code; a plain failure with a rule is a refusal."""
+    status = STATUS[document["code"]]
+    return 3 if status == 1 and document["rule"] else status
+
+
 def error_document(text, where):
     """The error in it, after a look at its form."""
     try:
@@ -51,7 +57,7 @@ class Wrong:
         got = self.node.divvy("--json", *args, env=env, timeout=30, stdin=stdin)
         expect(got.status == status, f"status {status} with --json", args, got)
         document = error_document(got.out, args)
-        expect(status in (126, 127) or STATUS[document["code"]] == status, "the code is that status's", args, document)
+        expect(status in (126, 127) or status_of(document) == status, "the code is that status's", args, document)
         expect(document["rule"] == rule, f"rule {rule}", args, document)
         expect(not rule or rule in plain.err, "the text names it too", args, plain)
         for word in says:
@@ -112,21 +118,22 @@ def fleets(wrong, node):
 
 def runs(wrong, node):
     wrong(2, "F08", "run", "--name", "a/b", "--", "true", says=["a/b"])
-    wrong(2, "F08", "run", "--name", "", "--", "true")
+    wrong(2, None, "run", "--name", "", "--", "true")
     wrong(2, "F08", "run", "--name", "x" * 64, "--", "true")
     wrong(2, "F08", "run", "--name", "\033[31m", "--", "true")
     wrong(2, "F07", "run", "--memory", "64", "--", "true", says=["--memory", "64"])
     wrong(2, "F07", "run", "--compute", "20", "--", "true", says=["--compute", "25%"])
     wrong(2, "F07", "run", "--compute", "0%", "--", "true", says=["--compute"])
     wrong(2, "F11", "run", "--policy", "fair", "--", "true", says=["fair", "best-effort"])
-    wrong(2, None, "run", "--method", "mig", "--", "true", says=["slice", "mig"])
+    wrong(3, "G09", "run", "--method", "mig", "--", "true", says=["slice", "mig"])
+    wrong(2, "F12", "run", "--method", "partition", "--policy", "latency", "--", "true", says=["--policy"])
     wrong(2, None, "run")
     wrong(2, None, "run", "--memory")
     wrong(3, "G01", "run", "--memory", "999TiB", "--", "true", says=["memory"])
     wrong(3, "G02", "run", "--compute", "100%", "--", "true")
     wrong(3, "S01", "run", "--method", "passthrough", "--", "true", says=["keep"])
-    wrong(1, "S18", "run", "--gpu", "9", "--", "true", says=["9"])
-    wrong(2, None, "run", "--name", "keep", "--memory", "1MiB", "--", "true", says=["keep"])
+    wrong(3, "S18", "run", "--gpu", "9", "--", "true", says=["9"])
+    wrong(2, "F12", "run", "--name", "keep", "--memory", "1MiB", "--", "true", says=["keep"])
     wrong(127, None, "run", "--", "/nonexistent/command", says=["/nonexistent/command"])
     wrong(127, None, "run", "--", "no-such-command", says=["no-such-command"], env={"PATH": "/usr/bin:/bin"})
     wrong(126, None, "run", "--", "/etc/passwd", says=["/etc/passwd"])
@@ -138,9 +145,9 @@ def usage(wrong, node):
     wrong(2, None, "--nonsense", "status", says=["--nonsense"])
     wrong(2, None, "status", "extra", says=["status"])
     wrong(2, None, "release")
-    wrong(1, "S09", "release", "none-of-that-name", says=["none-of-that-name"])
+    wrong(3, "S09", "release", "none-of-that-name", says=["none-of-that-name"])
     wrong(2, "F08", "release", "../../v1/status")
-    wrong(1, "S18", "who", "GPU-none")
+    wrong(3, "S18", "who", "GPU-none")
     wrong(2, None, "explain", "Z99", says=["Z99"])
 
 
@@ -205,7 +212,7 @@ def divvyd_fails(status, rule, run_dir, state_dir, *more, user=None, says=()):
     os.close(say)
     with os.fdopen(hear) as f:
         document = error_document(f.read(), (run_dir, state_dir, *more, done.stderr))
-    expect(done.returncode == status == STATUS[document["code"]], f"divvyd ends with {status}", done, document)
+    expect(done.returncode == status == status_of(document), f"divvyd ends with {status}", done, document)
     expect(document["rule"] == rule, f"divvyd refuses by rule {rule}", document)
     expect(document["message"] in done.stderr, "it says so in its log", done.stderr)
     for word in says:
@@ -230,12 +237,12 @@ def state_files(node):
         database.execute("PRAGMA user_version = 999")
     database.close()
     was = digest(store)
-    divvyd_fails(1, "S06", node.run_dir, node.state_dir, says=[store])
+    divvyd_fails(3, "S06", node.run_dir, node.state_dir, says=[store])
     expect(digest(store) == was, "a newer state file is left as it is")
     for garbage in (b"no database, but long enough to look like one\n" * 200, b"SQLite format 3\0" + b"\xff" * 4096):
         with open(store, "wb") as f:
             f.write(garbage)
-        divvyd_fails(1, "S07", node.run_dir, node.state_dir, says=[store])
+        divvyd_fails(3, "S07", node.run_dir, node.state_dir, says=[store])
         expect(digest(store) == hashlib.sha256(garbage).hexdigest(), "what is no state file is left as it is")
     shutil.move(kept, store)
     node.start()
@@ -280,6 +287,19 @@ def places(second):
             divvyd_fails(3, "S03", run_dir, state_dir, user=second, says=[state_dir])
     finally:
         shutil.rmtree(top)
+
+
+def broken_lease():
+    """What could not be undone takes nothing new, and says how to be rid of it."""
+    with Node() as node:
+        expect(node.take("old", memory_mib=64, compute_pct=10)[0] == 201, "a lease")
+        node.stop()
+        with sqlite3.connect(os.path.join(node.state_dir, "state.db")) as database:
+            database.execute("UPDATE lease SET state = 'broken'")
+        database.close()
+        node.start()
+        document = Wrong(node)(3, "S20", "run", "--name", "old", "--", "true")
+        expect("divvy release old" in document["fix"], "what to do is said", document)
 
 
 def fill(path):
@@ -344,6 +364,7 @@ with Node() as a_node:
     sockets(a_wrong, a_node, other)
     state_files(a_node)
 places(other)
+broken_lease()
 full_disk()
 print("\n".join(shown))
 print(f"bad input: all held in {len(shown)} cases")
