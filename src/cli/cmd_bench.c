@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "bench/bench.h"
 #include "bench/stats.h"
@@ -27,38 +28,87 @@ static const struct dv_option options[] = {
 
 enum { QUICK_DIVIDE = 4, EXIT_FAILED = 1 };
 
-static int list_cases(struct dv_cli *cli, const char *const *prefixes, size_t count, bool quick,
-		      struct dv_error *err)
+enum { CASES_MOST = 256 };
+
+static bool is_case(const char *prefix, bool quick)
+{
+	size_t count;
+	const struct dv_bench_case *cases = dv_bench_cases(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (dv_bench_case_chosen(&cases[i], &prefix, 1) && (!quick || cases[i].quick))
+			return true;
+	return false;
+}
+
+/* Every word names a case, before anything is asked or measured. */
+static int check_cases(const struct dv_bench_options *o, struct dv_error *err)
+{
+	const char *names[CASES_MOST + 1] = {NULL}, *near;
+	size_t count;
+	const struct dv_bench_case *cases = dv_bench_cases(&count);
+	int r;
+
+	for (size_t i = 0; i < count && i < CASES_MOST; i++)
+		names[i] = cases[i].name;
+	for (size_t i = 0; i < o->prefix_count; i++) {
+		const char *prefix = o->prefixes[i];
+
+		if (is_case(prefix, o->quick))
+			continue;
+		if (is_case(prefix, false)) {
+			r = dv_error_rule(err, -EINVAL, "F12",
+					  "no case of --quick begins with '%.64s'", prefix);
+			return dv_error_fix(err, r, "leave --quick out");
+		}
+		near = dv_nearest(prefix, names);
+		r = dv_error_rule(err, -EINVAL, "F11", "no case begins with '%.64s'%s%s%s", prefix,
+				  near ? "; is '" : "", near ? near : "", near ? "' meant?" : "");
+		return dv_error_fix(err, r, "`divvy bench --list` lists them");
+	}
+	return 0;
+}
+
+static void add_case(struct dv_json *json, const struct dv_bench_case *c)
+{
+	dv_json_object(json, NULL);
+	dv_json_text(json, "case", c->name);
+	dv_json_text(json, "what", c->what);
+	dv_json_bool(json, "quick", c->quick);
+	dv_json_end(json);
+}
+
+static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, struct dv_error *err)
 {
 	static const struct dv_column columns[] = {{"CASE"}, {"WHAT", .least = 20}};
 	dv_cleanup(dv_table_finip) struct dv_table table = {0};
-	size_t case_count;
-	const struct dv_bench_case *cases = dv_bench_cases(&case_count);
-	struct dv_bench bench = {.version = DV_VERSION};
+	size_t count;
+	const struct dv_bench_case *cases = dv_bench_cases(&count);
 	dv_autofree char *text = NULL;
-	int r = 0;
+	struct dv_buf buf = {0};
+	struct dv_json json;
 
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
-	for (size_t i = 0; r == 0 && i < case_count; i++) {
-		struct dv_result result = {.skipped = "only listed"};
-
-		if (!dv_bench_case_chosen(&cases[i], prefixes, count) || (quick && !cases[i].quick))
+	dv_json_init(&json, &buf);
+	dv_json_object(&json, NULL);
+	dv_json_text(&json, "schema", "divvy/cases/1");
+	dv_json_array(&json, "cases");
+	for (size_t i = 0; i < count; i++) {
+		if (!dv_bench_case_chosen(&cases[i], o->prefixes, o->prefix_count) ||
+		    (o->quick && !cases[i].quick))
 			continue;
 		dv_table_add(&table, "%s", cases[i].name);
 		dv_table_add(&table, "%s", cases[i].what);
-		(void)dv_copy(result.name, sizeof(result.name), cases[i].name);
-		r = dv_vec_push(&bench.results, result);
+		add_case(&json, &cases[i]);
 	}
-	if (r < 0)
-		r = dv_error_set(err, -ENOMEM, "no memory to list cases");
-	else if (cli->json)
-		r = dv_api_bench_encode(&bench, &text, err);
-	else
-		r = dv_table_print(&table, &cli->out, 0, err);
-	if (r == 0 && cli->json)
-		dv_outf(&cli->out, "%s\n", text);
-	dv_vec_fini(&bench.results);
-	return r;
+	dv_json_end(&json);
+	dv_json_end(&json);
+	if (dv_buf_take(&buf, &text) < 0)
+		return dv_error_set(err, -ENOMEM, "no memory to list cases");
+	if (!cli->json)
+		return dv_table_print(&table, &cli->out, 0, err);
+	dv_remote_print(cli, text);
+	return 0;
 }
 
 /* One line for each case as it goes, on the messages' side, so that a pipe gets only the table. */
@@ -118,8 +168,10 @@ static int look(struct dv_cli *cli, struct dv_bench *bench, struct dv_error *err
 		if (status.gpus.items[i].kind == DV_GPU_CPU)
 			device = &status.gpus.items[i];
 	if (!device)
-		return dv_error_rule(err, -ENODEV, "G05",
-				     "there is no OpenCL device to measure on");
+		return dv_error_fix(err,
+				    dv_error_rule(err, -ENODEV, "G05",
+						  "there is no OpenCL device to measure on"),
+				    "`divvy status` says what was looked for");
 	for (size_t i = 0; i < status.leases.len; i++)
 		if (strcmp(status.leases.items[i].gpu_uuid, device->uuid) == 0)
 			return dv_error_fix(err,
@@ -151,8 +203,12 @@ static int parse_runs(const char *text, unsigned *ret, struct dv_error *err)
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (end == text || *end || n < 1 || n > DV_BENCH_RUNS_MOST)
-		return dv_error_set(err, -EINVAL, "--runs takes 1 to %d, not '%s'",
-				    DV_BENCH_RUNS_MOST, text);
+		return dv_error_fix(err,
+				    dv_error_set(err, -EINVAL,
+						 "--runs: '%.64s' is no number from 1 "
+						 "to %d",
+						 text, DV_BENCH_RUNS_MOST),
+				    "write a whole number, such as --runs 3");
 	*ret = (unsigned)n;
 	return 0;
 }
@@ -173,6 +229,19 @@ static int measure(struct dv_cli *cli, const struct dv_bench_options *o, struct 
 	return r;
 }
 
+/* Only what is measured is measured often, or written. */
+static int check_list(const char *const *value, struct dv_error *err)
+{
+	if (!value[OPTION_LIST] || (!value[OPTION_RUNS] && !value[OPTION_OUT]))
+		return 0;
+	return dv_error_fix(
+		err,
+		dv_error_rule(err, -EINVAL, "F12",
+			      "--list measures nothing, so there is nothing for --%s",
+			      options[value[OPTION_RUNS] ? OPTION_RUNS : OPTION_OUT].name),
+		"leave one of them out");
+}
+
 static int run_bench(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
 	const char *const *value = args->given.value;
@@ -183,11 +252,13 @@ static int run_bench(struct dv_cli *cli, const struct dv_args *args, struct dv_e
 				     .arg = cli};
 	struct dv_bench bench = {0};
 	dv_autofree char *text = NULL;
-	int r = 0;
+	int r = check_list(value, err);
 
-	if (value[OPTION_LIST])
-		return list_cases(cli, o.prefixes, o.prefix_count, o.quick, err);
-	if (value[OPTION_RUNS])
+	if (r == 0)
+		r = check_cases(&o, err);
+	if (r == 0 && value[OPTION_LIST])
+		return list_cases(cli, &o, err);
+	if (r == 0 && value[OPTION_RUNS])
 		r = parse_runs(value[OPTION_RUNS], &o.runs, err);
 	if (r == 0)
 		r = measure(cli, &o, &bench, err);

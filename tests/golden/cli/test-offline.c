@@ -47,6 +47,18 @@ static void test_explain(void **state)
 	finish("explain.txt", &page);
 }
 
+/* The list grows with the cases, so a few are compared; its schema is its own. */
+static void test_cases(void **state)
+{
+	struct dv_buf page = {0};
+
+	ADD_RUN(&page, "bench", "--list", "noisy/");
+	ADD_RUN(&page, "bench", "--list", "noisy/", "--json");
+	ADD_RUN(&page, "bench", "nosuch");
+	ADD_RUN(&page, "bench", "nosuch", "--json");
+	finish("cases.txt", &page);
+}
+
 static void test_profiles(void **state)
 {
 	const struct fake_answer answers[] = {{"GET", "/v1/gpus", fake_gpus(), {0}}};
@@ -118,6 +130,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list_of_topics),
 		cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_profiles_of_the_machine),
 		cmocka_unit_test(test_profiles_list_and_sources),

@@ -134,6 +134,13 @@ static void test_wrong_usage(void **state)
 		 "--every goes with the live screen, and --once"},
 		{{"top", "--json", "--every", "1s"}, "and --json prints one page"},
 		{{"top", "--every", "10ms"}, "fix: write 100ms or more"},
+		{{"bench", "nosuch"}, "no case begins with 'nosuch'"},
+		{{"bench", "--list", "nosuch"}, "fix: `divvy bench --list` lists them"},
+		{{"bench", "gate/", "shaer/"}, "no case begins with 'shaer/'"},
+		{{"bench", "--quick", "share/50:30:20/mixed"}, "no case of --quick begins with"},
+		{{"bench", "--runs", "17"}, "'17' is no number from 1 to 16"},
+		{{"bench", "--list", "--runs", "2"}, "nothing for --runs"},
+		{{"bench", "--list", "-o", "x"}, "nothing for --out"},
 		{{"export", "--format", "yaml"}, "fix: write divvy or mig-parted"},
 	};
 
