@@ -44,37 +44,43 @@ run apply docs/examples/demo.yaml
 run diff docs/examples/demo.yaml && echo "as wanted"
 
 bold "4. Run all five; each is an ordinary OpenCL program that wants the whole device"
-start=$(python3 -c 'import time; print(time.monotonic_ns() + 8 * 10**9)')
-for tenant in trainer service-0 service-1 notebook-0 notebook-1; do
-	seconds=12s
-	divvy run --name "$tenant" -- "$burn" --kernel 2ms --loops 40000 --for "$seconds" \
-		--start "$start" --out "$work/$tenant.record" 2>"$work/$tenant.err" &
-	eval "pid_${tenant//-/_}=$!"
+tenants="trainer service-0 service-1 notebook-0 notebook-1"
+pids=
+records=
+for tenant in $tenants; do
+	echo "\$ divvy run --name $tenant -- divvy-burn --memory 64MiB --kernel 2ms --for 18s &"
+	divvy run --name "$tenant" -- "$burn" --memory 64MiB --kernel 2ms --loops 40000 --for 18s \
+		--out "$work/$tenant.record" 2>"$work/$tenant.err" &
+	[ "$tenant" = notebook-1 ] || pids="$pids $!"
+	records="$records $tenant=$work/$tenant.record"
 done
-sleep 12
-run top --once
-
-bold "5. Kill one (notebook-1) in the middle"
-victim=$(divvy --json leases | python3 -c 'import json,sys
-print([l["pids"][0] for l in json.load(sys.stdin)["leases"] if l["name"] == "notebook-1"][0])')
-kill -9 "$victim"
+python3 tools/demo_kill.py wait "$work/run/divvyd.sock" || { cat "$work"/*.err; exit 1; }
+divvy top --once >"$work/first" # shares count from one look to the next
 sleep 3
 run top --once
+
+bold "5. Kill one of them, notebook-1, and count what the others do meanwhile"
+python3 tools/demo_kill.py kill "$work/run/divvyd.sock" notebook-1 "$work/kill.json"
+echo "Three seconds later. notebook-1 is \"ready\", with no memory and nothing running: its lease is"
+echo "the fleet's and stays for the next process. A share it still shows is from before."
+run top --once
 status=0
-for tenant in trainer service_0 service_1 notebook_0; do
-	eval "wait \$pid_$tenant" || status=$?
+for pid in $pids; do
+	wait "$pid" || status=$?
 done
-[ "$status" = 0 ] && echo "The other four ran to their end as if nothing had happened." ||
-	{ cat "$work"/*.err; exit 1; }
+[ "$status" = 0 ] || { cat "$work"/*.err; exit 1; }
+echo
+echo "The other four ran to their end. What all did in the three seconds before and after the kill:"
+python3 tools/demo_kill.py table "$work/kill.json" $records
 
 bold "6. Give everything back"
-for tenant in trainer service-0 service-1 notebook-0 notebook-1; do
+for tenant in $tenants; do
 	divvy release "$tenant"
 done
 run status
 
-bold "7. Measure: a light tenant beside a heavy neighbour, by each way of sharing"
-run bench noisy/ gate/ungated/1ms gate/50:50/1ms share/70:30/1ms/sync -o "$out/bench.json"
+bold "7. Measure: a light tenant beside a heavy neighbour, what a launch costs, limits (90 s)"
+run bench noisy/ gate/launch memory/ share/70:30/1ms/sync -o "$out/bench.json"
 divvy report "$out/bench.json" -o "$out/bench.html"
 echo
 echo "The page with the plots: $(realpath "$out/bench.html")"

@@ -97,12 +97,14 @@ static pid_t spawn(const struct dv_bench_env *env, char *const argv[], unsigned 
 	return pid;
 }
 
-/* A refusal of `divvy run`, not of the program that it ran, is no failure: this machine, or who is
- * on it, does not allow the case. */
+/* A refusal of `divvy run`, not of the program that it ran, is no failure: this machine does not
+ * allow the case. (Rules of state are about what went on before: the device is taken, or broken.)
+ */
 static int say_why(const struct dv_bench_env *env, unsigned slot, const char *what, int status,
 		   struct dv_error *err)
 {
-	static const char refusal[] = "divvy: ";
+	static const char refusal[] = "divvy: ", state_rule[] = "\n  rule: S";
+	bool refused = WIFEXITED(status) && WEXITSTATUS(status) == REFUSED;
 	dv_autofree char *text = NULL;
 	char path[192];
 
@@ -110,11 +112,12 @@ static int say_why(const struct dv_bench_env *env, unsigned slot, const char *wh
 	if (dv_file_read(path, 4096, &text, NULL, NULL) == 0) {
 		char *end = strchr(text, '\n');
 
+		refused = refused && strncmp(text, refusal, strlen(refusal)) == 0 &&
+			  !strstr(text, state_rule);
 		if (end)
 			*end = '\0';
 	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED && text &&
-	    strncmp(text, refusal, strlen(refusal)) == 0)
+	if (refused && text)
 		return dv_error_set(err, -EOPNOTSUPP, "refused: %s", text + strlen(refusal));
 	return dv_error_set(err, -EIO, "%s ended with %d%s%s", what,
 			    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),

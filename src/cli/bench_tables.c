@@ -26,6 +26,33 @@ static void number_cell(struct dv_table *table, bool there, int decimals, double
 		dv_table_add(table, "-");
 }
 
+static unsigned measured(const struct dv_cost_row *rows, unsigned count)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		n += !rows[i].skipped && !rows[i].failed;
+	return n;
+}
+
+static unsigned noisy_measured(const struct dv_rows *rows)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < rows->noisy_count; i++)
+		n += !rows->noisy[i].skipped && !rows->noisy[i].failed;
+	return n;
+}
+
+static unsigned shares_measured(const struct dv_rows *rows)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < rows->share_count; i++)
+		n += !rows->share[i].skipped && !rows->share[i].failed;
+	return n;
+}
+
 static int noisy_table(struct dv_out *out, const struct dv_rows *rows, struct dv_error *err)
 {
 	static const struct dv_column columns[] = {
@@ -197,9 +224,11 @@ int dv_bench_tables(struct dv_out *out, const struct dv_bench *bench, struct dv_
 		unsigned count;
 		int (*print)(struct dv_out *, const struct dv_rows *, struct dv_error *);
 	} tables[] = {
-		{rows->noisy_count, noisy_table},   {rows->gate_count, gate_table},
-		{rows->launch_count, launch_table}, {rows->memory_count, memory_table},
-		{rows->share_count, share_table},
+		{noisy_measured(rows), noisy_table},
+		{measured(rows->gate, rows->gate_count), gate_table},
+		{measured(rows->launch, rows->launch_count), launch_table},
+		{measured(rows->memory, rows->memory_count), memory_table},
+		{shares_measured(rows), share_table},
 	};
 	dv_outf(out, "%s, %s\n", bench->device, bench->date);
 	for (size_t i = 0; r == 0 && i < DV_ARRAY_LEN(tables); i++) {

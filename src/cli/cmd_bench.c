@@ -131,8 +131,8 @@ static void progress(void *arg, const struct dv_bench_case *c, unsigned at, unsi
 		else if (results[i].failed[0])
 			dv_outf(&cli->err, "FAILED: %s", results[i].failed);
 		else
-			dv_outf(&cli->err, "%s%s %.4g %s", i ? ", " : "", results[i].metric,
-				results[i].value, results[i].unit);
+			dv_outf(&cli->err, "%s%s %.*f %s", i ? ", " : "", results[i].metric,
+				results[i].value < 1000 ? 2 : 0, results[i].value, results[i].unit);
 	}
 	dv_outf(&cli->err, "\n");
 }

@@ -19,8 +19,8 @@ struct dv_result {
 	double baseline;   /* the same, measured without divvy in the same run */
 	unsigned n;	   /* runs; value is their median */
 	double spread;	   /* greatest less least of the runs */
-	char skipped[160]; /* why it can't be measured here, or "" */
-	char failed[160];  /* why measuring it went wrong, or "" */
+	char skipped[240]; /* why it can't be measured here, or "" */
+	char failed[240];  /* why measuring it went wrong, or "" */
 };
 
 struct dv_bench {
