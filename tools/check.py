@@ -2,12 +2,16 @@
 """Build and test in the ways the project promises, and say what passed, failed and was skipped.
 
 A stage is a build folder with its options and the suites that run in it. The closing line counts
-all stages. Names of stages as arguments run only these.
+all stages; a suite that has no tests here counts as skipped. Tests put their files below $TMPDIR,
+which is empty before a stage: what lies there afterwards was left behind, and is a failure. Names of
+stages as arguments run only these.
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
@@ -35,6 +39,25 @@ def suites_there(folder):
     return {suite.split(":")[-1] for test in json.loads(done.stdout) for suite in test["suite"]}
 
 
+def missing(suites, there):
+    """Lines for the suites that a stage names and its build does not have."""
+    lines = []
+    for suite in suites:
+        if suite in there:
+            continue
+        empty = not os.path.exists(os.path.join(TOP, "tests", suite, "meson.build"))
+        lines.append((f"suite {suite}", f"tests/{suite} has no tests yet" if empty
+                      else "this build has none of its tests"))
+    return lines
+
+
+def left_behind(folder):
+    """What tests left there, by name, a few of many; None if nothing."""
+    names = sorted(os.listdir(folder))
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else None
+
+
 def results(folder):
     path = os.path.join(TOP, folder, "meson-logs", "testlog.json")
     with open(path, encoding="utf-8") as f:
@@ -50,7 +73,8 @@ def stage(name, env, options, suites):
         return [], [(f"{name}: meson configure", "")], []
     if run(["ninja", "-C", name], env):
         return [], [(f"{name}: ninja", "")], []
-    chosen = [s for s in suites if s in suites_there(name)]
+    there = suites_there(name)
+    chosen = [s for s in suites if s in there]
     if not chosen:
         return [], [(f"{name}: no tests", "none of the suites " + ", ".join(suites))], []
     command = ["meson", "test", "-C", name, "--no-rebuild", "--print-errorlogs"]
@@ -59,14 +83,22 @@ def stage(name, env, options, suites):
     log = os.path.join(TOP, name, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
-    code = run(command, {**NOFAIL, **env})
-    passed, failed, skipped = [], [], []
+    # Short: sockets are made below it, and their paths have a limit.
+    temporary = tempfile.mkdtemp(prefix="dv", dir="/tmp")
+    os.chmod(temporary, 0o1777)  # tests run programs as other users too
+    code = run(command, {**NOFAIL, **env, "TMPDIR": temporary})
+    litter = left_behind(temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
+    passed, failed = [], []
+    skipped = [(f"{name}: {what}", why) for what, why in missing(suites, there)]
     for test in results(name):
         why = (test.get("stdout", "") + test.get("stderr", "")).strip().splitlines()
         item = (f"{name}: {test['name']}", why[-1] if why else "")
         {"OK": passed, "SKIP": skipped}.get(test["result"], failed).append(item)
     if code and not failed:
         failed.append((f"{name}: meson test", f"ended with {code}"))
+    if litter:
+        failed.append((f"{name}: tests left files behind", litter))
     return passed, failed, skipped
 
 
@@ -94,4 +126,5 @@ def main(names):
     return 1 if failed or not passed else 0
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

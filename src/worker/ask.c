@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/ask.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 
-enum { REAP_MS = 500, FTW_DESCRIPTORS = 8 };
+enum { REAP_MS = 500, FTW_DESCRIPTORS = 8, STALE_S = 600 };
+
+#define PREFIX "divvy-probe-"
 
 struct reply {
 	int r;
@@ -31,6 +36,43 @@ static void remove_directory(char *path)
 {
 	if (path[0])
 		(void)nftw(path, remove_one, FTW_DESCRIPTORS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+/* A worker that was killed could not remove its directory; no probe lasts this long. */
+static void remove_stale(const char *where)
+{
+	DIR *dir = opendir(where);
+	time_t now = time(NULL);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		char path[512];
+		struct stat st;
+
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0 ||
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    now - st.st_mtime < STALE_S ||
+		    snprintf(path, sizeof(path), "%s/%s", where, entry->d_name) >=
+			    (int)sizeof(path))
+			continue;
+		remove_directory(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* A directory for what the library writes: in divvyd's own, where that is and has room. */
+static int make_cache(char *buf, size_t size, struct dv_error *err)
+{
+	const char *own = getenv("POCL_CACHE_DIR");
+
+	if (own && *own && snprintf(buf, size, "%s/" PREFIX "XXXXXX", own) < (int)size) {
+		remove_stale(own);
+		if (mkdtemp(buf))
+			return 0;
+	}
+	(void)snprintf(buf, size, "/tmp/" PREFIX "XXXXXX");
+	return mkdtemp(buf) ? 0 : dv_error_errno(err, errno, "making a directory in /tmp");
 }
 
 static _Noreturn void child(const char *library, const char *cache, int to, pid_t parent)
@@ -117,7 +159,7 @@ int dv_worker_ask_opencl(const char *library, unsigned deadline_ms, struct dv_op
 			 struct dv_error *err)
 {
 	uint64_t deadline_ns = dv_now_ns() + deadline_ms * DV_NS_PER_MS;
-	char cache[] = "/tmp/divvy-probe-XXXXXX";
+	char cache[320];
 	struct reply reply = {0};
 	int ends[2], r, status;
 	pid_t pid, parent = getpid();
@@ -126,8 +168,9 @@ int dv_worker_ask_opencl(const char *library, unsigned deadline_ms, struct dv_op
 		return dv_error_errno(err, errno, "making a pipe");
 	dv_autoclose int from = ends[0], to = ends[1];
 
-	if (!mkdtemp(cache))
-		return dv_error_errno(err, errno, "making a directory in /tmp");
+	r = make_cache(cache, sizeof(cache), err);
+	if (r < 0)
+		return r;
 	pid = fork();
 	if (pid == 0)
 		child(library, cache, to, parent);

@@ -191,16 +191,15 @@ def sockets(wrong, node, second):
     if second is None:
         print("somebody else's socket: skipped, there is no second user")
         return
-    shared = tempfile.mkdtemp(prefix="divvy-e2e-")
-    os.chmod(shared, 0o1777)
-    path = os.path.join(shared, "divvyd.sock")
-    strange = serve(path, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", second)
-    wrong(3, "S03", "leases", socket_path=path, says=[str(second)])
-    wrong(3, "S03", "run", "--", "touch", os.path.join(shared, "ran"), socket_path=path)
-    expect(not os.path.exists(os.path.join(shared, "ran")), "and nothing was run")
-    strange.kill()
-    strange.wait()
-    shutil.rmtree(shared)
+    with tempfile.TemporaryDirectory(prefix="divvy-e2e-") as shared:
+        os.chmod(shared, 0o1777)
+        path = os.path.join(shared, "divvyd.sock")
+        strange = serve(path, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", second)
+        wrong(3, "S03", "leases", socket_path=path, says=[str(second)])
+        wrong(3, "S03", "run", "--", "touch", os.path.join(shared, "ran"), socket_path=path)
+        expect(not os.path.exists(os.path.join(shared, "ran")), "and nothing was run")
+        strange.kill()
+        strange.wait()
 
 
 def divvyd_fails(status, rule, run_dir, state_dir, *more, user=None, says=()):

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
+
 /* What dirs.c believes the user to be: these tests run as root and as a user alike. */
 static uid_t user = 1234;
 
@@ -35,10 +37,10 @@ static void test_root_is_fixed(void **state)
 
 static void test_runtime_dir_must_be_mine(void **state)
 {
-	char dir[] = "/tmp/dv-dirs-XXXXXX", buf[128], want[160];
+	char dir[48], buf[128], want[160];
 	struct stat st;
 
-	assert_non_null(mkdtemp(dir));
+	assert_int_equal(temporary_make(dir, sizeof(dir), "dirs"), 0);
 	assert_int_equal(stat(dir, &st), 0);
 	user = st.st_uid ? st.st_uid : 1234;
 	setenv("XDG_RUNTIME_DIR", dir, 1);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "base/file.h"
 #include "cli/facts.h"
 #include "config.h"
@@ -26,7 +27,7 @@ static void test_own(void **state)
 	dv_catalog_free(catalog);
 }
 
-static char dir[] = "/tmp/divvy-facts-XXXXXX";
+static char dir[48];
 
 static void put(const char *name, const char *text)
 {
@@ -64,7 +65,7 @@ static void test_wrong(void **state)
 	struct dv_catalog *catalog = NULL;
 	struct dv_error err = {0};
 
-	assert_non_null(mkdtemp(dir));
+	assert_int_equal(temporary_make(dir, sizeof(dir), "facts"), 0);
 	assert_refused(-ENOENT, "gpus");
 	put("gpus", NULL);
 	assert_refused(-ENOENT, "vgpu");

@@ -10,12 +10,13 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "api/api.h"
 #include "base/file.h"
 #include "fake-divvyd.h"
 #include "model/units.h"
 
-static char dir[] = "/tmp/divvy-plan.XXXXXX";
+static char dir[48];
 
 static const char *put(const char *name, const char *text, size_t len)
 {
@@ -276,7 +277,7 @@ int main(void)
 		cmocka_unit_test(test_export),
 	};
 
-	if (!mkdtemp(dir))
+	if (temporary_make(dir, sizeof(dir), "plan") < 0)
 		return 1;
 	return cmocka_run_group_tests_name("cli/plan", tests, NULL, clean_up);
 }

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "api/api.h"
 #include "base/file.h"
 #include "fake-divvyd.h"
@@ -315,19 +316,19 @@ static void test_measure(void **state)
 /* What the command leaves is waited for; its own status counts. */
 static void test_orphans(void **state)
 {
-	char path[] = "/tmp/divvy-run.XXXXXX", script[256];
-	dv_autoclose int fd = mkstemp(path);
+	char dir[48], path[64], script[256];
 	dv_autofree char *text = NULL;
 	struct fake_run run;
 
-	assert_true(fd >= 0);
+	assert_int_equal(temporary_make(dir, sizeof(dir), "run"), 0);
+	(void)snprintf(path, sizeof(path), "%s/said", dir);
 	(void)snprintf(script, sizeof(script), "(sleep 0.3; echo done >%s; exit 9) & exit 5", path);
 	FAKE_RUN(&run, "run", "sh", "-c", script);
 	assert_int_equal(run.status, 5);
 	assert_int_equal(dv_file_read(path, 100, &text, NULL, NULL), 0);
 	assert_string_equal(text, "done\n");
 	fake_run_fini(&run);
-	(void)unlink(path);
+	assert_int_equal(temporary_remove(dir), 0);
 }
 
 /* Send `signo` to this process (the launcher) once the command says that it is ready. */
@@ -353,7 +354,8 @@ static void test_signals_are_handed_on(void **state)
 		struct fake_run run;
 		pid_t pid;
 
-		(void)snprintf(path, sizeof(path), "/tmp/divvy-run.%d.%zu", (int)getpid(), i);
+		(void)snprintf(path, sizeof(path), "%s/divvy-run.%d.%zu", temporary_top(),
+			       (int)getpid(), i);
 		(void)unlink(path);
 		(void)snprintf(script, sizeof(script),
 			       "trap 'exit 33' %d; : >%s; for i in $(seq 600); do sleep 0.05; done",
@@ -374,7 +376,7 @@ static void test_orphans_end_when_told(void **state)
 	struct fake_run run;
 	pid_t pid;
 
-	(void)snprintf(path, sizeof(path), "/tmp/divvy-run.%d.left", (int)getpid());
+	(void)snprintf(path, sizeof(path), "%s/divvy-run.%d.left", temporary_top(), (int)getpid());
 	(void)unlink(path);
 	(void)snprintf(script, sizeof(script),
 		       "(trap '' INT TERM; until [ ! -d /proc/$$ ]; do sleep 0.02; done; : >%s; "
@@ -498,13 +500,13 @@ static int be_a_drivers_user(void)
 {
 	int signo;
 	sigset_t set;
-	char path[64] = "/tmp/divvy-run.XXXXXX", file[96];
+	char path[64], file[96];
 	void *map;
 	int fd;
 
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGUSR1);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || !mkdtemp(path))
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || temporary_make(path, sizeof(path), "run") < 0)
 		return 1;
 	(void)snprintf(file, sizeof(file), "%s/libpocl.so.2.10.0", path);
 	fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "base/file.h"
 #include "cli/topic.h"
 #include "config.h"
@@ -164,11 +165,11 @@ static void test_other_files(void **state)
 		{"other.md", "a title\n\ntext\n"},
 		{".txt", "a title\n\ntext\n"},
 	};
-	char dir[] = "/tmp/divvy-topics-XXXXXX", path[128];
+	char dir[48], path[128];
 	struct dv_topics topics = {0};
 	struct dv_error err = {0};
 
-	assert_non_null(mkdtemp(dir));
+	assert_int_equal(temporary_make(dir, sizeof(dir), "topic"), 0);
 	assert_int_equal(dv_topics_load(dir, &topics, &err), -ENOENT); /* no folder */
 	dv_error_clear(&err);
 	(void)snprintf(path, sizeof(path), "%s/explain", dir);

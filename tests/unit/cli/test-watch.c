@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "base/clock.h"
 #include "cli/cli.h"
 
@@ -84,8 +85,7 @@ static int set_up(void **state)
 	struct tree *tree = calloc(1, sizeof(*tree));
 
 	assert_non_null(tree);
-	(void)snprintf(tree->path, sizeof(tree->path), "/tmp/divvy-watch.XXXXXX");
-	assert_non_null(mkdtemp(tree->path));
+	assert_int_equal(temporary_make(tree->path, sizeof(tree->path), "watch"), 0);
 	put(tree, "etc/OpenCL/vendors/pocl.icd", "libpocl.so.2.10.0\n");
 	put(tree, "etc/OpenCL/vendors/acme.icd", "/opt/acme/libacme-ocl.so\n");
 	assert_int_equal(dv_root_open(tree->path, &tree->root, NULL), 0);
@@ -98,18 +98,13 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	struct tree *tree = *state;
 
 	dv_watch_fini(&tree->watch);
 	dv_root_fini(&tree->root);
-	assert_int_equal(nftw(tree->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(temporary_remove(tree->path), 0);
 	free(tree);
 	return 0;
 }

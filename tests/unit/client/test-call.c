@@ -19,6 +19,8 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
+
 struct server {
 	char dir[32], path[64];
 	int fd;
@@ -77,8 +79,7 @@ static int start_server(void **state)
 
 	if (!server)
 		return -1;
-	(void)snprintf(server->dir, sizeof(server->dir), "/tmp/dv-call-XXXXXX");
-	if (!mkdtemp(server->dir))
+	if (temporary_make(server->dir, sizeof(server->dir), "call") < 0)
 		return -1;
 	(void)snprintf(server->path, sizeof(server->path), "%s/s", server->dir);
 	server->fd = listen_at(server->path);
@@ -229,7 +230,7 @@ static void test_long_path(void **state)
 /* Somebody else's socket is refused before a byte is sent; only root can play somebody else. */
 static void test_foreign_socket(void **state)
 {
-	char dir[] = "/tmp/dv-foreign-XXXXXX", path[64], byte;
+	char dir[48], path[64], byte;
 	struct divvy_client *client = NULL;
 	struct divvy_error error;
 	int ready[2], r, status;
@@ -237,7 +238,7 @@ static void test_foreign_socket(void **state)
 
 	if (geteuid() != 0)
 		skip();
-	assert_non_null(mkdtemp(dir));
+	assert_int_equal(temporary_make(dir, sizeof(dir), "fgn"), 0);
 	assert_int_equal(chown(dir, 65534, 65534), 0);
 	(void)snprintf(path, sizeof(path), "%s/s", dir);
 	assert_int_equal(pipe(ready), 0);

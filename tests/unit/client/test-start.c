@@ -23,6 +23,8 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
+
 enum { NOBODY = 65534, CLIENTS = 4 };
 
 struct place {
@@ -35,8 +37,7 @@ static int setup(void **state)
 
 	if (!p)
 		return -1;
-	(void)snprintf(p->top, sizeof(p->top), "/tmp/dv-start-XXXXXX");
-	if (!mkdtemp(p->top) || chmod(p->top, 0755) < 0)
+	if (temporary_make(p->top, sizeof(p->top), "strt") < 0 || chmod(p->top, 0755) < 0)
 		return -1;
 	(void)snprintf(p->runtime, sizeof(p->runtime), "%s/runtime", p->top);
 	(void)snprintf(p->home, sizeof(p->home), "%s/home", p->top);
@@ -49,16 +50,11 @@ static int setup(void **state)
 	return chown(p->runtime, NOBODY, NOBODY) < 0 || chown(p->home, NOBODY, NOBODY) < 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	struct place *p = *state;
 
-	(void)nftw(p->top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	(void)temporary_remove(p->top);
 	free(p);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "../temporary.h"
 #include "base/where.h"
 #include "wire.h"
 
@@ -20,8 +21,7 @@ struct spawned {
 
 static inline bool spawned_dirs(struct spawned *s)
 {
-	(void)snprintf(s->top, sizeof(s->top), "/tmp/dv-divvyd-XXXXXX");
-	if (!mkdtemp(s->top) || chmod(s->top, 0755) < 0)
+	if (temporary_make(s->top, sizeof(s->top), "dvd") < 0 || chmod(s->top, 0755) < 0)
 		return false;
 	(void)snprintf(s->run, sizeof(s->run), "%s/run", s->top);
 	(void)snprintf(s->state, sizeof(s->state), "%s/state", s->top);
@@ -85,17 +85,11 @@ static inline int spawned_end(struct spawned *s, int signo)
 	return spawned_wait(s);
 }
 
-static inline int spawned_remove_one(const char *path, const struct stat *st, int type,
-				     struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static inline void spawned_fini(struct spawned *s)
 {
 	if (s->pid > 0)
 		(void)spawned_end(s, SIGKILL);
-	(void)nftw(s->top, spawned_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	(void)temporary_remove(s->top);
 }
 
 /* One request on a connection of its own; returns the HTTP status, the body is in `buf`. */

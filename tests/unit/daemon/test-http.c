@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "base/str.h"
 #include "wire.h"
 
@@ -102,8 +103,7 @@ static const struct dv_http_ops ops = {
 
 static void start(struct fixture *f)
 {
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/dv-http-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	assert_int_equal(temporary_make(f->dir, sizeof(f->dir), "http"), 0);
 	(void)snprintf(f->path, sizeof(f->path), "%s/s", f->dir);
 	assert_int_equal(pipe(f->stop_fd), 0);
 	assert_true(sd_event_new(&f->event) >= 0);

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "daemon/peer.h"
 
 static const struct dv_gpu cpu = {.id = "0", .uuid = "CPU-0123"};
@@ -36,8 +37,7 @@ static int setup(void **state)
 
 	if (!f)
 		return -1;
-	(void)snprintf(f->top, sizeof(f->top), "/tmp/dv-own-XXXXXX");
-	if (!mkdtemp(f->top) || chmod(f->top, 0755) < 0)
+	if (temporary_make(f->top, sizeof(f->top), "own") < 0 || chmod(f->top, 0755) < 0)
 		return -1;
 	(void)snprintf(f->dir, sizeof(f->dir), "%s/lock", f->top);
 	*state = f;

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "wire.h"
 
 struct fixture {
@@ -26,8 +27,7 @@ static int setup(void **state)
 
 	if (!f)
 		return -1;
-	(void)snprintf(f->top, sizeof(f->top), "/tmp/dv-place-XXXXXX");
-	if (!mkdtemp(f->top))
+	if (temporary_make(f->top, sizeof(f->top), "plc") < 0)
 		return -1;
 	(void)snprintf(f->run, sizeof(f->run), "%s/run", f->top);
 	(void)snprintf(f->state, sizeof(f->state), "%s/state", f->top);
@@ -37,15 +37,10 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	int r = nftw(f->top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	int r = temporary_remove(f->top);
 
 	free(f);
 	return r;

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
+
 static const char *fake_worker; /* its path */
 
 struct seen {
@@ -34,7 +36,7 @@ static int setup(void **state)
 	if (!f)
 		return -1;
 	f->config = (struct dv_workers_config){.program = fake_worker,
-					       .cache_dir = "/tmp",
+					       .cache_dir = temporary_top(),
 					       .probe_ms = 20000,
 					       .step_ms = 20000,
 					       .kill_ms = 20000};

@@ -11,28 +11,24 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
+
 /* How a new cgroup directory is to look. */
 static int version;
 static const char *effective;
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
 
 void tree_init(struct tree *tree)
 {
 	struct dv_error err = {0};
 
-	(void)snprintf(tree->path, sizeof(tree->path), "/tmp/divvy-test-XXXXXX");
-	assert_non_null(mkdtemp(tree->path));
+	assert_int_equal(temporary_make(tree->path, sizeof(tree->path), "tree"), 0);
 	assert_int_equal(dv_root_open(tree->path, &tree->root, &err), 0);
 }
 
 void tree_fini(struct tree *tree)
 {
 	dv_root_fini(&tree->root);
-	assert_int_equal(nftw(tree->path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(temporary_remove(tree->path), 0);
 }
 
 static void make_parents(int root, const char *path)

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "base/clock.h"
 
 void fake_gate_init(struct fake_gate *fake, uint64_t grace_ns)
@@ -21,8 +22,7 @@ void fake_gate_init(struct fake_gate *fake, uint64_t grace_ns)
 	struct dv_gate_config config = {.reattach_grace_ns = grace_ns, .sched = dv_sched_defaults};
 	struct dv_error err = {0};
 
-	(void)snprintf(fake->dir, sizeof(fake->dir), "/tmp/dv-gate-XXXXXX");
-	assert_non_null(mkdtemp(fake->dir));
+	assert_int_equal(temporary_make(fake->dir, sizeof(fake->dir), "gate"), 0);
 	fake->run_fd = open(fake->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fake->run_fd >= 0);
 	config.sched.hold_timeout_ns = fake->hold_timeout_ns ? fake->hold_timeout_ns

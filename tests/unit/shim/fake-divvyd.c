@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../temporary.h"
+
 enum { CLIENTS = 64 };
 
 struct client {
@@ -332,6 +334,17 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static bool make_dir(struct fake *fake)
+{
+	const char *below = getenv(FAKE_DIR);
+
+	if (!below)
+		return temporary_make(fake->dir, sizeof(fake->dir), "fake") == 0;
+	return snprintf(fake->dir, sizeof(fake->dir), "%s/XXXXXX", below) <
+		       (int)sizeof(fake->dir) &&
+	       mkdtemp(fake->dir);
+}
+
 struct fake *fake_start(const struct fake_config *config)
 {
 	struct fake *fake = calloc(1, sizeof(*fake));
@@ -344,9 +357,8 @@ struct fake *fake_start(const struct fake_config *config)
 	pthread_mutex_init(&fake->lock, NULL);
 	for (int i = 0; i < CLIENTS; i++)
 		fake->clients[i].fd = -1;
-	snprintf(fake->dir, sizeof(fake->dir), "/tmp/divvy-fake-XXXXXX");
 	fake->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fake->wake_fd < 0 || !mkdtemp(fake->dir))
+	if (fake->wake_fd < 0 || !make_dir(fake))
 		return NULL;
 	snprintf(fake->path, sizeof(fake->path), "%s/lease", fake->dir);
 	fake->listen_fd = listen_on(fake);

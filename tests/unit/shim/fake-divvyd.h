@@ -39,6 +39,9 @@ struct fake_stats {
 
 struct fake;
 
+/* The environment: below which directory its own one is made, if not $TMPDIR. */
+#define FAKE_DIR "FAKE_DIVVYD_DIR"
+
 struct fake *fake_start(const struct fake_config *config); /* NULL on failure */
 void fake_stop(struct fake *fake);
 const char *fake_path(const struct fake *fake);

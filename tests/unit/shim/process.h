@@ -3,6 +3,9 @@
  * asserts that the child ended well. CHECK ends the child at once, with the place. */
 #pragma once
 
+#include "../temporary.h"
+#include "fake-divvyd.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,14 +41,21 @@ static inline bool ended_well(pid_t pid)
 
 static inline bool in_process(void (*test)(void))
 {
+	char dir[48];
+	bool well;
 	pid_t pid;
 
+	if (temporary_make(dir, sizeof(dir), "proc") < 0)
+		return false;
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
 		alarm(30);
+		setenv(FAKE_DIR, dir, 1);
 		test();
 		_exit(0);
 	}
-	return pid > 0 && ended_well(pid);
+	well = pid > 0 && ended_well(pid);
+	/* The process may have been killed with what it had there. */
+	return temporary_remove(dir) == 0 && well;
 }

@@ -2,13 +2,13 @@
 /* A directory of its own for each test, removed with what is in it; the caller includes cmocka. */
 #pragma once
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../temporary.h"
 #include "base/error.h"
 #include "store/store.h"
 
@@ -23,8 +23,7 @@ static inline int scratch_setup(void **state)
 
 	if (!scratch)
 		return -1;
-	(void)snprintf(scratch->dir, sizeof(scratch->dir), "/tmp/divvy-store.XXXXXX");
-	if (!mkdtemp(scratch->dir))
+	if (temporary_make(scratch->dir, sizeof(scratch->dir), "store") < 0)
 		return -1;
 	(void)snprintf(scratch->path, sizeof(scratch->path), "%s/state.db", scratch->dir);
 	*state = scratch;
@@ -34,16 +33,15 @@ static inline int scratch_setup(void **state)
 static inline int scratch_teardown(void **state)
 {
 	struct scratch *scratch = *state;
-	DIR *dir = opendir(scratch->dir);
-	struct dirent *entry;
+	char lock[80];
+	int r = temporary_remove(scratch->dir);
 
-	while (dir && (entry = readdir(dir)))
-		(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	if (dir)
-		closedir(dir);
-	(void)rmdir(scratch->dir);
+	/* Of a test that takes the directory for a state file. */
+	(void)snprintf(lock, sizeof(lock), "%s-lock", scratch->dir);
+	(void)unlink(lock);
+
 	free(scratch);
-	return 0;
+	return r;
 }
 
 /* A lease in which no member has the value of another or of its type's zero. */

@@ -2,13 +2,17 @@
 /* A driver that crashes, hangs or ends the program is an answer. */
 #include "worker/ask.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "base/clock.h"
 
 static int ask(const char *mode, unsigned deadline_ms, struct dv_opencl_device *ret,
@@ -70,6 +74,46 @@ static void test_hang(void **state)
 	assert_int_equal(device.compute_units, 77);
 }
 
+static void make(const char *dir, const char *name, time_t age_s)
+{
+	const struct timespec times[] = {{.tv_sec = time(NULL) - age_s},
+					 {.tv_sec = time(NULL) - age_s}};
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static bool there(const char *dir, const char *name)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* What the library writes goes below divvyd's own directory, and does not stay; nor does what a
+ * worker left there that was killed. */
+static void test_nothing_is_left(void **state)
+{
+	struct dv_opencl_device device = {0};
+	struct dv_error err;
+	char dir[48];
+
+	assert_int_equal(temporary_make(dir, sizeof(dir), "ask"), 0);
+	make(dir, "divvy-probe-killed", 3600);
+	make(dir, "divvy-probe-running", 1);
+	make(dir, "else", 3600);
+	assert_int_equal(setenv("POCL_CACHE_DIR", dir, 1), 0);
+	assert_int_equal(ask("", 60000, &device, &err), 0);
+	assert_int_equal(unsetenv("POCL_CACHE_DIR"), 0);
+	assert_false(there(dir, "divvy-probe-killed"));
+	assert_true(there(dir, "divvy-probe-running"));
+	assert_true(there(dir, "else"));
+	assert_int_equal(temporary_remove(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -77,6 +121,7 @@ int main(void)
 		cmocka_unit_test(test_refusal_passes_through),
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_hang),
+		cmocka_unit_test(test_nothing_is_left),
 	};
 
 	return cmocka_run_group_tests_name("worker/ask", tests, NULL, NULL);
