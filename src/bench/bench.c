@@ -275,6 +275,8 @@ int dv_bench_run(struct dv_bench_env *env, const struct dv_bench_options *option
 			options->progress(options->arg, &cases[i], at, of, NULL, 0);
 		if (run_case(env, &cases[i], runs, bench) < 0)
 			return dv_error_set(err, -ENOMEM, "no memory for results");
+		if (dv_bench_stopped(env))
+			return dv_error_set(err, -EIO, "interrupted in %s", cases[i].name);
 		if (options->progress)
 			options->progress(options->arg, &cases[i], at, of,
 					  bench->results.items + before,

@@ -17,7 +17,7 @@ struct dv_bench_options {
 };
 
 /* Append to `bench->results`. A case that is refused here is a result with `skipped`, one that went
- * wrong a result with `failed`, and the others go on; only what makes every case impossible is an
- * error. */
+ * wrong a result with `failed`, and the others go on; only what makes every case impossible, and
+ * the env's `stop_fd` (-EIO), is an error. */
 int dv_bench_run(struct dv_bench_env *env, const struct dv_bench_options *options,
 		 struct dv_bench *bench, struct dv_error *err) DV_MUST_CHECK;

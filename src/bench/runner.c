@@ -52,6 +52,7 @@ int dv_bench_env_init(struct dv_bench_env *env, const char *socket, unsigned div
 	memset(env, 0, sizeof(*env));
 	env->socket = socket;
 	env->divide = divide ? divide : 1;
+	env->stop_fd = -1;
 	(void)snprintf(env->dir, sizeof(env->dir), "%s/divvy-bench-XXXXXX", tmp ? tmp : "/tmp");
 	return mkdtemp(env->dir) ? 0 : dv_error_errno(err, errno, "making %s", env->dir);
 }
@@ -67,6 +68,13 @@ void dv_bench_env_fini(struct dv_bench_env *env)
 		(void)unlink(path);
 	}
 	(void)rmdir(env->dir);
+}
+
+bool dv_bench_stopped(const struct dv_bench_env *env)
+{
+	struct pollfd fd = {.fd = env->stop_fd, .events = POLLIN};
+
+	return env->stop_fd >= 0 && poll(&fd, 1, 0) > 0;
 }
 
 /* Start a program with its output in the bench's directory; returns its pid, or negative. Without
@@ -87,6 +95,11 @@ static pid_t spawn(const struct dv_bench_env *env, char *const argv[], unsigned 
 		int out_fd = open(out ? out : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
 				  0600);
 
+		sigset_t none;
+
+		/* Whoever hears of signals by stop_fd has them blocked. */
+		(void)sigemptyset(&none);
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 		(void)setenv("POCL_AFFINITY", "1", 0);
 		if (err_fd < 0 || out_fd < 0 || dup2(out_fd, STDOUT_FILENO) < 0 ||
 		    dup2(err_fd, STDERR_FILENO) < 0)
@@ -124,19 +137,20 @@ static int say_why(const struct dv_bench_env *env, unsigned slot, const char *wh
 			    text && *text ? ": " : "", text ? text : "");
 }
 
-/* Wait for one process until `deadline_ns`, then end it. */
+/* Wait for one process until `deadline_ns`, or until all is to stop; then end it. */
 static int reap(const struct dv_bench_env *env, pid_t pid, unsigned slot, const char *what,
 		uint64_t deadline_ns, struct dv_error *err)
 {
 	dv_autoclose int fd = pidfd_open(pid, 0);
-	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
+			       {.fd = env->stop_fd, .events = POLLIN}};
 	uint64_t now = dv_now_ns();
 	int status = 0, n;
 
 	if (fd < 0)
 		return dv_error_errno(err, errno, "watching %s", what);
-	n = poll(&poll_fd, 1, now < deadline_ns ? (int)((deadline_ns - now) / DV_NS_PER_MS) : 0);
-	if (n <= 0)
+	n = poll(fds, 2, now < deadline_ns ? (int)((deadline_ns - now) / DV_NS_PER_MS) : 0);
+	if (n <= 0 || fds[1].revents)
 		(void)kill(pid, SIGTERM);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

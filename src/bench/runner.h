@@ -14,6 +14,7 @@ struct dv_bench_env {
 	const char *socket; /* of divvyd */
 	char dir[128];	    /* private, for records and messages; removed by dv_bench_env_fini */
 	unsigned divide;    /* run each case for 1/divide of its time */
+	int stop_fd;	    /* the caller's: readable when to end now, and it stays so; -1: none */
 	struct {
 		uint64_t kernel_ns, loops;
 	} kernels[DV_BENCH_KERNELS_MOST]; /* calibrated so far */
@@ -35,6 +36,9 @@ struct dv_bench_case_result {
 int dv_bench_env_init(struct dv_bench_env *env, const char *socket, unsigned divide,
 		      struct dv_error *err) DV_MUST_CHECK;
 void dv_bench_env_fini(struct dv_bench_env *env);
+
+/* Is what runs to be ended? */
+bool dv_bench_stopped(const struct dv_bench_env *env);
 
 /* -EOPNOTSUPP: the case is refused here, by a rule; any other error is a failure of the case. */
 int dv_bench_run_case(struct dv_bench_env *env, const struct dv_bench_case *c,

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -217,6 +220,7 @@ static int measure(struct dv_cli *cli, const struct dv_bench_options *o, struct 
 		   struct dv_error *err)
 {
 	struct dv_bench_env env;
+	sigset_t ends, before;
 	int r = look(cli, bench, err);
 
 	if (r == 0)
@@ -224,8 +228,19 @@ static int measure(struct dv_cli *cli, const struct dv_bench_options *o, struct 
 				      o->quick ? QUICK_DIVIDE : 1, err);
 	if (r < 0)
 		return r;
+	/* Whoever is told to end ends its tenants first, and removes what they wrote. */
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGINT);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigaddset(&ends, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &ends, &before);
+	env.stop_fd = signalfd(-1, &ends, SFD_CLOEXEC);
 	r = dv_bench_run(&env, o, bench, err);
 	dv_bench_env_fini(&env);
+	if (env.stop_fd >= 0)
+		close(env.stop_fd);
+	/* Now the signal does what it does. */
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
 

@@ -54,9 +54,24 @@ def killed(node):
     expect(page.status == 0 and "failed: a ended with 137" in page.out, "and so does the page", page)
 
 
+def told_to_end(node):
+    folder = os.path.join(node.dir, "tmp")
+    os.mkdir(folder)
+    node.env["TMPDIR"] = folder
+    bench = node.spawn("bench", "noisy/ungated", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    burns = [wait_for(lambda: running_burn(bench.pid))]
+    expect(os.listdir(folder), "its files are there")
+    bench.terminate()
+    _, messages = bench.communicate(timeout=30)
+    expect(bench.returncode == -signal.SIGTERM, "it ends by the signal", bench.returncode, messages)
+    expect(not os.listdir(folder), "and leaves no files", os.listdir(folder))
+    expect(not any(os.path.exists(f"/proc/{pid}") for pid in burns), "and no tenants")
+
+
 need_opencl()
 with Node() as a_node:
     measured(a_node)
     killed(a_node)
+    told_to_end(a_node)
     expect(a_node.leases() == {}, "no lease is left")
 print("bench: all held")

@@ -46,6 +46,30 @@ static void test_a_case_that_fails_says_why_and_the_others_go_on(void **state)
 	assert_int_equal(access(env.dir, F_OK), -1);
 }
 
+/* What is to stop does not go on with the next case. */
+static void test_stopped(void **state)
+{
+	struct dv_bench_options o = {.prefixes = prefixes, .prefix_count = 2};
+	struct dv_bench bench = {0};
+	struct dv_bench_env env;
+	struct dv_error err = {0};
+	int ends[2];
+
+	assert_int_equal(dv_bench_env_init(&env, "/nonexistent/divvyd.sock", 1, NULL), 0);
+	assert_int_equal(pipe(ends), 0);
+	env.stop_fd = ends[0];
+	assert_false(dv_bench_stopped(&env));
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	assert_true(dv_bench_stopped(&env));
+	assert_int_equal(dv_bench_run(&env, &o, &bench, &err), -EIO);
+	assert_non_null(strstr(err.msg, "interrupted in gate/launch/uncontended"));
+	assert_true(bench.results.len <= 1);
+	close(ends[0]);
+	close(ends[1]);
+	dv_vec_fini(&bench.results);
+	dv_bench_env_fini(&env);
+}
+
 static void test_no_such_case(void **state)
 {
 	static const char *const none[] = {"nothing/"};
@@ -61,6 +85,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_case_that_fails_says_why_and_the_others_go_on),
+		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_no_such_case),
 	};
 
