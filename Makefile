@@ -19,7 +19,7 @@ demo:
 	ninja -C build-release
 	tools/demo.sh build-release
 
-# All tests: lint, unit, golden, torture, end to end, with sanitizers, with gcc and clang.
+# All tests: lint, unit, golden, torture, end to end, with sanitizers, with gcc and clang, and clang-tidy.
 check:
 	tools/deps.sh build run test
 	python3 tools/check.py
@@ -46,9 +46,8 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 tidy:
-	[ -f build-clang/build.ninja ] || CC=clang meson setup build-clang --wrap-mode=nodownload
-	ninja -C build-clang
-	git ls-files 'src/*.c' | xargs clang-tidy --quiet -p build-clang
+	tools/deps.sh build test
+	python3 tools/check.py tidy
 
 install:
 	tools/deps.sh build run

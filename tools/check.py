@@ -6,6 +6,7 @@ all stages; a suite that has no tests here counts as skipped. Tests put their fi
 which is empty before a stage: what lies there afterwards was left behind, and is a failure. Names of
 stages as arguments run only these.
 """
+import concurrent.futures
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ STAGES = [
     ("build-tsan", {}, ["-Db_sanitize=thread", "-Db_lundef=false"], ["threads"]),
     ("build-clang", {"CC": "clang"}, ["-Dwerror=true"], ["unit"]),
 ]
+TIDY = "tidy"  # the last stage: clang-tidy with .clang-tidy over src/, as build-clang compiles it
 
 
 def run(command, env=None):
@@ -66,9 +68,8 @@ def results(folder):
 
 def stage(name, env, options, suites):
     """Return the lists of (test, why) that passed, failed and were skipped."""
-    if not os.path.exists(os.path.join(TOP, name, "build.ninja")):
-        if run(["meson", "setup", name, "--wrap-mode=nodownload", *options], env):
-            return [], [(f"{name}: meson setup", "")], []
+    if set_up(name, env, options):
+        return [], [(f"{name}: meson setup", "")], []
     elif run(["meson", "configure", name, "-Dtests=true", *options]):  # as `make` left it
         return [], [(f"{name}: meson configure", "")], []
     if run(["ninja", "-C", name], env):
@@ -102,21 +103,53 @@ def stage(name, env, options, suites):
     return passed, failed, skipped
 
 
+def set_up(name, env, options):
+    """A build folder; true when it could not be made."""
+    return (not os.path.exists(os.path.join(TOP, name, "build.ninja")) and
+            run(["meson", "setup", name, "--wrap-mode=nodownload", *options], env) != 0)
+
+
+def look(source):
+    done = subprocess.run(["clang-tidy", "--quiet", "-p", "build-clang", source], cwd=TOP, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return source, done.returncode, done.stdout
+
+
+def tidy():
+    """Static analysis of each source, as many at a time as there are processors."""
+    if not shutil.which("clang-tidy"):
+        return [], [], [(TIDY, "clang-tidy is not installed")]
+    _, env, options, _ = STAGES[-1]
+    # config.h comes with the set-up, and no other header is made.
+    if set_up("build-clang", env, options):
+        return [], [(f"{TIDY}: meson setup", "")], []
+    listed = subprocess.run(["git", "ls-files", "src/*.c"], cwd=TOP, stdout=subprocess.PIPE, text=True,
+                            check=True)
+    passed, failed = [], []
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for source, code, text in pool.map(look, listed.stdout.split()):
+            if code:
+                print(text, flush=True)
+            (failed if code else passed).append((f"{TIDY}: {source}", "see above" if code else ""))
+    return passed, failed, []
+
+
 def main(names):
     totals = ([], [], [])
-    unknown = set(names) - {s[0] for s in STAGES}
+    known = [s[0] for s in STAGES] + [TIDY]
+    unknown = set(names) - set(known)
     if unknown:
-        print("No such stage:", ", ".join(sorted(unknown)), "; there are",
-              ", ".join(s[0] for s in STAGES))
+        print("No such stage:", ", ".join(sorted(unknown)), "; there are", ", ".join(known))
         return 2
-    for one in STAGES:
-        if names and one[0] not in names:
+    for name in known:
+        if names and name not in names:
             continue
         begun = time.time()
-        print(f"== {one[0]}: {' '.join(one[2])}", flush=True)
-        for total, part in zip(totals, stage(*one)):
+        one = next((s for s in STAGES if s[0] == name), None)
+        print(f"== {name}: {' '.join(one[2]) if one else 'clang-tidy'}", flush=True)
+        for total, part in zip(totals, stage(*one) if one else tidy()):
             total += part
-        print(f"== {one[0]}: {time.time() - begun:.0f} s", flush=True)
+        print(f"== {name}: {time.time() - begun:.0f} s", flush=True)
     passed, failed, skipped = totals
     for test, why in skipped:
         print(f"skipped  {test}: {why}")

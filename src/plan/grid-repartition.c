@@ -143,7 +143,7 @@ static void fill_table(struct walk *walk)
 {
 	const struct dv_grid *grid = walk->grid;
 
-	walk->table[grid->cells * walk->sets].can = true;
+	walk->table[(size_t)grid->cells * walk->sets].can = true;
 	for (unsigned cell = grid->cells; cell-- > 0;)
 		for (unsigned left = 0; left < walk->sets; left++) {
 			struct best best = walk->table[(cell + 1) * walk->sets + left];

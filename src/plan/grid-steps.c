@@ -178,6 +178,8 @@ static uint64_t in_the_way(const struct order *order, unsigned c, uint32_t *ret)
 			if ((rest >> i & 1) &&
 			    (best < 0 || idle_cost(order, i) < idle_cost(order, (unsigned)best)))
 				best = (int)i;
+		if (best < 0)
+			break;
 		rest &= ~(UINT32_C(1) << best);
 		if (!shares_limit(grid, (unsigned)order->plan->instances[best].profile,
 				  place_of(order, c)->profile))

@@ -229,6 +229,8 @@ static void add_waste(const struct dv_room *room, struct dv_plan *plan)
 		plan->waste_mpct += room->mpct_left;
 		return;
 	}
+	if (!room->units)
+		return;
 	for (unsigned i = 0; i < room->units; i++)
 		free_units += !(room->taken[i / 64] >> i % 64 & 1);
 	plan->waste_memory_bytes +=

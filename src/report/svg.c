@@ -40,7 +40,8 @@ static void legend(struct dv_buf *out, const struct dv_bars *bars)
 {
 	unsigned x = LEFT;
 
-	for (unsigned s = 0; bars->series_count > 1 && s < bars->series_count; s++) {
+	for (unsigned s = 0;
+	     bars->series_count > 1 && s < DV_MIN(bars->series_count, DV_BARS_SERIES_MOST); s++) {
 		dv_buf_addf(out, "<rect x=\"%u\" y=\"4\" width=\"12\" height=\"12\" fill=\"%s\"/>",
 			    x, fills[s]);
 		dv_buf_addf(out, "<text x=\"%u\" y=\"14\">", x + 17);
@@ -78,7 +79,7 @@ static void row(struct dv_buf *out, const struct dv_bars *bars, const struct dv_
 		    y + height / 2 + 4);
 	dv_html_text(out, r->label);
 	dv_buf_add(out, "</text>\n");
-	for (unsigned s = 0; s < bars->series_count; s++) {
+	for (unsigned s = 0; s < DV_MIN(bars->series_count, DV_BARS_SERIES_MOST); s++) {
 		double width = r->has[s] ? fmax(r->value[s], 0) * scale : 0;
 		double text = fmax(width, r->mark * scale); /* clear of the mark */
 

@@ -81,7 +81,8 @@ static struct dv_counters *local_counters(void)
 
 int dv_shim_pages_init(struct dv_shim_pages *pages)
 {
-	char *area = map(2 * PLACE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+	char *area = map((size_t)2 * PLACE_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1);
 	struct dv_grant *grant = (void *)area;
 
 	if (!area)
