@@ -15,6 +15,9 @@ static const char *const installed[DV_WHERE_COUNT] = {
 	[DV_WHERE_OPENCL_LAYER] = DV_LIB_DIR "/libdivvy-opencl.so",
 	[DV_WHERE_DIVVY] = DV_BIN_DIR "/divvy",
 	[DV_WHERE_BURN] = DV_LIBEXEC_DIR "/divvy-burn",
+	[DV_WHERE_SIM] = DV_LIBEXEC_DIR "/divvy-sim",
+	[DV_WHERE_SIM_NVML] = DV_LIB_DIR "/sim/libnvidia-ml.so.1",
+	[DV_WHERE_SIM_NVML_OLD] = DV_LIB_DIR "/sim/old/libnvidia-ml.so.1",
 };
 
 static const char *const built[DV_WHERE_COUNT] = {
@@ -24,6 +27,9 @@ static const char *const built[DV_WHERE_COUNT] = {
 	[DV_WHERE_OPENCL_LAYER] = DV_BUILD_DIR "/src/shim/opencl/libdivvy-opencl.so",
 	[DV_WHERE_DIVVY] = DV_BUILD_DIR "/src/cli/divvy",
 	[DV_WHERE_BURN] = DV_BUILD_DIR "/src/bench/divvy-burn",
+	[DV_WHERE_SIM] = DV_BUILD_DIR "/src/sim/divvy-sim",
+	[DV_WHERE_SIM_NVML] = DV_BUILD_DIR "/src/sim/libnvidia-ml.so.1",
+	[DV_WHERE_SIM_NVML_OLD] = DV_BUILD_DIR "/src/sim/old/libnvidia-ml.so.1",
 };
 
 static bool runs_from_build(void)

@@ -10,6 +10,9 @@ enum dv_where {
 	DV_WHERE_OPENCL_LAYER, /* the shared library of the OpenCL shim */
 	DV_WHERE_DIVVY,	       /* the command line's program */
 	DV_WHERE_BURN,	       /* the bench's OpenCL program */
+	DV_WHERE_SIM,	       /* the program that makes simulated machines */
+	DV_WHERE_SIM_NVML,     /* the library of their driver */
+	DV_WHERE_SIM_NVML_OLD, /* and of an old driver */
 	DV_WHERE_COUNT
 };
 

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/keep.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/str.h"
+#include "sim/tree.h"
+
+/* What stands before the bytes of a struct in a file. */
+struct head {
+	char magic[8];
+	uint64_t size;
+	uint64_t hash; /* of the bytes */
+};
+
+#define MAGIC_MACHINE "dvsimM1"
+#define MAGIC_STATE "dvsimS1"
+
+static int path_of(const char *dir, const char *name, char *buf, struct dv_error *err)
+{
+	int n = snprintf(buf, DV_SIM_PATH_SIZE, "%s/%s", dir, name);
+
+	if (n < 0 || n >= DV_SIM_PATH_SIZE)
+		return dv_error_set(err, -E2BIG, "the directory's name is too long: %.64s...", dir);
+	return 0;
+}
+
+/* Not fsynced: a machine that is only simulated need not outlive the real one's power. */
+static int write_whole(const char *dir, const char *name, const char *magic, const void *data,
+		       size_t size, struct dv_error *err)
+{
+	struct head head = {.size = size, .hash = dv_hash(DV_HASH_INIT, data, size)};
+	char path[DV_SIM_PATH_SIZE], temporary[DV_SIM_PATH_SIZE + 16];
+	int r = path_of(dir, name, path, err);
+
+	if (r < 0)
+		return r;
+	(void)dv_copy(head.magic, sizeof(head.magic), magic);
+	(void)snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
+	dv_autoclose int fd =
+		open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return dv_error_errno(err, errno, "%s", temporary);
+	if (write(fd, &head, sizeof(head)) != (ssize_t)sizeof(head) ||
+	    write(fd, data, size) != (ssize_t)size) {
+		r = dv_error_errno(err, errno ? errno : ENOSPC, "writing %s", temporary);
+		(void)unlink(temporary);
+		return r;
+	}
+	if (rename(temporary, path) < 0)
+		return dv_error_errno(err, errno, "%s", path);
+	return 0;
+}
+
+static int read_whole(const char *dir, const char *name, const char *magic, void *data, size_t size,
+		      struct dv_error *err)
+{
+	char path[DV_SIM_PATH_SIZE];
+	struct head head;
+	int r = path_of(dir, name, path, err);
+
+	if (r < 0)
+		return r;
+	dv_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return dv_error_errno(err, errno, "%s", path);
+	if (read(fd, &head, sizeof(head)) != (ssize_t)sizeof(head) ||
+	    strncmp(head.magic, magic, sizeof(head.magic)) != 0 || head.size != size ||
+	    read(fd, data, size) != (ssize_t)size ||
+	    dv_hash(DV_HASH_INIT, data, size) != head.hash) {
+		r = dv_error_set(err, -EPROTO, "%s was made by another divvy, or is damaged", path);
+		return dv_error_fix(err, r, "remove %s, and make the machine again", dir);
+	}
+	return 0;
+}
+
+int dv_sim_keep_read_machine(const char *dir, struct dv_sim_machine *ret, struct dv_error *err)
+{
+	return read_whole(dir, "machine", MAGIC_MACHINE, ret, sizeof(*ret), err);
+}
+
+static int lock(const char *dir, struct dv_sim_keep *ret, struct dv_error *err)
+{
+	char path[DV_SIM_PATH_SIZE];
+	int r = path_of(dir, "lock", path, err);
+
+	if (r < 0)
+		return r;
+	dv_autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return dv_error_errno(err, errno, "%s", path);
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return dv_error_errno(err, errno, "locking %s", path);
+	(void)dv_copy(ret->dir, sizeof(ret->dir), dir);
+	ret->lock = take_fd(fd);
+	return 0;
+}
+
+static void unlock(struct dv_sim_keep *keep)
+{
+	dv_closep(&keep->lock);
+	keep->lock = -1;
+}
+
+int dv_sim_keep_begin(const char *dir, struct dv_sim_keep *ret, struct dv_sim_state *ret_state,
+		      struct dv_error *err)
+{
+	int r = lock(dir, ret, err);
+
+	if (r < 0)
+		return r;
+	r = read_whole(dir, "state", MAGIC_STATE, ret_state, sizeof(*ret_state), err);
+	if (r < 0)
+		unlock(ret);
+	return r;
+}
+
+int dv_sim_keep_end(struct dv_sim_keep *keep, const struct dv_sim_machine *machine,
+		    const struct dv_sim_state *seen, const struct dv_sim_state *state,
+		    struct dv_error *err)
+{
+	int r = 0;
+
+	if (memcmp(seen, state, sizeof(*state)) != 0)
+		r = write_whole(keep->dir, "state", MAGIC_STATE, state, sizeof(*state), err);
+	/* Counting calls changes nothing that the tree shows. */
+	if (r == 0 && (memcmp(seen->gpus, state->gpus, sizeof(state->gpus)) != 0 ||
+		       memcmp(seen->holders, state->holders, sizeof(state->holders)) != 0))
+		r = dv_sim_tree_write(keep->dir, machine, state, err);
+	unlock(keep);
+	return r;
+}
+
+int dv_sim_keep_make(const char *dir, const struct dv_sim_machine *machine, const char *library,
+		     struct dv_error *err)
+{
+	dv_autofree struct dv_sim_state *state = calloc(1, sizeof(*state));
+	struct dv_sim_keep keep = {.lock = -1};
+	char link[DV_SIM_PATH_SIZE], path[DV_SIM_PATH_SIZE];
+	struct stat st;
+	int r = path_of(dir, "machine", path, err);
+
+	if (!state)
+		return dv_error_set(err, -ENOMEM, "no memory for a simulated machine");
+	if (r == 0)
+		r = path_of(dir, "libnvidia-ml.so.1", link, err);
+	if (r == 0)
+		r = dv_sim_start(machine, state, err);
+	if (r < 0)
+		return r;
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return dv_error_errno(err, errno, "%s", dir);
+	r = lock(dir, &keep, err);
+	if (r == 0 && lstat(path, &st) == 0)
+		r = dv_error_set(err, -EEXIST, "%s holds a machine already", dir);
+	if (r == 0 && symlink(library, link) < 0 && errno != EEXIST)
+		r = dv_error_errno(err, errno, "%s", link);
+	if (r == 0)
+		r = dv_sim_tree_write(dir, machine, state, err);
+	if (r == 0)
+		r = write_whole(dir, "state", MAGIC_STATE, state, sizeof(*state), err);
+	/* Last: with it the machine is there. */
+	if (r == 0)
+		r = write_whole(dir, "machine", MAGIC_MACHINE, machine, sizeof(*machine), err);
+	unlock(&keep);
+	return r;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A simulated machine on disk: a directory with
+ *   machine            the facts, as they were when it was made
+ *   state, lock        what changes; each change under the lock, by replacing the file
+ *   root/              what /proc, /sys and /dev would show of it (sim/tree.h)
+ *   libnvidia-ml.so.1  a link to the library that answers for it
+ * Many processes may use one at once. */
+#pragma once
+
+#include "sim/driver.h"
+
+enum { DV_SIM_PATH_SIZE = 512 };
+
+struct dv_sim_keep {
+	char dir[DV_SIM_PATH_SIZE];
+	int lock; /* descriptor; -1: not locked */
+};
+
+/* Make the directory (which must not hold a machine yet) with the machine after its first boot;
+ * `library` is where the link leads. -EEXIST, -EINVAL, -E2BIG, errors of the file system. */
+int dv_sim_keep_make(const char *dir, const struct dv_sim_machine *machine, const char *library,
+		     struct dv_error *err) DV_MUST_CHECK;
+
+/* Read a machine's facts. -ENOENT; -EPROTO when it was made by another build. */
+int dv_sim_keep_read_machine(const char *dir, struct dv_sim_machine *ret,
+			     struct dv_error *err) DV_MUST_CHECK;
+
+/* Lock it and read its state; dv_sim_keep_end lets it go, and with `changed` keeps the new state:
+ * `seen` is what it was. A process that dies between them leaves the old state. */
+int dv_sim_keep_begin(const char *dir, struct dv_sim_keep *ret, struct dv_sim_state *ret_state,
+		      struct dv_error *err) DV_MUST_CHECK;
+int dv_sim_keep_end(struct dv_sim_keep *keep, const struct dv_sim_machine *machine,
+		    const struct dv_sim_state *seen, const struct dv_sim_state *state,
+		    struct dv_error *err) DV_MUST_CHECK;
