@@ -456,7 +456,6 @@ const struct dv_sim_fault *dv_sim_call(const struct dv_sim *sim, const char *cal
 {
 	const struct dv_sim_fault *due = NULL;
 
-	sim->state->calls++;
 	for (unsigned i = 0; i < DV_SIM_FAULTS_MOST; i++) {
 		struct dv_sim_fault *fault = &sim->state->faults[i];
 

@@ -36,7 +36,6 @@ struct dv_sim_state {
 	uint32_t serial;   /* the next one */
 	uint32_t next_pid; /* of a process that is only simulated */
 	uint32_t boots;
-	uint64_t calls; /* of the library, of all processes */
 	struct dv_sim_gpu_state gpus[DV_SIM_GPUS_MOST];
 	struct dv_sim_holder holders[DV_SIM_HOLDERS_MOST];
 	struct dv_sim_fault faults[DV_SIM_FAULTS_MOST];

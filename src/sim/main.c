@@ -88,9 +88,8 @@ static int show(const struct dv_sim *sim, const struct words *words, struct dv_e
 {
 	static const char *const uses[] = {"open", "compute", "graphics", "mps"};
 
-	(void)printf("machine %s driver %s boots %u calls %llu\n", sim->machine->name,
-		     sim->machine->driver, sim->state->boots,
-		     (unsigned long long)sim->state->calls);
+	(void)printf("machine %s driver %s boots %u\n", sim->machine->name, sim->machine->driver,
+		     sim->state->boots);
 	for (uint32_t gpu = 0; gpu < sim->machine->gpu_count; gpu++)
 		show_gpu(sim, gpu);
 	for (unsigned i = 0; i < DV_SIM_HOLDERS_MOST; i++) {
@@ -163,7 +162,7 @@ static int end(const struct dv_sim *sim, const struct words *words, struct dv_er
 	int r = number(words->all[0], 1, INT32_MAX, &pid, err);
 
 	if (r == 0 && !dv_sim_let_go(sim, (uint32_t)pid))
-		r = dv_error_set(err, -ESRCH, "no process %ld", pid);
+		r = dv_error_set(err, -ENOENT, "no process %ld", pid);
 	return r;
 }
 

@@ -80,13 +80,11 @@ enum dv_nvml_result dv_sim_leave(enum dv_nvml_result result)
 {
 	/* A call that failed did nothing, but it was a call. */
 	if (result != DV_NVML_SUCCESS) {
-		uint64_t calls = state.calls;
 		uint32_t nth[DV_SIM_FAULTS_MOST];
 
 		for (unsigned i = 0; i < DV_SIM_FAULTS_MOST; i++)
 			nth[i] = state.faults[i].nth;
 		state = seen;
-		state.calls = calls;
 		for (unsigned i = 0; i < DV_SIM_FAULTS_MOST; i++)
 			state.faults[i].nth = nth[i];
 	}

@@ -359,7 +359,6 @@ static void test_faults(void **test_state)
 	assert_int_equal(dv_sim_call(&sim, "a")->result, 15);
 	assert_int_equal(dv_sim_call(&sim, "b")->result, 16);
 	assert_null(dv_sim_call(&sim, "a"));
-	assert_int_equal(state.calls, 5);
 }
 
 int main(void)

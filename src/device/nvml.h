@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* NVIDIA's GPUs through the driver's own library: what there is, how each is partitioned, who
+ * computes where, and the changes of partitions. The library is loaded into the calling process and
+ * may crash or block; so only the worker calls this. Not for several threads at once.
+ *
+ * GPUs are named by their UUID, and looked up anew for each call: a change of the MIG mode makes
+ * everything that the library gave out before worthless. What the driver says goes before what the
+ * catalogue knows. Plain data is the caller's.
+ *
+ * Failures: the driver's result is err->native (domain DV_DOMAIN_NVML). -EPERM (rule M08, no
+ * right), -EBUSY (M05, in use), -ENOSPC (M04, no room there), -EOPNOTSUPP (M02, no MIG, or M07, the
+ * driver is too old), -ENOENT, -ENODEV (the GPU is lost), -ETIMEDOUT, -EIO. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/vec.h"
+
+#define DV_NVML_LIBRARY "libnvidia-ml.so.1"
+
+enum {
+	DV_MIG_GRID_MOST = 32,	   /* cells */
+	DV_MIG_PROFILES_MOST = 32, /* of one GPU */
+	DV_MIG_INSTANCES_MOST = 16,
+	DV_MIG_PARTS_MOST = 8, /* compute instances of an instance */
+	DV_MIG_NAME_SIZE = 32,
+	DV_MIG_UUID_SIZE = 96,
+};
+
+/* A kind of instance, as this GPU's driver offers it. */
+struct dv_mig_profile {
+	char name[DV_MIG_NAME_SIZE]; /* "1g.10gb+me" */
+	bool name_derived;	     /* the driver does not tell names: made from the figures */
+	uint32_t id;		     /* that the driver takes */
+	uint32_t number;	     /* in the driver's list */
+	uint32_t compute_slices;
+	uint32_t size, starts; /* cells; bit c: may begin at c. 0: the driver did not say */
+	uint32_t most;	       /* at once; never more than there are places */
+	uint32_t memory_mib, multiprocessors;
+	uint32_t copy_engines, decoders, encoders, jpegs, optical_flows;
+	bool graphics;
+};
+
+/* A compute instance. */
+struct dv_mig_part {
+	uint32_t id, profile;	     /* profile: the driver's id */
+	uint32_t start, size;	     /* compute slices of its instance; size 0: not known */
+	char uuid[DV_MIG_UUID_SIZE]; /* as a device of its own, or "" */
+};
+
+/* A GPU instance. */
+struct dv_mig_instance {
+	uint32_t id; /* for a time: another may get it later */
+	uint32_t profile;
+	uint32_t start, size; /* cells; size 0: this user may not know */
+	unsigned part_count;
+	struct dv_mig_part parts[DV_MIG_PARTS_MOST];
+};
+
+enum dv_mig_can { DV_MIG_NEVER, DV_MIG_OFF, DV_MIG_ON };
+
+struct dv_nvml_gpu {
+	unsigned index, minor;
+	char uuid[DV_UUID_SIZE];
+	char name[96];
+	char address[16]; /* "0000:1b:00.0" */
+	uint16_t vendor, device, subvendor, subdevice;
+	uint64_t memory_bytes;
+	int compute_major, compute_minor; /* 0.0: not known */
+	bool shows_a_display;
+	enum dv_mig_can mig;
+	bool pending;		   /* the mode will be the other one after a reset */
+	int toggles_without_reset; /* 1, 0; -1: the driver does not say */
+	unsigned profile_count;
+	struct dv_mig_profile profiles[DV_MIG_PROFILES_MOST]; /* 0: not told while MIG is off */
+	unsigned instance_count;
+	struct dv_mig_instance instances[DV_MIG_INSTANCES_MOST];
+	bool instances_hidden; /* this user may not list them: what there is came from devices */
+};
+
+struct dv_nvml_gpus {
+	DV_VEC(struct dv_nvml_gpu);
+};
+
+struct dv_nvml; /* the library, at work */
+
+/* Load `library` (DV_NVML_LIBRARY, or a path) and begin. -ENODEV when it is not there or no driver
+ * answers: there are then no such GPUs. */
+int dv_nvml_open(const char *library, struct dv_nvml **ret, struct dv_error *err) DV_MUST_CHECK;
+void dv_nvml_close(struct dv_nvml *nvml);
+DV_DEFINE_FREEP(struct dv_nvml, dv_nvml_close)
+
+/* The driver's version. */
+int dv_nvml_driver(const struct dv_nvml *nvml, char *buf, size_t size,
+		   struct dv_error *err) DV_MUST_CHECK;
+
+/* All GPUs, in the driver's order; one that is lost meanwhile is left out. */
+int dv_nvml_observe(const struct dv_nvml *nvml, struct dv_nvml_gpus *ret,
+		    struct dv_error *err) DV_MUST_CHECK;
+int dv_nvml_observe_one(const struct dv_nvml *nvml, const char *uuid, struct dv_nvml_gpu *ret,
+			struct dv_error *err) DV_MUST_CHECK;
+
+/* When a wished mode becomes active. */
+enum dv_mig_when { DV_MIG_NOW, DV_MIG_WHEN_IDLE, DV_MIG_AFTER_RESET };
+
+/* Wish the MIG mode on or off. The call may reset the GPU: observe it again. 0 with *ret_when: for
+ * DV_MIG_WHEN_IDLE and DV_MIG_AFTER_RESET nothing has changed yet, and the wish stays with the
+ * driver until the other mode is wished. */
+int dv_nvml_set_mig(const struct dv_nvml *nvml, const char *uuid, bool on,
+		    enum dv_mig_when *ret_when, struct dv_error *err) DV_MUST_CHECK;
+
+/* Make an instance of that profile at that place, or end one. -EOPNOTSUPP (M07) where the driver
+ * cannot be told a place. */
+int dv_nvml_create(const struct dv_nvml *nvml, const char *uuid, uint32_t profile, uint32_t start,
+		   uint32_t *ret_id, struct dv_error *err) DV_MUST_CHECK;
+int dv_nvml_destroy(const struct dv_nvml *nvml, const char *uuid, uint32_t id,
+		    struct dv_error *err) DV_MUST_CHECK;
+
+/* A compute instance: `slices` compute slices of an instance, from `start`; DV_MIG_ANYWHERE leaves
+ * the place to the driver. */
+#define DV_MIG_ANYWHERE UINT32_MAX
+struct dv_mig_part_wish {
+	uint32_t instance, slices, start;
+};
+int dv_nvml_create_part(const struct dv_nvml *nvml, const char *uuid,
+			const struct dv_mig_part_wish *wish, uint32_t *ret_id,
+			struct dv_error *err) DV_MUST_CHECK;
+int dv_nvml_destroy_part(const struct dv_nvml *nvml, const char *uuid, uint32_t instance,
+			 uint32_t id, struct dv_error *err) DV_MUST_CHECK;
+
+/* A process that computes or draws on a GPU. */
+struct dv_nvml_user {
+	pid_t pid;
+	int instance, part;    /* ids; -1: on the whole GPU */
+	uint64_t memory_bytes; /* UINT64_MAX: not known */
+};
+
+/* Those of one GPU; *ret_count is how many there are, at most `most` are filled in. */
+int dv_nvml_users(const struct dv_nvml *nvml, const char *uuid, struct dv_nvml_user *ret,
+		  unsigned most, unsigned *ret_count, struct dv_error *err) DV_MUST_CHECK;
