@@ -6,7 +6,7 @@ enum {
 	DV_NAME_MOST = 63, /* characters of a tenant's, lease's or fleet's name */
 	DV_NAME_SIZE = DV_NAME_MOST + 1,
 	DV_NODE_SIZE = 192, /* a node's path, with its NUL */
-	DV_UUID_SIZE = 48,
+	DV_UUID_SIZE = 56,  /* "MIG-GPU-..." with its ids is the longest */
 	DV_MODEL_SIZE = 64,
 	DV_RULE_SIZE = 24,
 	DV_PROFILE_SIZE = 32, /* name of a partition's profile, with its NUL */

@@ -23,12 +23,15 @@ int dv_nvml_set_mig(const struct dv_nvml *nvml, const char *uuid, bool on,
 		result = nvml->call.set_mig_mode(gpu, on ? DV_NVML_MIG_ON : DV_NVML_MIG_OFF,
 						 &activation);
 	if (result == DV_NVML_NOT_SUPPORTED)
-		return dv_error_rule(err, -EOPNOTSUPP, "M02", "%s: this GPU has no MIG", what);
+		return dv_error_fix(
+			err,
+			dv_error_rule(err, -EOPNOTSUPP, "M02", "%s: this GPU has no MIG", what),
+			"divvy gpus shows what it can do");
 	if (result != DV_NVML_SUCCESS)
 		return dv_nvml_fail(nvml, result, err, "%s", what);
 	switch (activation) {
 	case DV_NVML_SUCCESS:
-		*ret_when = DV_MIG_NOW;
+		*ret_when = DV_MIG_WHEN_NOW;
 		return 0;
 	case DV_NVML_IN_USE:
 		*ret_when = DV_MIG_WHEN_IDLE;
@@ -37,7 +40,7 @@ int dv_nvml_set_mig(const struct dv_nvml *nvml, const char *uuid, bool on,
 	case DV_NVML_RESET_REQUIRED:
 	case DV_NVML_NOT_SUPPORTED:
 	case DV_NVML_RESET_TYPE_NOT_SUPPORTED:
-		*ret_when = DV_MIG_AFTER_RESET;
+		*ret_when = DV_MIG_WHEN_RESET;
 		return 0;
 	default:
 		return dv_nvml_fail(nvml, activation, err, "%s: making it active", what);
@@ -70,6 +73,7 @@ static int size_of(const struct dv_nvml *nvml, struct dv_nvml_device *gpu, uint3
 	struct dv_nvml_placement places[PARTS_MOST];
 	uint32_t count = 0;
 	enum dv_nvml_result result = dv_nvml_ask_placements(nvml, gpu, profile, NULL, &count);
+	int r;
 
 	if (result == DV_NVML_SUCCESS && count > PARTS_MOST)
 		return dv_error_set(err, -EPROTO, "the driver lists %u places", count);
@@ -83,7 +87,8 @@ static int size_of(const struct dv_nvml *nvml, struct dv_nvml_device *gpu, uint3
 			*ret = places[i].size;
 			return 0;
 		}
-	return dv_error_rule(err, -EINVAL, "M04", "profile %u may not stand at %u", profile, start);
+	r = dv_error_rule(err, -EINVAL, "M04", "profile %u may not stand at %u", profile, start);
+	return dv_error_fix(err, r, "divvy profiles GPU lists the places of each");
 }
 
 int dv_nvml_create(const struct dv_nvml *nvml, const char *uuid, uint32_t profile, uint32_t start,
@@ -152,8 +157,12 @@ static int part_profile(const struct dv_nvml *nvml, struct dv_nvml_gi *gi, uint3
 			return dv_nvml_fail(nvml, result, err, "asking for compute profile %u",
 					    number);
 	}
-	return dv_error_rule(err, -EINVAL, "M01",
-			     "no compute instance of %u slices fits into this partition", slices);
+	return dv_error_fix(err,
+			    dv_error_rule(err, -EINVAL, "M01",
+					  "no compute instance of %u slices fits into this "
+					  "partition",
+					  slices),
+			    "take as many slices as the partition has, or fewer");
 }
 
 int dv_nvml_create_part(const struct dv_nvml *nvml, const char *uuid,

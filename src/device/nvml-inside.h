@@ -26,6 +26,6 @@ enum dv_nvml_result dv_nvml_ask_placements(const struct dv_nvml *nvml, struct dv
 enum dv_nvml_result dv_nvml_ask_ci_info(const struct dv_nvml *nvml, struct dv_nvml_ci *ci,
 					struct dv_nvml_ci_info *ret);
 
-/* The profile's name from its figures, as the driver makes it: "1g.5gb". `number` tells of a
- * suffix. */
-void dv_nvml_derive_name(uint64_t memory_bytes, struct dv_mig_profile *profile);
+/* The profile's name from its figures, as the driver makes it: "1g.5gb". Its number in the driver's
+ * list tells of a suffix. */
+void dv_nvml_derive_name(uint64_t memory_bytes, uint32_t number, struct dv_mig_profile *profile);

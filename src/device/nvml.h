@@ -18,52 +18,12 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/vec.h"
+#include "model/mig.h"
 
 #define DV_NVML_LIBRARY "libnvidia-ml.so.1"
 
-enum {
-	DV_MIG_GRID_MOST = 32,	   /* cells */
-	DV_MIG_PROFILES_MOST = 32, /* of one GPU */
-	DV_MIG_INSTANCES_MOST = 16,
-	DV_MIG_PARTS_MOST = 8, /* compute instances of an instance */
-	DV_MIG_NAME_SIZE = 32,
-	DV_MIG_UUID_SIZE = 96,
-};
-
-/* A kind of instance, as this GPU's driver offers it. */
-struct dv_mig_profile {
-	char name[DV_MIG_NAME_SIZE]; /* "1g.10gb+me" */
-	bool name_derived;	     /* the driver does not tell names: made from the figures */
-	uint32_t id;		     /* that the driver takes */
-	uint32_t number;	     /* in the driver's list */
-	uint32_t compute_slices;
-	uint32_t size, starts; /* cells; bit c: may begin at c. 0: the driver did not say */
-	uint32_t most;	       /* at once; never more than there are places */
-	uint32_t memory_mib, multiprocessors;
-	uint32_t copy_engines, decoders, encoders, jpegs, optical_flows;
-	bool graphics;
-};
-
-/* A compute instance. */
-struct dv_mig_part {
-	uint32_t id, profile;	     /* profile: the driver's id */
-	uint32_t start, size;	     /* compute slices of its instance; size 0: not known */
-	char uuid[DV_MIG_UUID_SIZE]; /* as a device of its own, or "" */
-};
-
-/* A GPU instance. */
-struct dv_mig_instance {
-	uint32_t id; /* for a time: another may get it later */
-	uint32_t profile;
-	uint32_t start, size; /* cells; size 0: this user may not know */
-	unsigned part_count;
-	struct dv_mig_part parts[DV_MIG_PARTS_MOST];
-};
-
-enum dv_mig_can { DV_MIG_NEVER, DV_MIG_OFF, DV_MIG_ON };
-
 struct dv_nvml_gpu {
-	unsigned index, minor;
+	unsigned index;
 	char uuid[DV_UUID_SIZE];
 	char name[96];
 	char address[16]; /* "0000:1b:00.0" */
@@ -71,14 +31,11 @@ struct dv_nvml_gpu {
 	uint64_t memory_bytes;
 	int compute_major, compute_minor; /* 0.0: not known */
 	bool shows_a_display;
-	enum dv_mig_can mig;
-	bool pending;		   /* the mode will be the other one after a reset */
-	int toggles_without_reset; /* 1, 0; -1: the driver does not say */
-	unsigned profile_count;
-	struct dv_mig_profile profiles[DV_MIG_PROFILES_MOST]; /* 0: not told while MIG is off */
-	unsigned instance_count;
-	struct dv_mig_instance instances[DV_MIG_INSTANCES_MOST];
-	bool instances_hidden; /* this user may not list them: what there is came from devices */
+	/* While MIG is off a driver may not tell profiles. A name that it does not tell is made
+	 * from the figures. Where this user may not list instances (hidden), those of its devices
+	 * are there, without their places. */
+	struct dv_mig mig;
+	bool hidden;
 };
 
 struct dv_nvml_gpus {
@@ -104,10 +61,10 @@ int dv_nvml_observe_one(const struct dv_nvml *nvml, const char *uuid, struct dv_
 			struct dv_error *err) DV_MUST_CHECK;
 
 /* When a wished mode becomes active. */
-enum dv_mig_when { DV_MIG_NOW, DV_MIG_WHEN_IDLE, DV_MIG_AFTER_RESET };
+enum dv_mig_when { DV_MIG_WHEN_NOW, DV_MIG_WHEN_IDLE, DV_MIG_WHEN_RESET };
 
 /* Wish the MIG mode on or off. The call may reset the GPU: observe it again. 0 with *ret_when: for
- * DV_MIG_WHEN_IDLE and DV_MIG_AFTER_RESET nothing has changed yet, and the wish stays with the
+ * DV_MIG_WHEN_IDLE and DV_MIG_WHEN_RESET nothing has changed yet, and the wish stays with the
  * driver until the other mode is wished. */
 int dv_nvml_set_mig(const struct dv_nvml *nvml, const char *uuid, bool on,
 		    enum dv_mig_when *ret_when, struct dv_error *err) DV_MUST_CHECK;

@@ -23,11 +23,9 @@ static char dir[64], library[96];
 static struct dv_nvml *nvml;
 static struct dv_nvml_gpus gpus;
 
-/* divvy-sim VERB DIR WORD...; returns its exit status. */
-static int sim(const char *verb, const char *a, const char *b, const char *c, const char *d)
+/* Runs divvy-sim; returns its exit status. */
+static int run(char **argv)
 {
-	char *argv[] = {(char *)DIVVY_SIM, (char *)verb, dir,	    (char *)a,
-			(char *)b,	   (char *)c,	 (char *)d, NULL};
 	posix_spawn_file_actions_t actions;
 	int status = 0;
 	pid_t pid;
@@ -39,6 +37,25 @@ static int sim(const char *verb, const char *a, const char *b, const char *c, co
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+/* divvy-sim VERB DIR WORD... */
+static int sim(const char *verb, const char *a, const char *b, const char *c, const char *d)
+{
+	char *argv[] = {(char *)DIVVY_SIM, (char *)verb, dir,	    (char *)a,
+			(char *)b,	   (char *)c,	 (char *)d, NULL};
+
+	return run(argv);
+}
+
+/* A process computes in that compute instance. */
+static int hold_in(const char *gpu, const char *gi, const char *ci)
+{
+	char *argv[] = {(char *)DIVVY_SIM, (char *)"hold",    dir,
+			(char *)gpu,	   (char *)"python3", (char *)"compute",
+			(char *)gi,	   (char *)ci,	      NULL};
+
+	return run(argv);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -87,24 +104,22 @@ static const char *uuid(void)
 
 static void turn(bool on)
 {
-	enum dv_mig_when when = DV_MIG_AFTER_RESET;
+	enum dv_mig_when when = DV_MIG_WHEN_RESET;
 	struct dv_error err = {0};
 
 	if (dv_nvml_set_mig(nvml, uuid(), on, &when, &err) < 0)
 		fail_msg("%s", err.msg);
-	assert_int_equal(when, DV_MIG_NOW);
+	assert_int_equal(when, DV_MIG_WHEN_NOW);
 	observe();
 }
 
 static const struct dv_mig_profile *profile(const char *name)
 {
-	const struct dv_nvml_gpu *gpu = &gpus.items[0];
+	const struct dv_mig_profile *found = dv_mig_find(&gpus.items[0].mig, name);
 
-	for (unsigned i = 0; i < gpu->profile_count; i++)
-		if (strcmp(gpu->profiles[i].name, name) == 0)
-			return &gpu->profiles[i];
-	fail_msg("no profile %s", name);
-	return gpu->profiles;
+	if (!found)
+		fail_msg("no profile %s", name);
+	return found ? found : gpus.items[0].mig.profiles;
 }
 
 static void refused(int r, int code, const char *rule, const struct dv_error *err)
@@ -124,16 +139,17 @@ static void test_what_there_is(void **state)
 	assert_string_equal(gpus.items[1].address, "0000:43:00.0");
 	assert_string_equal(gpus.items[1].name, "NVIDIA H100 80GB HBM3");
 	assert_int_equal(gpus.items[1].device, 0x2330);
-	assert_int_equal(gpus.items[1].minor, 1);
-	assert_int_equal(gpus.items[1].mig, DV_MIG_OFF);
-	assert_int_equal(gpus.items[1].toggles_without_reset, 1);
+	assert_int_equal(gpus.items[1].mig.minor, 1);
+	assert_int_equal(gpus.items[1].mig.mode, DV_MIG_OFF);
+	assert_false(gpus.items[1].mig.resets);
+	assert_int_equal(gpus.items[1].mig.cells, 8);
+	assert_int_equal(gpus.items[1].mig.compute_slices, 7);
 	assert_int_equal(gpus.items[1].compute_major, 9);
 	/* This driver lists profiles with MIG off. */
-	assert_int_equal(gpus.items[1].profile_count, 7);
+	assert_int_equal(gpus.items[1].mig.profile_count, 7);
 	assert_int_equal(profile("2g.20gb")->starts, 0x15);
 	assert_int_equal(profile("2g.20gb")->size, 2);
 	assert_int_equal(profile("1g.10gb+me")->most, 1);
-	assert_false(profile("7g.80gb")->name_derived);
 }
 
 static void test_no_mig(void **state)
@@ -143,8 +159,8 @@ static void test_no_mig(void **state)
 	uint32_t id = 77;
 
 	make("lab-4090");
-	assert_int_equal(gpus.items[0].mig, DV_MIG_NEVER);
-	assert_int_equal(gpus.items[0].profile_count, 0);
+	assert_int_equal(gpus.items[0].mig.mode, DV_MIG_NONE);
+	assert_int_equal(gpus.items[0].mig.profile_count, 0);
 	refused(dv_nvml_set_mig(nvml, uuid(), true, &when, &err), -EOPNOTSUPP, "M02", &err);
 	dv_error_clear(&err);
 	assert_true(dv_nvml_create(nvml, uuid(), 19, 0, &id, &err) < 0);
@@ -158,23 +174,44 @@ static void test_twelve_cells(void **state)
 	assert_int_equal(profile("1g.24gb")->size, 3);
 	assert_true(profile("2g.48gb+gfx")->graphics);
 	assert_false(profile("2g.48gb")->graphics);
-	assert_int_equal(profile("1g.24gb+me.all")->decoders, 4);
+	assert_int_equal(profile("1g.24gb+me.all")->engines[DV_MIG_DECODE], 4);
+	assert_int_equal(gpus.items[0].mig.cells, 12);
+}
+
+static void test_holders(void **state)
+{
+	struct dv_error err = {0};
+	uint32_t id = 0, part = 0;
+	char gi[16];
+
+	make("dgx-h100");
+	turn(true);
+	assert_int_equal(dv_nvml_create(nvml, uuid(), profile("1g.20gb")->id, 6, &id, &err), 0);
+	assert_int_equal(dv_nvml_create_part(nvml, uuid(),
+					     &(struct dv_mig_part_wish){id, 1, DV_MIG_ANYWHERE},
+					     &part, &err),
+			 0);
+	(void)snprintf(gi, sizeof(gi), "%u", id);
+	assert_int_equal(hold_in("0", gi, "0"), 0);
+	observe();
+	assert_int_equal(gpus.items[0].mig.instances[0].holder_count, 1);
+	refused(dv_nvml_destroy_part(nvml, uuid(), id, part, &err), -EBUSY, "M05", &err);
 }
 
 /* A driver younger than divvy. */
 static void test_unheard_of(void **state)
 {
 	make("hgx-b200");
-	assert_int_equal(profile("1g.23gb+x")->number, 18);
+	assert_int_equal(profile("1g.23gb+x")->id, 71);
 }
 
 /* A driver that counts wrongly. */
 static void test_counts(void **state)
 {
 	make("a30x4");
-	assert_int_equal(gpus.items[0].profile_count, 0);
+	assert_int_equal(gpus.items[0].mig.profile_count, 0);
 	turn(true);
-	assert_int_equal(gpus.items[0].profile_count, 5);
+	assert_int_equal(gpus.items[0].mig.profile_count, 5);
 	assert_int_equal(profile("1g.6gb")->most, 4);
 	assert_int_equal(profile("2g.12gb")->most, 2);
 }
@@ -189,8 +226,7 @@ static void test_old_driver(void **state)
 	uint32_t id = 0, part = 9;
 
 	make("dgx-a100-r460");
-	assert_int_equal(gpus.items[0].profile_count, 5);
-	assert_true(profile("3g.20gb")->name_derived);
+	assert_int_equal(gpus.items[0].mig.profile_count, 5);
 	assert_int_equal(profile("1g.5gb")->most, 7);
 	assert_int_equal(dv_nvml_create(nvml, uuid(), profile("4g.20gb")->id, 0, &id, &err), 0);
 	wish.instance = id;
@@ -201,18 +237,26 @@ static void test_old_driver(void **state)
 	wish.start = 0;
 	refused(dv_nvml_create_part(nvml, uuid(), &wish, &part, &err), -EOPNOTSUPP, "M07", &err);
 	dv_error_clear(&err);
-	refused(dv_nvml_create(nvml, uuid(), profile("3g.20gb")->id, 4, &id, &err), -ENOSPC, "M04",
-		&err);
+	refused(dv_nvml_create(nvml, uuid(), profile("3g.20gb")->id, 4, &part, &err), -ENOSPC,
+		"M04", &err);
+	dv_error_clear(&err);
 	assert_int_equal(dv_nvml_users(nvml, uuid(), users, 4, &count, NULL), 0);
 	assert_int_equal(count, 0);
+	assert_int_equal(dv_nvml_create_part(nvml, uuid(),
+					     &(struct dv_mig_part_wish){id, 4, DV_MIG_ANYWHERE},
+					     &part, &err),
+			 0);
 	observe();
-	assert_int_equal(gpus.items[0].instance_count, 1);
+	assert_int_equal(gpus.items[0].mig.instance_count, 1);
+	/* Before R470 a device is named after its GPU. */
+	assert_int_equal(strncmp(gpus.items[0].mig.computes[0].uuid, "MIG-GPU-", 8), 0);
 }
 
 static void test_derived_names(void **state)
 {
 	static const struct {
-		unsigned slices, mib, number;
+		uint8_t slices;
+		unsigned mib, number;
 		uint64_t total_mib;
 		const char *name;
 	} rows[] = {{1, 4864, 0, 40960, "1g.5gb"},   {1, 4864, 7, 40960, "1g.5gb+me"},
@@ -222,10 +266,9 @@ static void test_derived_names(void **state)
 
 	for (size_t i = 0; i < DV_ARRAY_LEN(rows); i++) {
 		struct dv_mig_profile made = {.compute_slices = rows[i].slices,
-					      .memory_mib = rows[i].mib,
-					      .number = rows[i].number};
+					      .memory_mib = rows[i].mib};
 
-		dv_nvml_derive_name(rows[i].total_mib << 20, &made);
+		dv_nvml_derive_name(rows[i].total_mib << 20, rows[i].number, &made);
 		assert_string_equal(made.name, rows[i].name);
 	}
 }
@@ -262,22 +305,27 @@ static void test_instances(void **state)
 		-EINVAL, "M01", &err);
 	dv_error_clear(&err);
 	observe();
-	instance = &gpus.items[0].instances[0];
-	assert_int_equal(gpus.items[0].instance_count, 1);
+	instance = &gpus.items[0].mig.instances[0];
+	assert_int_equal(gpus.items[0].mig.instance_count, 1);
 	assert_int_equal(instance->start, 0);
 	assert_int_equal(instance->size, 4);
-	assert_int_equal(instance->part_count, 2);
-	assert_int_equal(strncmp(instance->parts[0].uuid, "MIG-", 4), 0);
-	assert_string_not_equal(instance->parts[0].uuid, instance->parts[1].uuid);
-	assert_int_equal(gpus.items[1].instance_count, 0);
+	assert_string_equal(instance->profile, "3g.40gb");
+	assert_int_equal(gpus.items[0].mig.compute_count, 2);
+	assert_int_equal(strncmp(gpus.items[0].mig.computes[0].uuid, "MIG-", 4), 0);
+	assert_string_not_equal(gpus.items[0].mig.computes[0].uuid,
+				gpus.items[0].mig.computes[1].uuid);
+	assert_int_equal(gpus.items[0].mig.computes[1].instance, instance->id);
+	assert_int_equal(instance->holder_count, 0);
+	assert_int_equal(gpus.items[1].mig.instance_count, 0);
 
 	(void)snprintf(path, sizeof(path), "%s/root", dir);
 	assert_int_equal(dv_root_open(path, &root, NULL), 0);
 	assert_int_equal(
-		dv_capability_find(&root, gpus.items[0].minor, instance->id, 1, &right, &err), 0);
+		dv_capability_find(&root, gpus.items[0].mig.minor, instance->id, 1, &right, &err),
+		0);
 	assert_true(right.node_is_there);
-	assert_int_equal(right.minor, 3 + 135 * gpus.items[0].minor + 9 * instance->id + 2);
-	assert_int_equal(dv_capability_find(&root, gpus.items[0].minor, 14, -1, &right, NULL),
+	assert_int_equal(right.minor, 3 + 135 * gpus.items[0].mig.minor + 9 * instance->id + 2);
+	assert_int_equal(dv_capability_find(&root, gpus.items[0].mig.minor, 14, -1, &right, NULL),
 			 -ENOENT);
 	assert_int_equal(dv_capability_find_mig(&root, "config", &right, NULL), 0);
 	assert_string_equal(right.node, "/dev/nvidia-caps/nvidia-cap1");
@@ -294,28 +342,27 @@ static void test_instances(void **state)
 
 static void test_pending(void **state)
 {
-	enum dv_mig_when when = DV_MIG_NOW;
+	enum dv_mig_when when = DV_MIG_WHEN_NOW;
 	struct dv_error err = {0};
 	unsigned minor;
 
 	make("dgx-a100"); /* nvsm and the persistence daemon are in the way */
-	minor = gpus.items[0].minor;
-	assert_int_equal(gpus.items[0].toggles_without_reset, 0);
+	minor = gpus.items[0].mig.minor;
+	assert_true(gpus.items[0].mig.resets);
 	assert_int_equal(dv_nvml_set_mig(nvml, uuid(), true, &when, &err), 0);
 	assert_int_equal(when, DV_MIG_WHEN_IDLE);
 	observe();
-	assert_true(gpus.items[0].pending);
-	assert_int_equal(gpus.items[0].mig, DV_MIG_OFF);
+	assert_int_equal(gpus.items[0].mig.mode, DV_MIG_TURNING_ON);
 	/* The wish is taken back. */
 	assert_int_equal(dv_nvml_set_mig(nvml, uuid(), false, &when, &err), 0);
 	observe();
-	assert_false(gpus.items[0].pending);
+	assert_int_equal(gpus.items[0].mig.mode, DV_MIG_OFF);
 	assert_int_equal(sim("end", "4001", NULL, NULL, NULL), 0);
 	assert_int_equal(sim("end", "4002", NULL, NULL, NULL), 0);
 	turn(true);
-	assert_int_equal(gpus.items[0].mig, DV_MIG_ON);
-	assert_int_not_equal(gpus.items[0].minor, minor);
-	assert_int_equal(gpus.items[0].profile_count, 7);
+	assert_int_equal(gpus.items[0].mig.mode, DV_MIG_ON);
+	assert_int_not_equal(gpus.items[0].mig.minor, minor);
+	assert_int_equal(gpus.items[0].mig.profile_count, 7);
 }
 
 static void test_users(void **state)
@@ -414,14 +461,9 @@ static int do_toggle(struct dv_error *err)
 /* What is there of the GPU: what a failed change must leave as it was, or as it was to be. */
 static unsigned count_all(void)
 {
-	unsigned count;
-
 	observe();
-	count = gpus.items[0].mig == DV_MIG_ON ? 1000 : 0;
-	count += 100 * gpus.items[0].instance_count;
-	for (unsigned i = 0; i < gpus.items[0].instance_count; i++)
-		count += gpus.items[0].instances[i].part_count;
-	return count;
+	return (gpus.items[0].mig.mode == DV_MIG_ON ? 1000 : 0) +
+	       100 * gpus.items[0].mig.instance_count + gpus.items[0].mig.compute_count;
 }
 
 /* One H100, so that looking is quick. */
@@ -457,10 +499,10 @@ static void each_call(int (*act)(struct dv_error *err), const char *result)
 		assert_true(r < 0 && err.msg[0] && err.code == r);
 		if (act == do_create && count_all() != before_it) {
 			/* Made, and then not looked at: it is found by its place. */
-			assert_int_equal(gpus.items[0].instance_count, 1);
-			assert_int_equal(
-				dv_nvml_destroy(nvml, uuid(), gpus.items[0].instances[0].id, NULL),
-				0);
+			assert_int_equal(gpus.items[0].mig.instance_count, 1);
+			assert_int_equal(dv_nvml_destroy(nvml, uuid(),
+							 gpus.items[0].mig.instances[0].id, NULL),
+					 0);
 		} else if (act == do_create_part && count_all() != before_it) {
 			assert_int_equal(dv_nvml_destroy_part(nvml, uuid(), made, 0, NULL), 0);
 		}
@@ -521,11 +563,11 @@ static void test_hidden(void **state)
 	assert_int_equal(dv_nvml_create_part(nvml, uuid(), &wish, &part, &err), 0);
 	assert_int_equal(sim("fault", "nvmlDeviceGetGpuInstances", "1", "4", NULL), 0);
 	observe();
-	assert_true(gpus.items[0].instances_hidden);
-	assert_int_equal(gpus.items[0].instance_count, 1);
-	assert_int_equal(gpus.items[0].instances[0].id, id);
-	assert_int_equal(gpus.items[0].instances[0].size, 0);
-	assert_int_equal(strncmp(gpus.items[0].instances[0].parts[0].uuid, "MIG-", 4), 0);
+	assert_true(gpus.items[0].hidden);
+	assert_int_equal(gpus.items[0].mig.instance_count, 1);
+	assert_int_equal(gpus.items[0].mig.instances[0].id, id);
+	assert_int_equal(gpus.items[0].mig.instances[0].size, 0);
+	assert_int_equal(strncmp(gpus.items[0].mig.computes[0].uuid, "MIG-", 4), 0);
 	assert_int_equal(sim("fault", "nvmlDeviceCreateGpuInstanceWithPlacement", "1", "4", NULL),
 			 0);
 	refused(dv_nvml_create(nvml, uuid(), 9, 0, &id, &err), -EPERM, "M08", &err);
@@ -536,19 +578,13 @@ int main(void)
 {
 #define EACH(test) cmocka_unit_test_setup_teardown(test, before, after)
 	const struct CMUnitTest tests[] = {
-		EACH(test_what_there_is),
-		EACH(test_no_mig),
-		EACH(test_twelve_cells),
-		EACH(test_unheard_of),
-		EACH(test_counts),
-		EACH(test_old_driver),
-		EACH(test_derived_names),
-		EACH(test_instances),
-		EACH(test_pending),
-		EACH(test_users),
-		EACH(test_not_there),
-		EACH(test_each_call_fails),
-		EACH(test_each_question_fails),
+		EACH(test_what_there_is),   EACH(test_no_mig),
+		EACH(test_holders),	    EACH(test_twelve_cells),
+		EACH(test_unheard_of),	    EACH(test_counts),
+		EACH(test_old_driver),	    EACH(test_derived_names),
+		EACH(test_instances),	    EACH(test_pending),
+		EACH(test_users),	    EACH(test_not_there),
+		EACH(test_each_call_fails), EACH(test_each_question_fails),
 		EACH(test_hidden),
 	};
 

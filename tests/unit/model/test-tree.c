@@ -101,7 +101,7 @@ static void test_node_refused(void **state)
 		"CPU-1/x",
 		"CPU 1",
 		"CPU-1\n",
-		"a-uuid-that-is-longer-than-any-uuid-may-ever-be-is-none",
+		"a-uuid-that-is-longer-than-any-uuid-may-ever-be-or-will-be-is-none",
 	};
 
 	for (size_t i = 0; i < DV_ARRAY_LEN(bad); i++) {
