@@ -11,6 +11,8 @@
 
 #include "base/str.h"
 #include "model/units.h"
+#include "plan/grid-batch.h"
+#include "plan/grid-online.h"
 #include "plan/grid-repartition.h"
 #include "plan/plan.h"
 #include "torture.h"
@@ -122,10 +124,64 @@ static void test_repartition(void **state)
 	assert_true(torture_run("repartition", repartition, &grid) > 0);
 }
 
+/* A cluster, an instance of another on one GPU, a mix that is learned. */
+static int online(void *arg)
+{
+	dv_cleanup(dv_online_freep) struct dv_online *online = NULL;
+	struct dv_grid_instance foreign = {.profile = DV_GRID_FOREIGN, .start = 7, .size = 1};
+	struct dv_online_choice choice;
+	int r = dv_online_new(arg, NULL, 3, &online, NULL);
+
+	if (r < 0)
+		return online ? -EINVAL : r;
+	r = dv_online_set(online, 1, &foreign, 1, NULL);
+	if (r < 0)
+		return dv_online_state(online, 1)->cells == 0 ? r : -EINVAL;
+	r = dv_online_learn(online, (const double[]){1, 5}, NULL);
+	if (r < 0)
+		return r;
+	r = dv_online_place(online, 1, &choice);
+	return r == 0 && dv_online_take(online, choice.gpu, 1, choice.start) ? 0 : -EINVAL;
+}
+
+static void test_online(void **state)
+{
+	struct dv_grid grid;
+
+	make_grid(&grid);
+	assert_true(torture_run("online", online, &grid) > 10);
+}
+
+static int batch(void *arg)
+{
+	const struct dv_grid *grids[] = {arg};
+	const struct dv_batch_gpu gpus[3] = {0};
+	const struct dv_batch_request requests[] = {{.count = 9, .profile = {0}, .priority = 1},
+						    {.count = 5, .profile = {1}}};
+	struct dv_batch_input input = {grids, 1, gpus, 3, requests, 2};
+	struct dv_batch batch = {.opened = 4711};
+	int r = dv_batch_make(&input, &batch, NULL);
+
+	if (r < 0)
+		return batch.opened == 4711 && !batch.items.items ? r : -EINVAL;
+	r = batch.left[0] == 0 && batch.left[1] == 2 && batch.opened == 3 ? 0 : -EINVAL;
+	dv_batch_fini(&batch);
+	return r;
+}
+
+static void test_batch(void **state)
+{
+	struct dv_grid grid;
+
+	make_grid(&grid);
+	assert_true(torture_run("batch", batch, &grid) > 20);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan),
-					   cmocka_unit_test(test_repartition)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plan), cmocka_unit_test(test_repartition),
+		cmocka_unit_test(test_online), cmocka_unit_test(test_batch)};
 
 	return cmocka_run_group_tests_name("torture/plan", tests, NULL, NULL);
 }

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batches: against trying everything on a few GPUs, and whatever the size a result that can be
+ * carried out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "grids.h"
+#include "plan/grid-batch.h"
+
+static struct dv_catalog *catalog;
+
+/* Carry the batch out, and see that it says what it does. */
+static void assert_carried_out(const struct dv_batch_input *input, const struct dv_batch *batch)
+{
+	struct dv_grid_state *states = calloc(input->gpu_count + 1, sizeof(*states));
+	unsigned placed[DV_BATCH_REQUESTS_MOST] = {0}, opened = 0;
+
+	assert_non_null(states);
+	for (unsigned g = 0; g < input->gpu_count; g++)
+		states[g] = input->gpus[g].state;
+	for (size_t i = 0; i < batch->items.len; i++) {
+		const struct dv_batch_item *item = &batch->items.items[i];
+		const struct dv_batch_request *request = &input->requests[item->request];
+		unsigned grid = input->gpus[item->gpu].grid;
+		int place;
+
+		assert_true(request->profile[grid] >= 0);
+		place = dv_grid_place_at(input->grids[grid], (unsigned)request->profile[grid],
+					 item->start);
+		assert_true(place >= 0);
+		assert_true(dv_grid_fits(input->grids[grid], &states[item->gpu], (unsigned)place));
+		dv_grid_take(input->grids[grid], &states[item->gpu], (unsigned)place);
+		placed[item->request]++;
+	}
+	for (unsigned i = 0; i < input->request_count; i++)
+		assert_int_equal(placed[i] + batch->left[i], input->requests[i].count);
+	for (unsigned g = 0; g < input->gpu_count; g++)
+		opened += input->gpus[g].state.cells == 0 && states[g].cells != 0;
+	assert_int_equal(batch->opened, opened);
+	assert_true(batch->least <= batch->opened);
+	free(states);
+}
+
+/* ---- trying everything ---- */
+
+enum { LEVELS = 3, TRY_GPUS = 3 };
+
+struct outcome {
+	unsigned value[LEVELS]; /* placed, of each priority */
+	unsigned opened;
+};
+
+struct oracle {
+	const struct dv_batch_input *input;
+	struct dv_grid_state states[TRY_GPUS];
+	struct outcome now, best;
+	bool any;
+};
+
+static bool better(const struct outcome *a, const struct outcome *b)
+{
+	for (unsigned level = LEVELS; level-- > 0;)
+		if (a->value[level] != b->value[level])
+			return a->value[level] > b->value[level];
+	return a->opened < b->opened;
+}
+
+/* Instance `n` of the request and all that follow. */
+static void try_all(struct oracle *oracle, unsigned request, unsigned n, unsigned from)
+{
+	const struct dv_batch_input *input = oracle->input;
+	const struct dv_batch_request *r = &input->requests[request];
+
+	if (request == input->request_count) {
+		struct outcome now = oracle->now;
+
+		for (unsigned g = 0; g < input->gpu_count; g++)
+			now.opened += input->gpus[g].state.cells == 0 &&
+				      oracle->states[g].cells != 0;
+		if (!oracle->any || better(&now, &oracle->best))
+			oracle->best = now;
+		oracle->any = true;
+		return;
+	}
+	/* the rest of this request is left out */
+	try_all(oracle, request + 1, 0, 0);
+	if (n == r->count)
+		return;
+	/* instances of a request are alike: places in ascending order */
+	for (unsigned at = from; at < input->gpu_count * DV_GRID_CELLS_MOST; at++) {
+		unsigned g = at / DV_GRID_CELLS_MOST, start = at % DV_GRID_CELLS_MOST;
+		const struct dv_grid *grid = input->grids[input->gpus[g].grid];
+		int profile = r->profile[input->gpus[g].grid], place = -1;
+
+		if (profile >= 0)
+			place = dv_grid_place_at(grid, (unsigned)profile, start);
+		if (place < 0 || !dv_grid_fits(grid, &oracle->states[g], (unsigned)place))
+			continue;
+		dv_grid_take(grid, &oracle->states[g], (unsigned)place);
+		oracle->now.value[r->priority] += r->value;
+		try_all(oracle, request, n + 1, at + 1);
+		oracle->now.value[r->priority] -= r->value;
+		dv_grid_give(grid, &oracle->states[g], (unsigned)place);
+	}
+}
+
+static void one_round(const struct dv_grid *const *grids, unsigned grid_count)
+{
+	struct dv_batch_gpu gpus[TRY_GPUS] = {0};
+	struct dv_batch_request requests[4] = {0};
+	struct dv_batch_input input = {.grids = grids,
+				       .grid_count = grid_count,
+				       .gpus = gpus,
+				       .gpu_count = 1 + random_below(TRY_GPUS),
+				       .requests = requests,
+				       .request_count = 1 + random_below(4)};
+	struct oracle oracle = {.input = &input};
+	struct dv_batch batch = {0}, again = {0};
+	struct dv_error err = {0};
+	struct outcome got = {0};
+
+	for (unsigned g = 0; g < input.gpu_count; g++) {
+		const struct dv_grid *grid;
+
+		gpus[g].grid = random_below(grid_count);
+		grid = grids[gpus[g].grid];
+		for (unsigned n = random_below(4); n > 0; n--) {
+			unsigned i = random_below(grid->place_count);
+
+			if (dv_grid_fits(grid, &gpus[g].state, i))
+				dv_grid_take(grid, &gpus[g].state, i);
+		}
+		if (random_below(6) == 0)
+			dv_grid_block(&gpus[g].state, 1u << random_below(grid->cells));
+		oracle.states[g] = gpus[g].state;
+	}
+	for (unsigned i = 0; i < input.request_count; i++) {
+		requests[i].count = random_below(3);
+		requests[i].priority = random_below(LEVELS);
+		requests[i].value = 1 + random_below(5);
+		for (unsigned k = 0; k < grid_count; k++)
+			requests[i].profile[k] = (int)random_below(grids[k]->profile_count + 1) - 1;
+	}
+	try_all(&oracle, 0, 0, 0);
+	if (dv_batch_make(&input, &batch, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_carried_out(&input, &batch);
+	for (unsigned i = 0; i < input.request_count; i++)
+		got.value[requests[i].priority] += (requests[i].count - batch.left[i]) *
+						   requests[i].value;
+	got.opened = batch.opened;
+	assert_memory_equal(&got, &oracle.best, sizeof(got));
+	assert_int_equal(batch.bound, DV_BATCH_PROVEN);
+	assert_int_equal(batch.least, batch.opened);
+	assert_int_equal(dv_batch_make(&input, &again, NULL), 0);
+	assert_int_equal(again.items.len, batch.items.len);
+	if (batch.items.len)
+		assert_memory_equal(again.items.items, batch.items.items,
+				    batch.items.len * sizeof(*batch.items.items));
+	dv_batch_fini(&batch);
+	dv_batch_fini(&again);
+}
+
+static void test_random(void **state)
+{
+	(void)random_start("plan/grid-batch");
+	for (unsigned round = 0; round < 400; round++) {
+		struct dv_grid_source source;
+		struct dv_grid a, b;
+		const struct dv_grid *const grids[] = {&a, &b};
+
+		grid_random(6, 4, &source);
+		grid_made(&source, &a);
+		grid_random(6, 4, &source);
+		grid_made(&source, &b);
+		one_round(grids, 1 + random_below(2));
+	}
+}
+
+static void test_catalogue(void **state)
+{
+	static const char *const ids[] = {"a100-80", "h100-80-sxm", "a30-24", "rtxpro6000-96"};
+	struct dv_grid made[DV_ARRAY_LEN(ids)];
+	const struct dv_grid *grids[DV_ARRAY_LEN(ids)];
+
+	(void)random_start("plan/grid-batch catalogue");
+	for (size_t i = 0; i < DV_ARRAY_LEN(ids); i++) {
+		grid_of(catalog, ids[i], 0, NULL, &made[i]);
+		grids[i] = &made[i];
+	}
+	for (unsigned round = 0; round < 60; round++)
+		one_round(grids, DV_ARRAY_LEN(ids));
+}
+
+/* The facts' quick bound: 7g alone, and 4g with it. */
+static void test_known(void **state)
+{
+	struct dv_batch_gpu gpus[8] = {0};
+	struct dv_batch_request requests[3] = {
+		{.count = 2}, /* 7g */
+		{.count = 3}, /* 4g */
+		{.count = 3}, /* 3g: beside the 4g */
+	};
+	struct dv_batch batch = {0};
+	struct dv_grid grid;
+	const struct dv_grid *grids[] = {&grid};
+	struct dv_batch_input input = {grids, 1, gpus, 8, requests, 3};
+
+	grid_of(catalog, "a100-80", 0, NULL, &grid);
+	requests[0].profile[0] = dv_grid_find(&grid, "7g.80gb");
+	requests[1].profile[0] = dv_grid_find(&grid, "4g.40gb");
+	requests[2].profile[0] = dv_grid_find(&grid, "3g.40gb");
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
+	assert_int_equal(batch.opened, 5);
+	assert_int_equal(batch.bound, DV_BATCH_PROVEN);
+	dv_batch_fini(&batch);
+	/* before R510 the two halves cannot be unlike */
+	grid_of(catalog, "a100-80", 470, NULL, &grid);
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
+	assert_int_equal(batch.opened, 7);
+	dv_batch_fini(&batch);
+	/* two GPUs: the 7g are worth most; then a higher priority for 4g */
+	input.gpu_count = 2;
+	requests[0].value = 9;
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
+	assert_int_equal(batch.left[0], 0);
+	dv_batch_fini(&batch);
+	requests[1].priority = 1;
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
+	assert_int_equal(batch.left[0], 2);
+	assert_int_equal(batch.left[1], 1);
+	dv_batch_fini(&batch);
+}
+
+/* Large: within 1 % of the bound, whatever is on the GPUs. */
+static void test_large(void **state)
+{
+	enum { MANY = 2000 };
+	static struct dv_batch_gpu gpus[MANY];
+	static const unsigned parts[] = {70, 82, 92, 96, 98, 100};
+	struct dv_batch_request requests[6] = {0};
+	struct dv_batch batch = {0};
+	struct dv_grid grid;
+	const struct dv_grid *grids[] = {&grid};
+	struct dv_batch_input input = {grids, 1, gpus, MANY, requests, 6};
+
+	(void)random_start("plan/grid-batch large");
+	grid_of(catalog, "a100-80", 0, BASE_SHAPES " 1g*2", &grid);
+	for (unsigned used = 0; used < 2; used++) {
+		for (unsigned i = 0; i < 6; i++)
+			requests[i] = (struct dv_batch_request){.profile = {(int)i}};
+		for (unsigned i = 0; i < (used ? 4000 : 10000); i++) {
+			unsigned at = random_below(100), p = 0;
+
+			while (at >= parts[p])
+				p++;
+			requests[p].count++;
+		}
+		for (unsigned g = 0; g < MANY; g++)
+			for (unsigned n = used ? random_below(3) : 0; n > 0; n--) {
+				unsigned i = random_below(grid.place_count);
+
+				if (dv_grid_fits(&grid, &gpus[g].state, i))
+					dv_grid_take(&grid, &gpus[g].state, i);
+			}
+		assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
+		assert_carried_out(&input, &batch);
+		for (unsigned i = 0; i < 6; i++)
+			assert_int_equal(batch.left[i], 0);
+		assert_true(100 * (batch.opened - batch.least) <= batch.opened);
+		dv_batch_fini(&batch);
+	}
+}
+
+static void test_fits(void **state)
+{
+	struct dv_grid grid;
+	unsigned counts[DV_GRID_PROFILES_MOST] = {0};
+	unsigned three, one;
+
+	grid_of(catalog, "a100-80", 0, BASE_SHAPES, &grid);
+	three = (unsigned)dv_grid_find(&grid, "3g.40gb");
+	one = (unsigned)dv_grid_find(&grid, "1g.10gb");
+	counts[three] = 6;
+	assert_int_equal(dv_batch_fits(&grid, counts, 3, NULL), 0);
+	counts[one] = 1;
+	assert_int_equal(dv_batch_fits(&grid, counts, 3, NULL), 1);
+	counts[three] = 5;
+	counts[one] = 4;
+	assert_int_equal(dv_batch_fits(&grid, counts, 3, NULL), 0);
+	counts[one] = 5;
+	assert_int_equal(dv_batch_fits(&grid, counts, 3, NULL), 1);
+}
+
+static void test_refused(void **state)
+{
+	struct dv_batch_gpu gpu = {.grid = 1};
+	struct dv_batch_request request = {.count = 1, .profile = {99}};
+	struct dv_batch batch = {.opened = 4711};
+	struct dv_grid grid;
+	const struct dv_grid *grids[] = {&grid};
+	struct dv_batch_input input = {grids, 1, &gpu, 1, &request, 1};
+
+	grid_of(catalog, "a100-80", 0, NULL, &grid);
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), -EINVAL);
+	gpu.grid = 0;
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), -EINVAL);
+	request.profile[0] = 0;
+	request.count = DV_BATCH_COUNT_MOST + 1;
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), -E2BIG);
+	request.count = 1;
+	input.request_count = DV_BATCH_REQUESTS_MOST + 1;
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), -E2BIG);
+	assert_int_equal(batch.opened, 4711);
+	input.request_count = input.gpu_count = 0;
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
+	assert_int_equal(batch.items.len, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random), cmocka_unit_test(test_catalogue),
+		cmocka_unit_test(test_known),  cmocka_unit_test(test_large),
+		cmocka_unit_test(test_fits),   cmocka_unit_test(test_refused),
+	};
+	int r;
+
+	catalog = load_catalog();
+	r = cmocka_run_group_tests_name("plan/grid-batch", tests, NULL, NULL);
+	dv_catalog_free(catalog);
+	return r;
+}
