@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/where.h"
+#include "device/nvml.h"
 
 enum { REATTACH_GRACE_MS = 2000, RETRY_S = 5 };
 
@@ -97,6 +98,9 @@ static int open_parts(struct dv_daemon *daemon, const struct dv_daemon_options *
 		      struct dv_error *err)
 {
 	const struct dv_workers_config workers = {.program = dv_where(DV_WHERE_WORKER),
+						  .root = options->root ? options->root : "/",
+						  .nvml = options->nvml ? options->nvml
+									: DV_NVML_LIBRARY,
 						  .cache_dir = daemon->place.worker_cache,
 						  .probe_ms = DV_PROBE_MS,
 						  .step_ms = DV_STEP_MS,

@@ -19,6 +19,8 @@ const char dv_daemon_help[] =
 	"  --run-dir DIR     where the sockets are, if not the usual place\n"
 	"  --state-dir DIR   where the state is, if not the usual place\n"
 	"  --lock-dir DIR    where devices are locked, if not /run/lock/divvy\n"
+	"  --root DIR        look for devices under DIR, where /proc, /sys and /dev are\n"
+	"  --nvml FILE       NVIDIA's library, if not libnvidia-ml.so.1\n"
 	"  --auto            go to the background, and end when idle without leases\n"
 	"  --idle SECONDS    with --auto: after how long (30)\n"
 	"  --ready-fd N      say on descriptor N that it is up, or why not\n"
@@ -33,6 +35,8 @@ enum option_id {
 	RUN_DIR,
 	STATE_DIR,
 	LOCK_DIR,
+	ROOT,
+	NVML,
 	AUTO,
 	IDLE,
 	READY_FD,
@@ -46,6 +50,8 @@ static const struct option long_options[] = {
 	{"run-dir", required_argument, NULL, RUN_DIR},
 	{"state-dir", required_argument, NULL, STATE_DIR},
 	{"lock-dir", required_argument, NULL, LOCK_DIR},
+	{"root", required_argument, NULL, ROOT},
+	{"nvml", required_argument, NULL, NVML},
 	{"auto", no_argument, NULL, AUTO},
 	{"idle", required_argument, NULL, IDLE},
 	{"ready-fd", required_argument, NULL, READY_FD},
@@ -107,6 +113,10 @@ static int take(enum option_id id, const char *value, struct dv_daemon_options *
 		return absolute("--state-dir", value, &options->state_dir, err);
 	case LOCK_DIR:
 		return absolute("--lock-dir", value, &options->lock_dir, err);
+	case ROOT:
+		return absolute("--root", value, &options->root, err);
+	case NVML:
+		return absolute("--nvml", value, &options->nvml, err);
 	case AUTO:
 		options->automatic = true;
 		return 0;

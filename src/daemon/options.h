@@ -9,6 +9,8 @@ struct dv_daemon_options {
 	const char *run_dir;   /* --run-dir, or NULL */
 	const char *state_dir; /* --state-dir, or NULL */
 	const char *lock_dir;  /* --lock-dir, or NULL */
+	const char *root;      /* --root, or NULL */
+	const char *nvml;      /* --nvml, or NULL */
 	bool automatic;	       /* --auto: to the background, and end when idle */
 	unsigned idle_s;       /* --idle: how long without leases until it ends */
 	int ready_fd;	       /* --ready-fd, or -1 */

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/str.h"
 
 enum stage {
 	STAGE_WAITING, /* for a free place */
@@ -363,6 +364,9 @@ int dv_workers_start(struct dv_workers *workers, const struct dv_worker_request 
 						  "%u steps wait for a worker already",
 						  workers->waiting),
 				    "try again in a moment");
+	if (strlen(workers->config.root) >= sizeof(request->root) ||
+	    strlen(workers->config.nvml) >= sizeof(request->nvml))
+		return dv_error_set(err, -E2BIG, "the names of --root and --nvml are too long");
 	job = calloc(1, sizeof(*job));
 	if (job)
 		job->request = malloc(sizeof(*request));
@@ -372,6 +376,8 @@ int dv_workers_start(struct dv_workers *workers, const struct dv_worker_request 
 	}
 	*job->request = *request;
 	job->request->build = dv_worker_build();
+	(void)dv_copy(job->request->root, sizeof(job->request->root), workers->config.root);
+	(void)dv_copy(job->request->nvml, sizeof(job->request->nvml), workers->config.nvml);
 	job->workers = workers;
 	job->fn = fn;
 	job->arg = arg;

@@ -15,6 +15,8 @@ enum { DV_WORKERS_MOST = 16, DV_WORKERS_WAITING_MOST = 1024 };
 
 struct dv_workers_config {
 	const char *program;   /* its path */
+	const char *root;      /* under which the worker looks for devices */
+	const char *nvml;      /* NVIDIA's library */
 	const char *cache_dir; /* for the OpenCL library's compiled kernels */
 	unsigned probe_ms, step_ms;
 	unsigned kill_ms; /* how long an ended one may take to be gone */
@@ -42,8 +44,8 @@ int dv_workers_new(sd_event *event, const struct dv_workers_config *config, stru
 void dv_workers_free(struct dv_workers *workers);
 DV_DEFINE_FREEP(struct dv_workers, dv_workers_free)
 
-/* Start a worker, or let it wait for a free place. `request->build` is filled in. -EBUSY (rule
- * S19) when too many wait. */
+/* Start a worker, or let it wait for a free place. `request->build`, `root` and `nvml` are filled
+ * in. -EBUSY (rule S19) when too many wait. */
 int dv_workers_start(struct dv_workers *workers, const struct dv_worker_request *request,
 		     dv_worker_fn fn, void *arg, struct dv_error *err) DV_MUST_CHECK;
 /* Jobs that run or wait. */

@@ -37,8 +37,11 @@ void dv_method_probe_kind(const struct dv_method_env *env, const struct dv_gpu *
 
 	if (gpu->kind != DV_GPU_CPU) {
 		found.ok = false;
-		(void)snprintf(found.why, sizeof(found.why),
-			       "this divvy cannot yet make %s of a GPU", name);
+		if (gpu->kind == DV_GPU_NVIDIA && env->nvidia_why)
+			(void)dv_copy(found.why, sizeof(found.why), env->nvidia_why);
+		else
+			(void)snprintf(found.why, sizeof(found.why),
+				       "this divvy cannot yet make %s of a GPU", name);
 	} else if (env->cpu_why) {
 		found.ok = false;
 		(void)dv_copy(found.why, sizeof(found.why), env->cpu_why);

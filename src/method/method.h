@@ -18,6 +18,8 @@
 struct dv_method_env {
 	const struct dv_root *root; /* the machine's / */
 	bool privileged;	    /* root: cgroups can be made */
+	const char *nvml;	    /* NVIDIA's library: a name, or a path */
+	const char *nvidia_why;	    /* why its GPUs can only be seen on the bus, or NULL */
 	const char *cpu_why;	    /* why the CPU device cannot be used, or NULL */
 	const char *cpu_rule;	    /* and the rule of it, or NULL */
 };

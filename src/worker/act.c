@@ -65,6 +65,9 @@ int dv_worker_check(const struct dv_worker_request *request, struct dv_error *er
 				    (int)request->what);
 	if (!gpu_is_sound(&request->gpu))
 		return dv_error_set(err, -EPROTO, "the request's device is garbled");
+	if (!ENDS(request->root) || request->root[0] != '/' || !ENDS(request->nvml) ||
+	    !request->nvml[0])
+		return dv_error_set(err, -EPROTO, "the request's root or library is garbled");
 	if (!step_is_sound(&request->step))
 		return dv_error_set(err, -EPROTO, "the request's step is garbled");
 	return 0;

@@ -84,9 +84,9 @@ static int answer(int r, const struct dv_error *err, const struct dv_worker_resu
 static int work(const struct dv_worker_request *request, struct dv_worker_result *ret,
 		struct dv_error *err)
 {
-	struct dv_method_env env = {.privileged = geteuid() == 0};
+	struct dv_method_env env = {.privileged = geteuid() == 0, .nvml = request->nvml};
 	struct dv_root root;
-	int r = dv_root_open("/", &root, err);
+	int r = dv_root_open(request->root, &root, err);
 
 	if (r < 0)
 		return r;

@@ -40,7 +40,9 @@ struct dv_worker_request {
 	struct dv_cpu_config cpu;
 	struct dv_gpu gpu;
 	struct dv_step step;
-	pid_t pid; /* of ENTER */
+	pid_t pid;	/* of ENTER */
+	char root[256]; /* of /proc, /sys and /dev */
+	char nvml[256]; /* NVIDIA's library: a name, or a path */
 };
 
 struct dv_worker_answer {

@@ -11,7 +11,7 @@
 #include "worker/ask.h"
 
 /* PoCL answers in 20 to 300 ms; a machine that swaps may need seconds. */
-enum { OPENCL_DEADLINE_MS = 10000 };
+enum { OPENCL_DEADLINE_MS = 10000, NVML_DEADLINE_MS = 8000 };
 
 /* Why the CPU device cannot be used; "" when it can. */
 struct obstacle {
@@ -49,12 +49,55 @@ static int add(const struct dv_method_env *env, struct dv_worker_result *result,
 	return 0;
 }
 
+/* What NVIDIA's library says of a GPU goes before what the bus says. */
+static void take_nvml(const struct dv_worker_nvml *nvml, struct dv_gpu *gpu)
+{
+	for (unsigned i = 0; i < nvml->count; i++) {
+		const struct dv_nvml_gpu *from = &nvml->gpus[i];
+
+		if (strcmp(from->address, gpu->address) != 0)
+			continue;
+		(void)dv_copy(gpu->uuid, sizeof(gpu->uuid), from->uuid);
+		(void)dv_copy(gpu->product, sizeof(gpu->product), from->name);
+		(void)snprintf(gpu->driver, sizeof(gpu->driver), "nvidia %.40s", nvml->driver);
+		gpu->memory_bytes = from->memory_bytes;
+		gpu->memory_slices = from->mig.cells;
+		gpu->mig = from->mig;
+	}
+}
+
+/* Asked only where there is a GPU of NVIDIA's; what it cannot say is then not known. */
+static void ask_nvml(const struct dv_method_env *env, const struct dv_pci_gpus *found,
+		     struct dv_worker_nvml *ret, struct obstacle *obstacle)
+{
+	struct dv_error err = {0};
+	bool there = false;
+
+	for (size_t i = 0; i < found->len; i++)
+		there |= found->items[i].kind == DV_GPU_NVIDIA;
+	if (!there || dv_worker_ask_nvml(env->nvml, NVML_DEADLINE_MS, ret, &err) == 0)
+		return;
+	(void)snprintf(obstacle->why, sizeof(obstacle->why), "%.90s%s%.95s", err.msg,
+		       err.fix[0] ? "; " : "", err.fix);
+	(void)dv_copy(obstacle->rule, sizeof(obstacle->rule), err.rule);
+}
+
 static int add_bus(const struct dv_method_env *env, struct dv_worker_result *result,
 		   struct dv_error *err)
 {
+	dv_autofree struct dv_worker_nvml *nvml = calloc(1, sizeof(*nvml));
+	struct dv_method_env with = *env;
+	struct obstacle obstacle = {0};
 	struct dv_pci_gpus found = {0};
-	int r = dv_pci_find(env->root, &found, err);
+	int r;
 
+	if (!nvml)
+		return dv_error_set(err, -ENOMEM, "no memory to look for GPUs");
+	r = dv_pci_find(env->root, &found, err);
+	if (r < 0)
+		return r;
+	ask_nvml(env, &found, nvml, &obstacle);
+	with.nvidia_why = obstacle.why[0] ? obstacle.why : NULL;
 	for (size_t i = 0; r == 0 && i < found.len; i++) {
 		const struct dv_pci_gpu *pci = &found.items[i];
 		struct dv_gpu gpu = {.kind = pci->kind,
@@ -65,7 +108,9 @@ static int add_bus(const struct dv_method_env *env, struct dv_worker_result *res
 		(void)dv_copy(gpu.product, sizeof(gpu.product), pci->product);
 		(void)dv_copy(gpu.address, sizeof(gpu.address), pci->address);
 		(void)dv_copy(gpu.driver, sizeof(gpu.driver), pci->driver);
-		r = add(env, result, &gpu, err);
+		if (gpu.kind == DV_GPU_NVIDIA)
+			take_nvml(nvml, &gpu);
+		r = add(&with, result, &gpu, err);
 	}
 	dv_vec_fini(&found);
 	return r;

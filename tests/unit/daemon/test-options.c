@@ -26,12 +26,15 @@ static void test_all(void **state)
 	struct dv_daemon_options o;
 
 	assert_int_equal(PARSE(&o, NULL, "--config", "/c", "--run-dir=/r", "--state-dir", "/s",
-			       "--lock-dir", "/l", "--auto", "--idle", "7", "--debug"),
+			       "--lock-dir", "/l", "--root", "/m", "--nvml=/n", "--auto", "--idle",
+			       "7", "--debug"),
 			 0);
 	assert_string_equal(o.config, "/c");
 	assert_string_equal(o.run_dir, "/r");
 	assert_string_equal(o.state_dir, "/s");
 	assert_string_equal(o.lock_dir, "/l");
+	assert_string_equal(o.root, "/m");
+	assert_string_equal(o.nvml, "/n");
 	assert_true(o.automatic);
 	assert_true(o.debug);
 	assert_int_equal(o.idle_s, 7);
@@ -84,9 +87,9 @@ static void test_wrong(void **state)
 /* The help speaks of every option, and every option it speaks of is one. */
 static void test_help(void **state)
 {
-	static const char *const names[] = {"--config", "--run-dir", "--state-dir", "--lock-dir",
-					    "--auto",	"--idle",    "--ready-fd",  "--debug",
-					    "--help",	"--version"};
+	static const char *const names[] = {"--config",	  "--run-dir", "--state-dir", "--lock-dir",
+					    "--root",	  "--nvml",    "--auto",      "--idle",
+					    "--ready-fd", "--debug",   "--help",      "--version"};
 	unsigned count = 0;
 
 	for (size_t i = 0; i < DV_ARRAY_LEN(names); i++)

@@ -36,6 +36,8 @@ static int setup(void **state)
 	if (!f)
 		return -1;
 	f->config = (struct dv_workers_config){.program = fake_worker,
+					       .root = "/",
+					       .nvml = "libnvidia-ml.so.1",
 					       .cache_dir = temporary_top(),
 					       .probe_ms = 20000,
 					       .step_ms = 20000,

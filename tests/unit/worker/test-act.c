@@ -24,7 +24,8 @@ static int set_up(void **state)
 	tree_file(&tree, "sys/devices/system/cpu/online", "0-3\n");
 	tree_file(&tree, "proc/meminfo", "MemTotal: 16777217 kB\n");
 	tree_file(&tree, "proc/cpuinfo", "model name\t: Some CPU 3000\n");
-	env = (struct dv_method_env){.root = &tree.root, .privileged = true};
+	env = (struct dv_method_env){
+		.root = &tree.root, .privileged = true, .nvml = "/nowhere/libnvidia-ml.so.1"};
 	return 0;
 }
 
@@ -62,6 +63,10 @@ static void test_gpus_then_cpu(void **state)
 	assert_string_equal(result.gpus.items[0].id, "0");
 	assert_int_equal(result.gpus.items[0].kind, DV_GPU_NVIDIA);
 	assert_false(dv_gpu_method(&result.gpus.items[0], DV_METHOD_SLICE)->ok);
+	/* Without NVIDIA's library the bus is all there is, and that is said. */
+	assert_non_null(strstr(dv_gpu_method(&result.gpus.items[0], DV_METHOD_SLICE)->why,
+			       "/nowhere/libnvidia-ml.so.1"));
+	assert_int_equal(result.gpus.items[0].mig.mode, DV_MIG_NONE);
 	cpu = &result.gpus.items[2];
 	assert_string_equal(cpu->id, "2");
 	assert_int_equal(cpu->kind, DV_GPU_CPU);
@@ -142,7 +147,8 @@ static void test_machine_that_does_not_tell(void **state)
 
 static struct dv_worker_request request_of(enum dv_worker_what what)
 {
-	return (struct dv_worker_request){.build = dv_worker_build(), .what = what};
+	return (struct dv_worker_request){
+		.build = dv_worker_build(), .what = what, .root = "/", .nvml = "libnvidia-ml.so.1"};
 }
 
 static void test_partition_by_request(void **state)

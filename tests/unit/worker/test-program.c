@@ -105,6 +105,8 @@ static struct dv_worker_request *request_of(enum dv_worker_what what)
 
 	memset(&request, 0, sizeof(request));
 	request.build = dv_worker_build();
+	(void)snprintf(request.root, sizeof(request.root), "/");
+	(void)snprintf(request.nvml, sizeof(request.nvml), "libnvidia-ml.so.1");
 	request.what = what;
 	return &request;
 }
