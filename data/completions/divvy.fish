@@ -14,7 +14,7 @@ end
 complete -c divvy -f
 complete -c divvy -l json -d 'print one JSON document on standard output'
 complete -c divvy -l socket -r -F -d 'divvyd'\''s socket, if not the usual one'
-complete -c divvy -l machine -r -F -d 'work on a simulated machine (not in this version)'
+complete -c divvy -l machine -r -F -d 'work on a simulated machine: its name, or a file'
 complete -c divvy -l help -s h -d 'show what a verb does and its options'
 complete -c divvy -l version -d 'show the version'
 complete -c divvy -n __fish_use_subcommand -a status -d 'one screen: GPUs, how each is divided, tenants, warnings'

@@ -14,6 +14,7 @@ struct dv_cli {
 	const char *root; /* of /proc and /sys */
 	unsigned patience_ms;
 	const char *socket;	     /* --socket, or NULL */
+	const char *machine;	     /* --machine, or NULL */
 	struct divvy_client *client; /* see dv_cli_connect; NULL until then */
 };
 

@@ -7,6 +7,7 @@
 #include "cli/verbs.h"
 
 enum state { CAN, NOT_NOW, CANNOT };
+enum { MIG_SIZE = 512 };
 
 /* What the device can do is one thing, what it can do as it is divided now another: the first lease
  * decides, until the last has ended (rules S01 and S02). */
@@ -69,7 +70,7 @@ static int print_short(struct dv_out *out, const struct dv_gpu *gpu, struct dv_e
 	dv_autofree char *can = NULL;
 	dv_autofree char *not_now = NULL;
 	dv_autofree char *cannot = NULL;
-	char facts[256], size[DV_SHOW_SIZE], numa[32] = "";
+	char facts[DV_FACTS_SIZE + 128], known[DV_FACTS_SIZE], mig[MIG_SIZE], numa[32] = "";
 	int r = methods_text(gpu, CAN, &can, err);
 
 	if (r == 0)
@@ -80,16 +81,14 @@ static int print_short(struct dv_out *out, const struct dv_gpu *gpu, struct dv_e
 		return r;
 	if (gpu->numa_node >= 0)
 		(void)snprintf(numa, sizeof(numa), ", NUMA node %d", gpu->numa_node);
-	(void)snprintf(facts, sizeof(facts), "%s%s%s, %s, %u %s%s%s%s%s", gpu->model,
-		       gpu->address[0] ? ", " : "", gpu->address,
-		       dv_show_size(gpu->memory_bytes, size), gpu->compute_units,
-		       gpu->kind == DV_GPU_CPU ? "CPU" : "unit", dv_plural(gpu->compute_units),
-		       numa, gpu->driver[0] ? ", driver " : "", gpu->driver);
+	(void)snprintf(facts, sizeof(facts), "%s%s%s%s", dv_show_facts(gpu, true, known), numa,
+		       gpu->driver[0] ? ", driver " : "", gpu->driver);
 	dv_outf(out, "%s  ", gpu->id);
 	dv_out_style(out, DV_STYLE_HEAD, "%s\n", gpu->product[0] ? gpu->product : gpu->model);
 	dv_outf(out, "   ");
 	dv_out_wrap(out, DV_STYLE_NONE, 3, 3, facts);
 	print_wrapped(out, "division", dv_division_name(gpu->division));
+	print_wrapped(out, "MIG", dv_show_mig(gpu, mig, sizeof(mig)));
 	print_wrapped(out, "owner", gpu->owned_by);
 	print_wrapped(out, "locked", gpu->quarantine);
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
@@ -163,7 +162,7 @@ static void print_methods(struct dv_out *out, const struct dv_gpu *gpu)
 
 static void print_one(struct dv_out *out, const struct dv_gpu *gpu)
 {
-	char buf[DV_SHOW_SIZE];
+	char buf[DV_SHOW_SIZE], mig[MIG_SIZE];
 
 	dv_outf(out, "%s  ", gpu->id);
 	dv_out_style(out, DV_STYLE_HEAD, "%s\n", gpu->product[0] ? gpu->product : gpu->model);
@@ -171,14 +170,17 @@ static void print_one(struct dv_out *out, const struct dv_gpu *gpu)
 	print_fact(out, "uuid", gpu->uuid);
 	print_fact(out, "address", gpu->address);
 	print_fact(out, "driver", gpu->driver);
-	print_fact(out, "memory", dv_show_size(gpu->memory_bytes, buf));
+	if (gpu->memory_bytes)
+		print_fact(out, "memory", dv_show_size(gpu->memory_bytes, buf));
 	(void)snprintf(buf, sizeof(buf), "%u %s%s", gpu->compute_units,
 		       gpu->kind == DV_GPU_CPU ? "CPU" : "compute unit",
 		       dv_plural(gpu->compute_units));
-	print_fact(out, "compute", buf);
+	if (gpu->compute_units)
+		print_fact(out, "compute", buf);
 	(void)snprintf(buf, sizeof(buf), "%d", gpu->numa_node);
 	print_fact(out, "NUMA node", gpu->numa_node < 0 ? "unknown" : buf);
 	print_fact(out, "division", dv_division_name(gpu->division));
+	print_fact(out, "MIG", dv_show_mig(gpu, mig, sizeof(mig)));
 	print_fact(out, "owner", gpu->owned_by);
 	print_fact(out, "locked", gpu->quarantine);
 	dv_outf(out, "\n");

@@ -59,6 +59,10 @@ static int find_on_machine(struct dv_cli *cli, struct dv_profiles *p, struct dv_
 		if (!dv_gpu_matches(&gpus.items[i], p->asked))
 			continue;
 		p->gpu = dv_catalog_by_id(p->catalog, gpus.items[i].model);
+		/* A driver tells the product's name, which the catalogue has. */
+		if (!p->gpu && gpus.items[i].product[0])
+			(void)!dv_catalog_find(p->catalog, gpus.items[i].product, &p->gpu, NULL,
+					       NULL);
 		return p->gpu ? 0 : fail_no_profiles(&gpus.items[i], err);
 	}
 	return dv_error_fix(

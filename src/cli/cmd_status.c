@@ -130,14 +130,14 @@ static int print_tenants(struct dv_out *out, const struct dv_gpu *gpu,
 static int print_gpu(struct dv_out *out, const struct dv_gpu *gpu, const struct dv_leases *leases,
 		     struct dv_error *err)
 {
-	char size[DV_SHOW_SIZE];
+	char facts[DV_FACTS_SIZE], mig[512];
 
 	dv_outf(out, "\n%s  ", gpu->id);
 	dv_out_style(out, DV_STYLE_HEAD, "%s", gpu->product[0] ? gpu->product : gpu->model);
-	dv_outf(out, "\n   %s, %s, %u %s%s, %s\n", gpu->model,
-		dv_show_size(gpu->memory_bytes, size), gpu->compute_units,
-		gpu->kind == DV_GPU_CPU ? "CPU" : "unit", dv_plural(gpu->compute_units),
+	dv_outf(out, "\n   %s, %s\n", dv_show_facts(gpu, false, facts),
 		division_words(gpu->division));
+	if (gpu->mig.mode != DV_MIG_NONE)
+		dv_outf(out, "   MIG %s\n", dv_show_mig(gpu, mig, sizeof(mig)));
 	print_given(out, gpu, leases);
 	if (gpu->owned_by[0])
 		dv_outf(out, "   divided by another divvyd: %s\n", gpu->owned_by);

@@ -22,14 +22,11 @@ static int use_globals(struct dv_cli *cli, const struct dv_given *globals, struc
 
 	cli->json = globals->value[DV_GLOBAL_JSON];
 	cli->socket = globals->value[DV_GLOBAL_SOCKET];
-	if (!globals->value[DV_GLOBAL_MACHINE])
+	cli->machine = globals->value[DV_GLOBAL_MACHINE];
+	if (!cli->machine || !cli->socket)
 		return 0;
-	r = dv_error_set(err, -EOPNOTSUPP,
-			 "this version has no simulated machines: '--machine %s' can't be used",
-			 globals->value[DV_GLOBAL_MACHINE]);
-	return dv_error_fix(err, r,
-			    "leave --machine out; divvy then works on this machine, where the CPU "
-			    "is a device that can be divided");
+	r = dv_error_set(err, -EINVAL, "--machine and --socket each name a divvyd; give one");
+	return dv_error_fix(err, r, "leave --socket out: a simulated machine has its own divvyd");
 }
 
 /* A file, a GPU or a name is never empty; a command's own words may be. */

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "cli/machine.h"
 
-/* The same record in the two libraries' words. */
-static int adopt(const struct divvy_error *from, int r, struct dv_error *err)
+int dv_remote_adopt(const struct divvy_error *from, int r, struct dv_error *err)
 {
 	if (from->rule[0])
 		r = dv_error_rule(err, r, from->rule, "%s", from->message);
@@ -25,8 +25,10 @@ static int connect_once(struct dv_cli *cli, struct dv_error *err)
 
 	if (cli->client)
 		return 0;
+	if (cli->machine)
+		return dv_machine_connect(cli, err);
 	r = divvy_connect(cli->socket, 0, &cli->client, &error);
-	return r < 0 ? adopt(&error, r, err) : 0;
+	return r < 0 ? dv_remote_adopt(&error, r, err) : 0;
 }
 
 int dv_remote_call(struct dv_cli *cli, const char *verb, const char *path, const char *body,
@@ -38,7 +40,7 @@ int dv_remote_call(struct dv_cli *cli, const char *verb, const char *path, const
 	if (r < 0)
 		return r;
 	r = divvy_call(cli->client, verb, path, body, ret_answer, &error);
-	return r < 0 ? adopt(&error, r, err) : 0;
+	return r < 0 ? dv_remote_adopt(&error, r, err) : 0;
 }
 
 int dv_remote_get(struct dv_cli *cli, char **ret_answer, struct dv_error *err, const char *fmt, ...)

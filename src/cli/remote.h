@@ -18,6 +18,9 @@ int dv_remote_get(struct dv_cli *cli, char **ret_answer, struct dv_error *err, c
 int dv_remote_call(struct dv_cli *cli, const char *verb, const char *path, const char *body,
 		   char **ret_answer, struct dv_error *err) DV_MUST_CHECK;
 
+/* A failure of libdivvy's, in our record. Returns its code. */
+int dv_remote_adopt(const struct divvy_error *from, int r, struct dv_error *err);
+
 /* Print divvyd's document as it came, on one line. */
 void dv_remote_print(struct dv_cli *cli, const char *document);
 

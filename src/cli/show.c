@@ -2,6 +2,8 @@
 #include "cli/show.h"
 
 #include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -104,4 +106,56 @@ enum dv_style dv_show_state_style(enum dv_lease_state state)
 		break;
 	}
 	return DV_STYLE_NONE;
+}
+
+static DV_PRINTF(3, 4) void append(char *buf, size_t size, const char *fmt, ...)
+{
+	size_t len = strlen(buf);
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(buf + len, size - len, fmt, args);
+	va_end(args);
+}
+
+const char *dv_show_facts(const struct dv_gpu *gpu, bool address, char buf[DV_FACTS_SIZE])
+{
+	char text[DV_SHOW_SIZE];
+
+	buf[0] = '\0';
+	if (gpu->model[0])
+		append(buf, DV_FACTS_SIZE, "%s", gpu->model);
+	if (address && gpu->address[0])
+		append(buf, DV_FACTS_SIZE, "%s%s", buf[0] ? ", " : "", gpu->address);
+	append(buf, DV_FACTS_SIZE, "%s%s", buf[0] ? ", " : "",
+	       gpu->memory_bytes ? dv_show_size(gpu->memory_bytes, text) : "memory not known");
+	if (gpu->compute_units)
+		append(buf, DV_FACTS_SIZE, ", %u %s%s", gpu->compute_units,
+		       gpu->kind == DV_GPU_CPU ? "CPU" : "unit", dv_plural(gpu->compute_units));
+	return buf;
+}
+
+const char *dv_show_mig(const struct dv_gpu *gpu, char *buf, size_t size)
+{
+	static const char *const modes[DV_MIG_MODE_COUNT] = {
+		[DV_MIG_NONE] = "",
+		[DV_MIG_OFF] = "off",
+		[DV_MIG_ON] = "on",
+		[DV_MIG_TURNING_ON] = "off, and on after a reset",
+		[DV_MIG_TURNING_OFF] = "on, and off after a reset",
+	};
+	const struct dv_mig *mig = &gpu->mig;
+
+	(void)snprintf(buf, size, "%s", modes[mig->mode]);
+	for (unsigned i = 0; i < mig->instance_count; i++) {
+		const struct dv_mig_instance *instance = &mig->instances[i];
+
+		append(buf, size, "%s%s", i ? ", " : ": ",
+		       instance->profile[0] ? instance->profile : "a partition");
+		if (instance->size)
+			append(buf, size, " at %u", instance->start);
+		if (instance->holder_count)
+			append(buf, size, " (in use)");
+	}
+	return buf;
 }

@@ -25,3 +25,11 @@ static inline DV_UNUSED void dv_show_status_finip(struct dv_api_status *status)
 {
 	dv_api_status_fini(status);
 }
+
+/* What is known of a GPU, in one line without what is not: model, address, memory, compute units.
+ */
+enum { DV_FACTS_SIZE = 256 };
+const char *dv_show_facts(const struct dv_gpu *gpu, bool address, char buf[DV_FACTS_SIZE]);
+
+/* Its MIG mode and instances: "off", "on: 3g.40gb at 4 (in use), 1g.10gb at 0"; "" without MIG. */
+const char *dv_show_mig(const struct dv_gpu *gpu, char *buf, size_t size);

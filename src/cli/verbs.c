@@ -9,7 +9,7 @@ const struct dv_option dv_globals[] = {
 	[DV_GLOBAL_JSON] = {"json", 0, NULL, "print one JSON document on standard output"},
 	[DV_GLOBAL_SOCKET] = {"socket", 0, "PATH", "divvyd's socket, if not the usual one"},
 	[DV_GLOBAL_MACHINE] = {"machine", 0, "NAME|FILE",
-			       "work on a simulated machine (not in this version)"},
+			       "work on a simulated machine: its name, or a file"},
 	[DV_GLOBAL_HELP] = {"help", 'h', NULL, "show what a verb does and its options"},
 	[DV_GLOBAL_VERSION] = {"version", 0, NULL, "show the version"},
 	{NULL},

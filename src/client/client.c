@@ -67,19 +67,25 @@ static int dial_any(struct divvy_client *client, unsigned flags, struct dv_error
 		(void)dv_copy(client->path, sizeof(client->path), system_path);
 		return fd;
 	}
-	return dv_client_dial_own(client->path, sizeof(client->path),
+	return dv_client_dial_own(&(struct dv_client_own){NULL}, client->path, sizeof(client->path),
 				  !(flags & DIVVY_CONNECT_NO_START), err);
 }
 
-static int connect_client(const char *path, unsigned flags, struct divvy_client **ret_client,
-			  struct dv_error *err)
+/* `path` first, else `own`, else whichever there is. */
+static int connect_client(const char *path, const struct dv_client_own *own, unsigned flags,
+			  struct divvy_client **ret_client, struct dv_error *err)
 {
 	dv_cleanup(divvy_closep) struct divvy_client *client = calloc(1, sizeof(*client));
 	int r;
 
 	if (!client)
 		return dv_error_set(err, -ENOMEM, "no memory for a connection");
-	r = path ? dial_given(client, path, err) : dial_any(client, flags, err);
+	if (path)
+		r = dial_given(client, path, err);
+	else if (own)
+		r = dv_client_dial_own(own, client->path, sizeof(client->path), true, err);
+	else
+		r = dial_any(client, flags, err);
 	if (r < 0)
 		return r;
 	/* It was only to see who listens: libcurl opens its own when a request comes. */
@@ -96,7 +102,16 @@ DV_EXPORT int divvy_connect(const char *socket_path, unsigned flags,
 {
 	struct dv_error err = {0};
 
-	return answer(connect_client(socket_path, flags, ret_client, &err), &err, error);
+	return answer(connect_client(socket_path, NULL, flags, ret_client, &err), &err, error);
+}
+
+DV_EXPORT int divvy_connect_private(const char *run_dir, const char *const *options,
+				    struct divvy_client **ret_client, struct divvy_error *error)
+{
+	const struct dv_client_own own = {run_dir, options};
+	struct dv_error err = {0};
+
+	return answer(connect_client(NULL, &own, 0, ret_client, &err), &err, error);
 }
 
 DV_EXPORT void divvy_close(struct divvy_client *client)

@@ -23,9 +23,16 @@ struct divvy_client {
 int dv_client_dial(const char *path, struct dv_error *err) DV_MUST_CHECK;
 int dv_client_check_peer(int fd, const char *path, struct dv_error *err) DV_MUST_CHECK;
 
-/* Connect to the caller's own divvyd, starting it when it is not there. Fills `path`; returns a
- * descriptor. With `start` false nothing is started. */
-int dv_client_dial_own(char *path, size_t size, bool start, struct dv_error *err) DV_MUST_CHECK;
+/* A divvyd of the caller's. */
+struct dv_client_own {
+	const char *dir;	    /* where its sockets are; NULL: the usual place */
+	const char *const *options; /* more options to start it with, or NULL */
+};
+
+/* Connect to it, starting it when it is not there. Fills `path`; returns a descriptor. With `start`
+ * false nothing is started. */
+int dv_client_dial_own(const struct dv_client_own *own, char *path, size_t size, bool start,
+		       struct dv_error *err) DV_MUST_CHECK;
 
 /* Prepare the client's curl handle; needs its path. */
 int dv_client_http_init(struct divvy_client *client, struct dv_error *err) DV_MUST_CHECK;

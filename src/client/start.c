@@ -23,7 +23,7 @@ extern char **environ;
 enum { START_MS = 5000, POLL_MS = 10, AGAIN_MS = 250, LOG_MOST = 1 << 20 };
 
 /* The descriptor on which divvyd answers; see daemon/ready.h. */
-enum { READY_FD = 3 };
+enum { READY_FD = 3, OPTIONS_MOST = 16 };
 
 static int open_log(const char *dir, char *path, size_t size, struct dv_error *err)
 {
@@ -41,13 +41,24 @@ static int open_log(const char *dir, char *path, size_t size, struct dv_error *e
 	return fd;
 }
 
-static int spawn(int log_fd, int ready_fd, pid_t *ret_pid)
+static int spawn(const struct dv_client_own *own, int log_fd, int ready_fd, pid_t *ret_pid)
 {
-	char *const argv[] = {(char *)"divvyd", (char *)"--auto", (char *)"--ready-fd", (char *)"3",
-			      NULL};
+	char *argv[OPTIONS_MOST + 8] = {(char *)"divvyd", (char *)"--auto", (char *)"--ready-fd",
+					(char *)"3"};
 	posix_spawn_file_actions_t actions;
-	int r = posix_spawn_file_actions_init(&actions);
+	unsigned count = 4;
+	int r;
 
+	if (own->dir) {
+		argv[count++] = (char *)"--run-dir";
+		argv[count++] = (char *)own->dir;
+	}
+	for (unsigned i = 0; own->options && own->options[i]; i++) {
+		if (i == OPTIONS_MOST)
+			return E2BIG;
+		argv[count++] = (char *)own->options[i];
+	}
+	r = posix_spawn_file_actions_init(&actions);
 	if (r)
 		return r;
 	r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -121,7 +132,8 @@ static int not_started(const char *said, const char *log_path, struct dv_error *
 }
 
 /* 0: it is up, or another one was faster; the caller dials. */
-static int start(const char *dir, uint64_t until_ns, struct dv_error *err)
+static int start(const struct dv_client_own *own, const char *dir, uint64_t until_ns,
+		 struct dv_error *err)
 {
 	char log_path[256], said[2048];
 	dv_autoclose int log_fd = open_log(dir, log_path, sizeof(log_path), err);
@@ -135,7 +147,7 @@ static int start(const char *dir, uint64_t until_ns, struct dv_error *err)
 	dv_autoclose int hear_fd = ends[0];
 	dv_autoclose int say_fd = ends[1];
 
-	r = spawn(log_fd, say_fd, &pid);
+	r = spawn(own, log_fd, say_fd, &pid);
 	if (r) {
 		r = dv_error_set(err, -ECONNREFUSED, "divvyd can't be started: %s: %s",
 				 dv_where(DV_WHERE_DIVVYD), strerror(r));
@@ -160,15 +172,18 @@ static void sleep_ms(long ms)
 	(void)nanosleep(&t, NULL);
 }
 
-int dv_client_dial_own(char *path, size_t size, bool may_start, struct dv_error *err)
+int dv_client_dial_own(const struct dv_client_own *own, char *path, size_t size, bool may_start,
+		       struct dv_error *err)
 {
 	uint64_t until_ns = dv_now_ns() + START_MS * DV_NS_PER_MS;
 	uint64_t again_ns = 0;
 	char dir[DV_CLIENT_PATH_SIZE];
-	int r = dv_dirs_run(dir, sizeof(dir), err);
+	int r = own->dir ? 0 : dv_dirs_run(dir, sizeof(dir), err);
 
 	if (r < 0)
 		return r;
+	if (own->dir && !dv_copy(dir, sizeof(dir), own->dir))
+		return dv_error_set(err, -E2BIG, "the directory's name is too long: %s", own->dir);
 	if (snprintf(path, size, "%s/%s", dir, DV_SOCKET_NAME) >= (int)size)
 		return dv_error_set(err, -E2BIG, "the directory's name is too long: %s", dir);
 	/* A directory that others can change may hold anybody's socket. */
@@ -190,7 +205,7 @@ int dv_client_dial_own(char *path, size_t size, bool may_start, struct dv_error 
 					    "--socket");
 		}
 		if (now >= again_ns) {
-			r = start(dir, until_ns, err);
+			r = start(own, dir, until_ns, err);
 			if (r < 0)
 				return r;
 			again_ns = dv_now_ns() + AGAIN_MS * DV_NS_PER_MS;

@@ -110,7 +110,8 @@ static void test_errors(void **state)
 	ADD_RUN(&page, "who", "0/../x");
 	ADD_RUN(&page, "log", "--lines", "many");
 	ADD_RUN(&page, "status");
-	ADD_RUN(&page, "--machine", "two-h100", "status");
+	ADD_RUN(&page, "--machine", "two h100", "status");
+	ADD_RUN(&page, "--machine", "dgx-h100", "--socket", "/s", "status");
 	finish("errors.txt", &page);
 }
 

@@ -61,6 +61,12 @@ int divvy_connect(const char *socket_path, unsigned flags, struct divvy_client *
 	return -ECONNREFUSED;
 }
 
+int divvy_connect_private(const char *run_dir, const char *const *options,
+			  struct divvy_client **ret_client, struct divvy_error *error)
+{
+	return divvy_connect(run_dir, 0, ret_client, error);
+}
+
 void divvy_close(struct divvy_client *client)
 {
 }

@@ -81,15 +81,24 @@ static void test_help_as_document(void **state)
 	fake_run_fini(&ran);
 }
 
+/* A simulated machine has a divvyd of its own. Nothing is made of a name that is none. */
 static void test_machine_is_refused(void **state)
 {
 	struct fake_run ran;
 
-	FAKE_RUN(&ran, "--machine", "two-h100", "help");
-	assert_int_equal(ran.status, 3);
+	FAKE_RUN(&ran, "--machine", "dgx-h100", "--socket", "/s", "help");
+	assert_int_equal(ran.status, 2);
 	assert_string_equal(ran.out, "");
-	assert_non_null(strstr(ran.err, "two-h100"));
+	assert_non_null(strstr(ran.err, "give one"));
 	assert_non_null(strstr(ran.err, "fix: "));
+	fake_run_fini(&ran);
+	FAKE_RUN(&ran, "--machine", "../dgx", "status");
+	assert_int_equal(ran.status, 1);
+	assert_non_null(strstr(ran.err, "../dgx"));
+	fake_run_fini(&ran);
+	FAKE_RUN(&ran, "--machine", "..", "status");
+	assert_non_null(strstr(ran.err, "F08"));
+	assert_int_equal(ran.status, 2);
 	fake_run_fini(&ran);
 }
 
