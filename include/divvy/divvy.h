@@ -41,9 +41,9 @@ const char *divvy_version(void);
  * -EPERM with rule S03 for somebody else's. */
 int divvy_connect(const char *socket_path, unsigned flags, struct divvy_client **ret_client,
 		  struct divvy_error *error);
-/* Reach a private divvyd whose sockets are in `run_dir` (a directory of the caller's, absolute), which
- * is started with these further options (NULL-terminated, see divvyd(8)) when it is not there, and
- * ends by itself when idle. Else as divvy_connect. */
+/* Reach a private divvyd whose sockets are in `run_dir` (a directory of the caller's, absolute),
+ * which is started with these further options (NULL-terminated, see divvyd(8)) when it is not
+ * there, and ends by itself when idle. Else as divvy_connect. */
 int divvy_connect_private(const char *run_dir, const char *const *options,
 			  struct divvy_client **ret_client, struct divvy_error *error);
 void divvy_close(struct divvy_client *client);

@@ -513,7 +513,7 @@ static void each_call(int (*act)(struct dv_error *err), const char *result)
 
 static void test_each_call_fails(void **state)
 {
-	static const char *const results[] = {"15", "999"};
+	static const char *const results[] = {"15"};
 
 	make_one();
 	for (size_t i = 0; i < DV_ARRAY_LEN(results); i++) {
@@ -530,12 +530,12 @@ static void test_each_call_fails(void **state)
 /* The same for looking: every one of its calls, with what each could answer. */
 static void test_each_question_fails(void **state)
 {
-	static const char *const results[] = {"1", "2", "3", "4", "6", "13", "15", "25", "999"};
+	static const char *const results[] = {"2", "3", "4", "13", "15", "999"};
 	char nth[16];
 
 	make_one();
 	for (unsigned i = 0; i < DV_ARRAY_LEN(results); i++)
-		for (unsigned n = 1 + i % 3; n < 60; n += 3) {
+		for (unsigned n = 1 + i % 4; n < 60; n += 4) {
 			struct dv_error err = {0};
 			int r;
 
