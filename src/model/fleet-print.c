@@ -107,7 +107,8 @@ static bool same_wish(const struct dv_tenant *a, const struct dv_tenant *b)
 	return strcmp(a->group, b->group) == 0 && a->kind == b->kind && a->gpus == b->gpus &&
 	       same_needs(&a->needs, &b->needs) && a->method == b->method &&
 	       a->policy == b->policy && a->policy_set == b->policy_set &&
-	       strcmp(a->profile, b->profile) == 0 && a->start == b->start;
+	       strcmp(a->profile, b->profile) == 0 && a->start == b->start &&
+	       strcmp(a->gpu, b->gpu) == 0;
 }
 
 static bool is_number_of_group(const struct dv_tenant *tenant, size_t number)
@@ -149,6 +150,11 @@ static void print_tenant(const struct dv_tenant *tenant, size_t count, struct dv
 	}
 	if (tenant->start >= 0)
 		dv_buf_addf(buf, "    start: %d\n", tenant->start);
+	if (tenant->gpu[0]) {
+		dv_buf_add(buf, "    gpu: ");
+		add_text(buf, tenant->gpu);
+		dv_buf_add(buf, "\n");
+	}
 	print_needs(&tenant->needs, buf);
 }
 

@@ -186,6 +186,8 @@ static int read_keys(const struct dv_yaml *doc, const struct dv_yaml_node *map,
 		r = read_number(doc, node, 0, START_MOST, &start, err);
 		tenant->start = r == 0 ? (int)start : -1;
 	}
+	if (r == 0 && (node = dv_yaml_get(map, "gpu")))
+		r = dv_fleet_read_ascii(doc, node, NULL, tenant->gpu, sizeof(tenant->gpu), err);
 	return r;
 }
 
@@ -328,8 +330,8 @@ int dv_fleet_read_tenant(const struct dv_yaml *doc, const struct dv_yaml_node *n
 			 const struct dv_fleet_defaults *defaults, struct dv_tenant *ret_tenant,
 			 unsigned *ret_count, struct dv_error *err)
 {
-	static const char *const keys[] = {"name",   "kind",   "count",	  "gpus",  "needs",
-					   "method", "policy", "profile", "start", NULL};
+	static const char *const keys[] = {"name",   "kind",	"count", "gpus", "needs", "method",
+					   "policy", "profile", "start", "gpu",	 NULL};
 	struct dv_tenant tenant = {
 		.kind = defaults->kind, .start = -1, .line = node->line, .column = node->column};
 	unsigned count = 1;

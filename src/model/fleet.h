@@ -41,6 +41,7 @@ struct dv_tenant {
 	bool policy_set;
 	char profile[DV_PROFILE_SIZE]; /* an exact profile, or "" */
 	int start;		       /* an exact place of the profile, or -1 */
+	char gpu[DV_MODEL_SIZE];       /* only on GPUs of this name (dv_gpu_matches), or "" */
 	int line, column;	       /* of the tenant in the file */
 };
 

@@ -78,6 +78,8 @@ bool dv_room_may(const struct dv_room *room, const struct dv_want *want);
 /* Why not: a rule, and text in `buf`; NULL when it may. */
 const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *want, char *buf,
 			    size_t size);
+/* Is it one of the GPUs that the tenant names with 'gpu:'? */
+bool dv_room_named(const struct dv_room *room, const struct dv_want *want);
 bool dv_room_empty(const struct dv_room *room);
 /* Does it fit beside what is there? For a partition the first run of free units at or after `from`
  * that is long enough, and its length; else start -1. */

@@ -142,10 +142,15 @@ static bool is_vm_on_cpu(const struct dv_room *room, const struct dv_want *want)
 	return room->gpu->kind == DV_GPU_CPU && want->tenant->kind == DV_KIND_VM;
 }
 
+bool dv_room_named(const struct dv_room *room, const struct dv_want *want)
+{
+	return !want->tenant->gpu[0] || dv_gpu_matches(room->gpu, want->tenant->gpu);
+}
+
 bool dv_room_may(const struct dv_room *room, const struct dv_want *want)
 {
 	return room->allowed && !room->closed && has_method(room, want) &&
-	       holds_enough(room, want) && !is_vm_on_cpu(room, want);
+	       holds_enough(room, want) && !is_vm_on_cpu(room, want) && dv_room_named(room, want);
 }
 
 /* Why the method is not to be had, in the words of whoever knows. */
@@ -168,6 +173,11 @@ const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *wa
 	const struct dv_needs *needs = &want->tenant->needs;
 	bool cpu = gpu->kind == DV_GPU_CPU;
 
+	if (!dv_room_named(room, want)) {
+		(void)snprintf(buf, size, "its 'gpu: %s' does not name GPU %s", want->tenant->gpu,
+			       gpu->id);
+		return "S18";
+	}
 	if (!room->allowed) {
 		(void)snprintf(buf, size, "the fleet's gpus: do not name GPU %s", gpu->id);
 		return "S18";

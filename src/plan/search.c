@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <string.h>
 
 #include "plan/inside.h"
@@ -16,8 +17,10 @@ struct search {
 	struct dv_score score; /* so far */
 	struct dv_place places[WANTS_MOST];
 	struct dv_room *rooms;
+	uint16_t may[ROOMS_MOST]; /* of each GPU: bit i: want i may be there */
 	struct dv_packing *best;
 };
+static_assert(WANTS_MOST <= 16, "a bit for each want");
 
 static bool spent(const struct search *search)
 {
@@ -50,19 +53,22 @@ static void take_best(struct search *search)
 	memcpy(search->best->rooms, search->rooms, task->rooms.len * sizeof(*search->best->rooms));
 }
 
-/* Two GPUs that nothing tells apart: trying one of them is enough. */
-static bool alike(const struct dv_room *a, const struct dv_room *b)
+/* Two GPUs that nothing tells apart, no tenant that names one of them either: trying one of them is
+ * enough. */
+static bool alike(const struct search *search, size_t one, size_t other)
 {
+	const struct dv_room *a = &search->rooms[one], *b = &search->rooms[other];
+
 	return !a->ours && !b->ours && dv_room_empty(a) && dv_room_empty(b) &&
 	       a->gpu->kind == b->gpu->kind && a->gpu->memory_bytes == b->gpu->memory_bytes &&
-	       a->gpu->compute_units == b->gpu->compute_units && a->methods == b->methods &&
-	       a->allowed == b->allowed && a->closed == b->closed;
+	       a->gpu->compute_units == b->gpu->compute_units &&
+	       search->may[one] == search->may[other];
 }
 
 static bool tried_already(const struct search *search, size_t room)
 {
 	for (size_t g = 0; g < room; g++)
-		if (alike(&search->rooms[g], &search->rooms[room]))
+		if (alike(search, g, room))
 			return true;
 	return false;
 }
@@ -130,7 +136,7 @@ static size_t next_open(const struct search *search, size_t n)
 static void place_rest(struct search *search, size_t n)
 {
 	const struct dv_task *task = search->task;
-	const struct dv_want *want;
+	unsigned i;
 
 	search->nodes++;
 	if (spent(search) || hopeless(search))
@@ -140,11 +146,11 @@ static void place_rest(struct search *search, size_t n)
 		take_best(search);
 		return;
 	}
-	want = &task->wants.items[task->order.items[n]];
+	i = task->order.items[n];
 	for (size_t g = 0; g < task->rooms.len; g++)
-		if (dv_room_may(&search->rooms[g], want) && !tried_already(search, g))
+		if (search->may[g] >> i & 1 && !tried_already(search, g))
 			place_on(search, n, g);
-	if (!some_part(search, task->order.items[n], true))
+	if (!some_part(search, i, true))
 		place_nowhere(search, n);
 }
 
@@ -189,6 +195,9 @@ bool dv_pack_search(const struct dv_task *task, bool repack, struct dv_packing *
 	for (size_t i = 0; i < task->wants.len; i++) {
 		search.places[i] = (struct dv_place){.gpu = -1, .start = -1, .size = -1};
 		search.score.unplaced += task->wants.items[i].rule[0] && !task->wants.items[i].part;
+		for (size_t g = 0; g < task->rooms.len; g++)
+			if (dv_room_may(&rooms[g], &task->wants.items[i]))
+				search.may[g] |= (uint16_t)(1u << i);
 	}
 	if (repack) {
 		packing->score.disturbed = 0;

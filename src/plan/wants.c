@@ -257,7 +257,12 @@ static void refuse_impossible(struct dv_task *task, size_t i)
 {
 	struct dv_want *want = &task->wants.items[i];
 	char rule[DV_RULE_SIZE] = "S18", reason[sizeof(want->reason)] = "there is no GPU";
+	bool named = false;
 
+	if (want->tenant->gpu[0])
+		(void)snprintf(reason, sizeof(reason),
+			       "its 'gpu: %s' names none of this machine's GPUs",
+			       want->tenant->gpu);
 	if (want->standing)
 		want->keepable = want->keepable &&
 				 may_stay(&task->rooms.items[want->standing_gpu], want);
@@ -269,11 +274,14 @@ static void refuse_impossible(struct dv_task *task, size_t i)
 
 		if (!why)
 			return;
+		if (!dv_room_named(&task->rooms.items[g], want))
+			continue;
 		/* "Not named by the fleet" says least. */
-		if (g == 0 || (strcmp(rule, "S18") == 0 && strcmp(why, "S18") != 0)) {
+		if (!named || (strcmp(rule, "S18") == 0 && strcmp(why, "S18") != 0)) {
 			(void)dv_copy(rule, sizeof(rule), why);
 			(void)dv_copy(reason, sizeof(reason), text);
 		}
+		named = true;
 	}
 	refuse_tenant(task, i, rule, reason);
 }

@@ -160,6 +160,9 @@ static void test_tenant_keys(void **state)
 		 "31 bytes"},
 		{"{name: a, method: mig, profile: x, start: -1}", "F06", 4, 47, "whole number"},
 		{"{name: a, method: mig, profile: x, start: 5000}", "F07", 4, 47, "0 to 4096"},
+		{"{name: a, gpu: ''}", "F08", 4, 20, "empty"},
+		{"{name: a, gpu: [0]}", "F06", 4, 20, "here is a list"},
+		{"{name: a, gpu: é}", "F08", 4, 20, "printable"},
 	};
 
 	refuse_tenants(cases, DV_ARRAY_LEN(cases));

@@ -260,6 +260,7 @@ static void assert_same_tenant(const struct dv_tenant *a, const struct dv_tenant
 	assert_int_equal(a->policy_set, b->policy_set);
 	assert_string_equal(a->profile, b->profile);
 	assert_int_equal(a->start, b->start);
+	assert_string_equal(a->gpu, b->gpu);
 }
 
 static void assert_round_trip(const struct dv_fleet *fleet)
@@ -337,11 +338,14 @@ static void add_tenant(struct dv_buf *buf, unsigned number)
 					       "latency"};
 	static const char *const methods[] = {"mig", "vgpu", "vgpu-mig"};
 	static const char *const others[] = {"passthrough", "sriov", "partition"};
+	static const char *const gpus[] = {"0", "GPU-1b2c", "RTX 4090", "'null'", "0000:1b:00.0"};
 
 	dv_buf_addf(buf, "  - name: %c%u\n    kind: %s\n", "a_9Z"[random_below(4)], number,
 		    kinds[random_below(2)]);
 	if (random_below(3) == 0)
 		dv_buf_addf(buf, "    count: %u\n", 1 + random_below(12));
+	if (random_below(3) == 0)
+		dv_buf_addf(buf, "    gpu: %s\n", gpus[random_below(5)]);
 	switch (random_below(5)) {
 	case 0:
 		dv_buf_addf(buf, "    gpus: %u\n", 1 + random_below(8));

@@ -348,6 +348,73 @@ static void test_gpu_rules(void **state)
 	assert_string_equal(unplaced_of(&plan, "a")->rules[0], "S18");
 }
 
+/* Where a tenant says it; also where the best packing would be another, and two GPUs look alike. */
+static void test_named_gpu(void **state)
+{
+	world_gpu(&world, "GPU-1", 8 * DV_GIB);
+	world_gpu(&world, "GPU-2", 8 * DV_GIB);
+	(void)dv_copy(world_cpu(&world, "CPU-3", 8 * DV_GIB, 4)->product,
+		      sizeof(world.gpus.items->product), "AMD EPYC 9354");
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: free, needs: {memory: 6GiB, compute: 60%}}\n"
+			    "  - {name: by-index, gpu: 1, needs: {memory: 1GiB, compute: 20%}}\n"
+			    "  - {name: by-uuid, gpu: gpu-1, needs: {memory: 1GiB, compute: 10%}}\n"
+			    "  - {name: by-model, gpu: EPYC, method: partition,\n"
+			    "     needs: {compute: 50%}}\n"
+			    "  - {name: none, gpu: H100}\n"
+			    "  - {name: other-method, gpu: 1, method: partition}\n");
+	replan();
+	assert_string_equal(plan_of(&plan, "by-index")->gpu, "1");
+	assert_string_equal(plan_of(&plan, "by-uuid")->gpu, "0");
+	assert_string_equal(plan_of(&plan, "by-model")->gpu, "2");
+	assert_string_equal(unplaced_of(&plan, "none")->rules[0], "S18");
+	assert_string_equal(unplaced_of(&plan, "none")->reason,
+			    "its 'gpu: H100' names none of this machine's GPUs");
+	assert_string_equal(unplaced_of(&plan, "other-method")->rules[0], "G09");
+	assert_non_null(strstr(unplaced_of(&plan, "other-method")->reason, "on GPU 1"));
+	assert_int_equal(plan.assignments.len, 4);
+	assert_int_equal(plan.gpus_used, 3);
+	world_apply(&world, &plan, NULL);
+	replan();
+	assert_int_equal(plan.kept, 4);
+	assert_int_equal(plan.steps.len, 0);
+	/* Named elsewhere it moves, and nobody else does. */
+	world_fleet(&world,
+		    "tenants:\n"
+		    "  - {name: free, needs: {memory: 6GiB, compute: 60%}}\n"
+		    "  - {name: by-index, gpu: 0, needs: {memory: 1GiB, compute: 20%}}\n"
+		    "  - {name: by-uuid, gpu: gpu-1, needs: {memory: 1GiB, compute: 10%}}\n");
+	replan();
+	assert_string_equal(plan_of(&plan, "by-index")->gpu, "0");
+	assert_int_equal(plan.kept, 2);
+}
+
+/* Two GPUs that look alike are not, once a tenant names one of them. */
+static void test_named_of_two_alike(void **state)
+{
+	world_gpu(&world, "GPU-1", 8 * DV_GIB);
+	world_gpu(&world, "GPU-2", 8 * DV_GIB);
+	world_fleet(&world, "defaults: {method: passthrough}\n"
+			    "tenants:\n"
+			    "  - {name: first, needs: {memory: 8GiB}}\n"
+			    "  - {name: named, gpu: 0}\n");
+	replan();
+	assert_string_equal(plan_of(&plan, "first")->gpu, "1");
+	assert_string_equal(plan_of(&plan, "named")->gpu, "0");
+}
+
+/* Of the reasons that a named GPU and the others give, its own is told. */
+static void test_named_but_not_allowed(void **state)
+{
+	world_gpu(&world, "GPU-1", 8 * DV_GIB);
+	world_gpu(&world, "GPU-2", 8 * DV_GIB);
+	world_fleet(&world, "gpus: [{match: {index: 0}}]\n"
+			    "tenants: [{name: a, gpu: 1}]\n");
+	replan();
+	assert_string_equal(unplaced_of(&plan, "a")->rules[0], "S18");
+	assert_string_equal(unplaced_of(&plan, "a")->reason, "the fleet's gpus: do not name GPU 1");
+}
+
 static void test_no_gpus(void **state)
 {
 	world_fleet(&world, "tenants:\n  - {name: a}\n  - {name: b, gpus: 2}\n");
@@ -588,6 +655,9 @@ int main(void)
 		CASE(test_moves_the_idle),
 		CASE(test_others_stay),
 		CASE(test_gpu_rules),
+		CASE(test_named_gpu),
+		CASE(test_named_of_two_alike),
+		CASE(test_named_but_not_allowed),
 		CASE(test_no_gpus),
 		CASE(test_refusals),
 		CASE(test_refusals_of_one),

@@ -75,26 +75,32 @@ static void random_tenant(const struct world *world, const char *name, struct dv
 	const struct dv_lease *lease = NULL;
 	char size[32], share[32];
 	unsigned what = random_below(12);
+	char gpu[32] = "";
 
+	/* The last number names none. */
+	if (random_below(3) == 0)
+		(void)snprintf(gpu, sizeof(gpu), ", gpu: %u",
+			       random_below((unsigned)world->gpus.len + 1));
 	for (size_t i = 0; i < world->leases.len; i++)
 		if (strcmp(world->leases.items[i].name, name) == 0)
 			lease = &world->leases.items[i];
 	if (lease && lease->method == DV_METHOD_SLICE && random_below(3)) {
 		(void)dv_size_print(lease->memory_bytes, size, sizeof(size));
 		(void)dv_share_print(lease->compute_mpct, share, sizeof(share));
-		dv_buf_addf(text, "  - {name: %s, needs: {memory: %s, compute: %s}}\n", name, size,
-			    share);
+		dv_buf_addf(text, "  - {name: %s, needs: {memory: %s, compute: %s}%s}\n", name,
+			    size, share, gpu);
 	} else if (what == 0) {
-		dv_buf_addf(text, "  - {name: %s, gpus: %u}\n", name, 1 + random_below(2));
+		dv_buf_addf(text, "  - {name: %s, gpus: %u%s}\n", name, 1 + random_below(2), gpu);
 	} else if (what == 1) {
-		dv_buf_addf(text, "  - {name: %s, kind: vm}\n", name);
+		dv_buf_addf(text, "  - {name: %s, kind: vm%s}\n", name, gpu);
 	} else {
 		dv_buf_addf(text, "  - {name: %s, %sneeds: {", name, methods[random_below(4)]);
 		if (random_below(4))
 			dv_buf_addf(text, "memory: %uMiB, ", 512 * (1 + random_below(6)));
 		if (random_below(4))
 			dv_buf_addf(text, "compute: %u%%, ", 25 * (1 + random_below(4)));
-		dv_buf_addf(text, "isolation: %s}}\n", random_below(9) ? "none" : "dedicated");
+		dv_buf_addf(text, "isolation: %s}%s}\n", random_below(9) ? "none" : "dedicated",
+			    gpu);
 	}
 }
 
@@ -163,6 +169,8 @@ static bool oracle_may(const struct dv_tenant *tenant, const struct dv_gpu *gpu,
 	bool cpu = gpu->kind == DV_GPU_CPU;
 
 	if (fresh && gpu->quarantine[0])
+		return false;
+	if (tenant->gpu[0] && strcmp(tenant->gpu, gpu->id) != 0)
 		return false;
 	if (tenant->kind == DV_KIND_VM && (cpu || method == DV_METHOD_SLICE))
 		return false;

@@ -125,6 +125,8 @@ static void test_may_and_forbids(void **state)
 		tenant.kind = (enum dv_kind)random_below(DV_KIND_COUNT);
 		tenant.needs.isolation = (enum dv_isolation)random_below(DV_ISOLATION_COUNT);
 		tenant.method = (enum dv_method)random_below(DV_METHOD_COUNT);
+		(void)dv_copy(tenant.gpu, sizeof(tenant.gpu),
+			      (const char *[]){"", "0", "cpu-1", "1"}[random_below(4)]);
 		want = want_of(&tenant, (enum dv_method)(1 + random_below(DV_METHOD_COUNT - 1)));
 		room = room_of(&gpu);
 		room.allowed = random_below(4);
