@@ -14,7 +14,7 @@ int dv_nvml_set_mig(const struct dv_nvml *nvml, const char *uuid, bool on,
 {
 	enum dv_nvml_result activation = DV_NVML_SUCCESS, result = DV_NVML_FUNCTION_NOT_FOUND;
 	const char *what = on ? "turning MIG on" : "turning MIG off";
-	struct dv_nvml_device *gpu;
+	struct dv_nvml_device *gpu = NULL;
 	int r = dv_nvml_find(nvml, uuid, &gpu, err);
 
 	if (r < 0)
@@ -52,7 +52,7 @@ static int find_instance(const struct dv_nvml *nvml, const char *uuid, uint32_t 
 {
 	enum dv_nvml_result result = DV_NVML_FUNCTION_NOT_FOUND;
 	struct dv_nvml_gi *gi = NULL;
-	struct dv_nvml_device *gpu;
+	struct dv_nvml_device *gpu = NULL;
 	int r = dv_nvml_find(nvml, uuid, &gpu, err);
 
 	if (r < 0)
@@ -97,7 +97,7 @@ int dv_nvml_create(const struct dv_nvml *nvml, const char *uuid, uint32_t profil
 	enum dv_nvml_result result = DV_NVML_FUNCTION_NOT_FOUND;
 	struct dv_nvml_placement place = {.start = start};
 	struct dv_nvml_gi_info info = {0};
-	struct dv_nvml_device *gpu;
+	struct dv_nvml_device *gpu = NULL;
 	struct dv_nvml_gi *gi = NULL;
 	int r = dv_nvml_find(nvml, uuid, &gpu, err);
 
@@ -121,7 +121,7 @@ int dv_nvml_create(const struct dv_nvml *nvml, const char *uuid, uint32_t profil
 int dv_nvml_destroy(const struct dv_nvml *nvml, const char *uuid, uint32_t id, struct dv_error *err)
 {
 	enum dv_nvml_result result = DV_NVML_FUNCTION_NOT_FOUND;
-	struct dv_nvml_gi *gi;
+	struct dv_nvml_gi *gi = NULL;
 	int r = find_instance(nvml, uuid, id, &gi, err);
 
 	if (r < 0)
@@ -172,7 +172,7 @@ int dv_nvml_create_part(const struct dv_nvml *nvml, const char *uuid,
 	enum dv_nvml_result result = DV_NVML_FUNCTION_NOT_FOUND;
 	struct dv_nvml_ci_info info = {0};
 	struct dv_nvml_ci *ci = NULL;
-	struct dv_nvml_gi *gi;
+	struct dv_nvml_gi *gi = NULL;
 	uint32_t profile = 0;
 	int r = find_instance(nvml, uuid, wish->instance, &gi, err);
 
@@ -199,7 +199,7 @@ int dv_nvml_destroy_part(const struct dv_nvml *nvml, const char *uuid, uint32_t 
 {
 	enum dv_nvml_result result = DV_NVML_FUNCTION_NOT_FOUND;
 	struct dv_nvml_ci *ci = NULL;
-	struct dv_nvml_gi *gi;
+	struct dv_nvml_gi *gi = NULL;
 	int r = find_instance(nvml, uuid, instance, &gi, err);
 
 	if (r < 0)
@@ -300,7 +300,7 @@ int dv_nvml_users(const struct dv_nvml *nvml, const char *uuid, struct dv_nvml_u
 	const struct dv_nvml_api *call = &nvml->call;
 	struct users users = {ret, most, 0};
 	enum dv_nvml_result result;
-	struct dv_nvml_device *gpu;
+	struct dv_nvml_device *gpu = NULL;
 	int r = dv_nvml_find(nvml, uuid, &gpu, err);
 
 	if (r < 0)

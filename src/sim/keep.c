@@ -134,17 +134,23 @@ int dv_sim_keep_begin(const char *dir, struct dv_sim_keep *ret, struct dv_sim_st
 	return r;
 }
 
+/* States are copies of one another, with what lies between their members. */
+static bool same(const void *a, const void *b, size_t size)
+{
+	return memcmp(a, b, size) == 0;
+}
+
 int dv_sim_keep_end(struct dv_sim_keep *keep, const struct dv_sim_machine *machine,
 		    const struct dv_sim_state *seen, const struct dv_sim_state *state,
 		    struct dv_error *err)
 {
 	int r = 0;
 
-	if (memcmp(seen, state, sizeof(*state)) != 0)
+	if (!same(seen, state, sizeof(*state)))
 		r = write_whole(keep->dir, "state", MAGIC_STATE, state, sizeof(*state), err);
 	/* Counting calls changes nothing that the tree shows. */
-	if (r == 0 && (memcmp(seen->gpus, state->gpus, sizeof(state->gpus)) != 0 ||
-		       memcmp(seen->holders, state->holders, sizeof(state->holders)) != 0))
+	if (r == 0 && (!same(seen->gpus, state->gpus, sizeof(state->gpus)) ||
+		       !same(seen->holders, state->holders, sizeof(state->holders))))
 		r = dv_sim_tree_write(keep->dir, machine, state, err);
 	unlock(keep);
 	return r;

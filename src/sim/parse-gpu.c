@@ -258,7 +258,7 @@ int dv_sim_read_gpu(const struct dv_sim_file *file, const struct dv_yaml_node *m
 		r = same_driver(file, map);
 	if (r == 0)
 		r = find_model(file, map, &row, &index);
-	if (r < 0)
+	if (r < 0 || !row)
 		return r;
 	model = &file->machine->models[index];
 	r = read_unknown(file, map, model);

@@ -243,7 +243,7 @@ static enum dv_nvml_result enter_as(const char *call, const void *pointer, unsig
 				    struct dv_sim_thing *ret)
 {
 	enum handle_kind kind = NO_HANDLE;
-	struct dv_sim sim;
+	struct dv_sim sim = {&machine, &state};
 	enum dv_nvml_result result = dv_sim_enter(call, &sim);
 
 	if (result != DV_NVML_SUCCESS)
