@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "bench/bench.h"
 #include "bench/stats.h"
+#include "cli/bench_plan.h"
 #include "cli/bench_tables.h"
 #include "cli/remote.h"
 #include "cli/show.h"
@@ -267,18 +268,24 @@ static int run_bench(struct dv_cli *cli, const struct dv_args *args, struct dv_e
 				     .arg = cli};
 	struct dv_bench bench = {0};
 	dv_autofree char *text = NULL;
+	bool plan = false;
 	int r = check_list(value, err);
 
 	if (r == 0)
+		r = dv_bench_plan_asked(&o, &plan, err);
+	if (r == 0 && !plan)
 		r = check_cases(&o, err);
 	if (r == 0 && value[OPTION_LIST])
-		return list_cases(cli, &o, err);
+		return plan ? dv_bench_plan_list(cli, &o, err) : list_cases(cli, &o, err);
 	if (r == 0 && value[OPTION_RUNS])
 		r = parse_runs(value[OPTION_RUNS], &o.runs, err);
 	if (r == 0)
-		r = measure(cli, &o, &bench, err);
+		r = plan ? dv_bench_plan_measure(cli, &o, &bench, err)
+			 : measure(cli, &o, &bench, err);
 	if (r == 0 && cli->json)
 		r = dv_api_bench_encode(&bench, &text, err);
+	else if (r == 0 && plan)
+		r = dv_bench_plan_table(cli, &bench, err);
 	else if (r == 0)
 		r = dv_bench_tables(&cli->out, &bench, err);
 	if (r == 0 && cli->json)
@@ -315,6 +322,11 @@ const struct dv_verb dv_verb_bench = {
 		"'uncontended'.\n\n"
 		"memory/ is the byte at which a full slice is refused, and 24000 buffers made "
 		"and released. share/ is what each of busy tenants got.\n\n"
+		"plan/ is the planner alone, without a device or divvyd: how requests for MIG "
+		"partitions "
+		"are placed against other policies, what a repartition destroys, batches, the "
+		"time of a decision. These cases run only when they are named; `--list plan/` "
+		"lists them, --runs is the number of seeds.\n\n"
 		"The device must be free. A goal that is missed is marked and is no failure. A "
 		"case "
 		"that is refused on this machine is named with the reason. A case that fails is "

@@ -8,7 +8,7 @@
 
 /* Found by simulation, see docs/evidence: offers a GPU sees for each that it could serve, and the
  * discount in mean lives of an instance. The result is flat around both. */
-#define OFFERS 8.0
+#define OFFERS 4.0
 #define DISCOUNT 3.0
 enum { ITERATIONS = 140 };
 

@@ -54,6 +54,8 @@ static void test_cases(void **state)
 
 	ADD_RUN(&page, "bench", "--list", "noisy/");
 	ADD_RUN(&page, "bench", "--list", "noisy/", "--json");
+	ADD_RUN(&page, "bench", "--list", "plan/batch/", "plan/repartition/");
+	ADD_RUN(&page, "bench", "--list", "plan/repartition/add-one", "--json");
 	ADD_RUN(&page, "bench", "nosuch");
 	ADD_RUN(&page, "bench", "nosuch", "--json");
 	finish("cases.txt", &page);

@@ -118,6 +118,25 @@ static void test_numbers_are_checked(void **state)
 	}
 }
 
+/* The planner's bench asks nobody, and shows the least that has to end. */
+static void test_bench_plan(void **state)
+{
+	struct fake_run run;
+
+	fake_divvyd(NULL, 0);
+	FAKE_RUN(&run, "bench", "plan/repartition/add-one", "plan/repartition/remove-one");
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(run.out, "plan/repartition/add-one     destroyed_pct  16.8056  %"));
+	assert_non_null(strstr(run.out, "plan/repartition/remove-one  destroyed_pct  29.4904  %"));
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "bench", "--json", "--runs", "1", "plan/batch/16-gpus");
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(run.out, "divvy/bench/1"));
+	assert_non_null(strstr(run.out, "gap_pct"));
+	fake_run_fini(&run);
+	assert_asked("");
+}
+
 /* Wrong usage is refused before anything is asked: it says what is allowed, and ends with 2. */
 static void test_wrong_usage(void **state)
 {
@@ -138,6 +157,9 @@ static void test_wrong_usage(void **state)
 		{{"bench", "--list", "nosuch"}, "fix: `divvy bench --list` lists them"},
 		{{"bench", "gate/", "shaer/"}, "no case begins with 'shaer/'"},
 		{{"bench", "--quick", "share/50:30:20/mixed"}, "no case of --quick begins with"},
+		{{"bench", "plan/", "share/"}, "cases of the planner (plan/) run alone"},
+		{{"bench", "plan/nosuch"}, "fix: `divvy bench --list plan/` lists them"},
+		{{"bench", "--quick", "plan/online/uniform"}, "no case of --quick begins with"},
 		{{"bench", "--runs", "17"}, "'17' is no number from 1 to 16"},
 		{{"bench", "--list", "--runs", "2"}, "nothing for --runs"},
 		{{"bench", "--list", "-o", "x"}, "nothing for --out"},
@@ -264,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_refusal_comes_through),
 		cmocka_unit_test(test_names_are_checked),
 		cmocka_unit_test(test_numbers_are_checked),
+		cmocka_unit_test(test_bench_plan),
 		cmocka_unit_test(test_wrong_usage),
 		cmocka_unit_test(test_gpu_in_use),
 		cmocka_unit_test(test_one_gpu),

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `divvy bench plan/...`: the planner's cases. They need no device and no divvyd. */
+#pragma once
+
+#include "bench/bench.h"
+#include "cli/verbs.h"
+#include "model/measure.h"
+
+/* Are the cases asked for the planner's? -EINVAL with a rule where they are mixed with others
+ * (F12), or there is no such case (F11), or none of --quick (F12). */
+int dv_bench_plan_asked(const struct dv_bench_options *options, bool *ret,
+			struct dv_error *err) DV_MUST_CHECK;
+
+int dv_bench_plan_list(struct dv_cli *cli, const struct dv_bench_options *options,
+		       struct dv_error *err) DV_MUST_CHECK;
+
+/* Run them, with a line of progress for each, and append the results. `options->runs` is the number
+ * of seeds, 0: all that there are, or few with `quick`. */
+int dv_bench_plan_measure(struct dv_cli *cli, const struct dv_bench_options *options,
+			  struct dv_bench *bench, struct dv_error *err) DV_MUST_CHECK;
+
+int dv_bench_plan_table(struct dv_cli *cli, const struct dv_bench *bench,
+			struct dv_error *err) DV_MUST_CHECK;
