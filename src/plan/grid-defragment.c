@@ -48,16 +48,17 @@ static void improve(struct dv_online *online, unsigned most, struct dv_defragmen
 }
 
 int dv_grid_defragment(const struct dv_grid *grid, const struct dv_grid_gpu *gpus,
-		       unsigned gpu_count, const double *mix, int wanted, unsigned most,
+		       unsigned gpu_count, const struct dv_defragment_wish *wish,
 		       struct dv_defragment *ret, struct dv_error *err)
 {
 	dv_cleanup(dv_online_freep) struct dv_online *online = NULL;
 	struct dv_defragment result = {0};
 	int r;
 
-	if (wanted >= (int)grid->profile_count)
-		return dv_error_set(err, -EINVAL, "profile %d of %u", wanted, grid->profile_count);
-	r = dv_online_new(grid, mix, gpu_count, &online, err);
+	if (wish->profile >= (int)grid->profile_count)
+		return dv_error_set(err, -EINVAL, "profile %d of %u", wish->profile,
+				    grid->profile_count);
+	r = dv_online_new(grid, wish->mix, gpu_count, &online, err);
 	for (unsigned g = 0; r == 0 && g < gpu_count; g++) {
 		r = dv_online_set(online, g, gpus[g].instances, gpus[g].count, err);
 		if (r < 0)
@@ -66,10 +67,10 @@ int dv_grid_defragment(const struct dv_grid *grid, const struct dv_grid_gpu *gpu
 	if (r < 0)
 		return r;
 	count_rooms(grid, online, gpu_count, result.room_before);
-	if (wanted >= 0)
-		make_room(online, (unsigned)wanted, most, &result);
+	if (wish->profile >= 0)
+		make_room(online, (unsigned)wish->profile, wish->most, &result);
 	else
-		improve(online, most, &result);
+		improve(online, wish->most, &result);
 	count_rooms(grid, online, gpu_count, result.room_after);
 	*ret = result;
 	return 0;

@@ -18,6 +18,12 @@ struct dv_grid_gpu {
 	unsigned count;
 };
 
+struct dv_defragment_wish {
+	int profile;	   /* that is to fit; -1: whatever may come */
+	const double *mix; /* how often each profile is asked for; NULL: alike */
+	unsigned most;	   /* moves */
+};
+
 struct dv_defragment {
 	unsigned count; /* of moves, to be done in their order */
 	struct dv_online_move moves[DV_DEFRAGMENT_MOVES_MOST];
@@ -28,13 +34,12 @@ struct dv_defragment {
 	uint64_t room_before[DV_GRID_PROFILES_MOST], room_after[DV_GRID_PROFILES_MOST];
 };
 
-/* Find at most `most` moves: with `wanted` (a profile) those that make room for one of it, fewest
- * first (of at most DV_ONLINE_MOVES_MOST); with `wanted` -1 one after the other the move that gains
- * most for requests of the `mix` (NULL: all alike). Pinned instances stay. Without a move that
- * helps there are none, and `fits` says whether the profile fits anyway. -EINVAL as
- * dv_grid_state_of; -ENOMEM. */
+/* Find at most `wish->most` moves: those that make room for one instance of the profile, fewest
+ * first (of at most DV_ONLINE_MOVES_MOST); for whatever may come, one after the other the move that
+ * gains most. Pinned instances stay. Without a move that helps there are none, and `fits` says
+ * whether the profile fits anyway. -EINVAL as dv_grid_state_of; -ENOMEM. */
 int dv_grid_defragment(const struct dv_grid *grid, const struct dv_grid_gpu *gpus,
-		       unsigned gpu_count, const double *mix, int wanted, unsigned most,
+		       unsigned gpu_count, const struct dv_defragment_wish *wish,
 		       struct dv_defragment *ret, struct dv_error *err) DV_MUST_CHECK;
 
 /* What binds. */

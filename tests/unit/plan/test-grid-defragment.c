@@ -93,8 +93,10 @@ static void check_defragment(const struct dv_grid *grid)
 	random_world(grid, &world);
 	wanted = (int)random_below(grid->profile_count + 1) - 1;
 	fitted = wanted >= 0 && fits_anywhere(grid, world.states, (unsigned)wanted);
-	assert_int_equal(
-		dv_grid_defragment(grid, world.gpus, GPUS, NULL, wanted, most, &result, NULL), 0);
+	assert_int_equal(dv_grid_defragment(grid, world.gpus, GPUS,
+					    &(struct dv_defragment_wish){wanted, NULL, most},
+					    &result, NULL),
+			 0);
 	assert_true(result.count <= most);
 	for (unsigned p = 0; p < grid->profile_count; p++)
 		assert_int_equal(result.room_before[p], all_rooms(grid, world.states, p));
@@ -238,11 +240,15 @@ static void test_left_over(void **state)
 	assert_int_equal(why.end, 3);
 	assert_string_equal(why.fix, "end on GPU 0: 1g.5gb at 0, 1g.5gb at 1; or take another one: "
 				     "2g.10gb fits now");
-	assert_int_equal(
-		dv_grid_defragment(&grid, world.gpus, 1, NULL, (int)four, 1, &result, NULL), 0);
+	assert_int_equal(dv_grid_defragment(&grid, world.gpus, 1,
+					    &(struct dv_defragment_wish){(int)four, NULL, 1},
+					    &result, NULL),
+			 0);
 	assert_false(result.fits);
-	assert_int_equal(
-		dv_grid_defragment(&grid, world.gpus, 1, NULL, (int)four, 2, &result, NULL), 0);
+	assert_int_equal(dv_grid_defragment(&grid, world.gpus, 1,
+					    &(struct dv_defragment_wish){(int)four, NULL, 2},
+					    &result, NULL),
+			 0);
 	assert_true(result.fits);
 	assert_int_equal(result.count, 2);
 	assert_int_equal(result.room_before[four], 0);
