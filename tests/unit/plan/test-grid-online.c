@@ -256,9 +256,7 @@ static void test_wide(void **state)
 		for (unsigned p = 0; p < 4; p++) {
 			source.profiles[p].size = 1u << p;
 			source.profiles[p].starts = p == 3 ? 0x01010101
-							   : (1u << (33 - (1u << p))) - 1;
-			if (p == 0)
-				source.profiles[p].starts = UINT32_MAX;
+							   : UINT32_MAX >> ((1u << p) - 1);
 		}
 		grid_made(&source, &grid);
 		assert_int_equal(dv_layouts_make(&grid, 0, &layouts, NULL), 1);
