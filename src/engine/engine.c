@@ -130,13 +130,12 @@ int dv_engine_own(struct dv_engine *engine, size_t gpu, struct dv_error *err)
 	return 0;
 }
 
+/* By a lease, or by an operation: one that waits has no steps yet, unless a crash left it. */
 static bool in_use(const struct dv_engine *engine, const char *uuid)
 {
 	if (dv_engine_has_lease_on(engine, uuid))
 		return true;
 	for (const struct dv_op *op = engine->first; op; op = op->next) {
-		if (op->phase != DV_OP_FORWARD && op->phase != DV_OP_UNDO)
-			continue;
 		for (size_t i = 0; i < op->journal.steps.len; i++)
 			if (strcmp(op->journal.steps.items[i].step.gpu_uuid, uuid) == 0)
 				return true;

@@ -78,8 +78,6 @@ bool dv_engine_name_taken(const struct dv_engine *engine, const char *name)
 	if (dv_engine_lease(engine, name))
 		return true;
 	for (const struct dv_op *op = engine->first; op; op = op->next) {
-		if (op->phase != DV_OP_FORWARD && op->phase != DV_OP_UNDO)
-			continue;
 		for (size_t i = 0; i < op->journal.steps.len; i++)
 			if (strcmp(op->journal.steps.items[i].step.lease.name, name) == 0)
 				return true;

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "model/units.h"
 #include "place.h"
+#include "plans.h"
 
 static struct dv_lease_request request_of(enum dv_method method, const char *name)
 {
@@ -176,6 +177,36 @@ static void test_lost_at_work(void **state)
 	assert_int_equal(dv_engine_leases(fake->engine)->len, 0);
 	assert_int_equal(dv_store_ops_open(fake->store, &ops, NULL), 0);
 	assert_int_equal(ops.len, 0);
+}
+
+/* Killed between two steps of an apply that had ended the only lease of its device, and in the
+ * middle of a take on another: that is over first, and the device is kept for the lease that comes
+ * back. */
+static void test_kept_for_its_return(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_lease_request b = request_of(DV_METHOD_PARTITION, "b");
+	struct dv_plan plan;
+
+	plan_begin(&plan, fake, "lab");
+	plan_slice(&plan, "GPU-1", "a");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	fake->later = true;
+	assert_int_equal(fake_take(fake, &b, &fake_bob), 1);
+	plan_begin(&plan, fake, "lab");
+	plan_end(&plan, fake, "a");
+	plan_slice(&plan, "GPU-1", "c");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 1);
+	fake->die_at = fake->events + 2; /* the step, and that it is done */
+	fake_answer(fake, 1, true);
+	assert_int_equal(dv_engine_leases(fake->engine)->len, 1); /* b, that is being made */
+	fake->later = false;
+	restart(fake);
+	assert_null(dv_engine_lease(fake->engine, "b"));
+	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_READY);
+	assert_int_equal(place->world.owner[0], -1);
+	assert_int_equal(place->world.owner[1], 0);
 }
 
 /* Start without the first device. */
@@ -348,12 +379,19 @@ static void test_killed_while_undoing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLACE_TEST(test_before_recovery),   PLACE_TEST(test_stands),
-		PLACE_TEST(test_launcher_gone),	    PLACE_TEST(test_launcher_gone_and_full),
-		PLACE_TEST(test_cannot_stand),	    PLACE_TEST(test_device_lost),
-		PLACE_TEST(test_lost_at_work),	    PLACE_TEST(test_gone_gpu),
-		PLACE_TEST(test_gpu_is_back),	    PLACE_TEST(test_gpu_is_back_badly),
-		PLACE_TEST(test_killed_everywhere), PLACE_TEST(test_killed_while_undoing),
+		PLACE_TEST(test_before_recovery),
+		PLACE_TEST(test_stands),
+		PLACE_TEST(test_launcher_gone),
+		PLACE_TEST(test_launcher_gone_and_full),
+		PLACE_TEST(test_cannot_stand),
+		PLACE_TEST(test_device_lost),
+		PLACE_TEST(test_lost_at_work),
+		PLACE_TEST(test_kept_for_its_return),
+		PLACE_TEST(test_gone_gpu),
+		PLACE_TEST(test_gpu_is_back),
+		PLACE_TEST(test_gpu_is_back_badly),
+		PLACE_TEST(test_killed_everywhere),
+		PLACE_TEST(test_killed_while_undoing),
 	};
 
 	return cmocka_run_group_tests_name("engine/recover", tests, NULL, NULL);
