@@ -124,6 +124,7 @@ struct dv_change {
 	enum dv_lease_state lease_state;  /* of ADD and STATE */
 	enum dv_journal_state step_state; /* of the step */
 	const char *quarantine;		  /* why the step's GPU is quarantined, or NULL */
+	const char *lost;		  /* why the step's lease does not return, or NULL */
 	bool ends;			  /* the operation ends with it, well */
 };
 /* Make a change of step `seq`. On failure neither store nor memory changed. */

@@ -205,8 +205,9 @@ static void end_undo(struct dv_engine *engine, struct dv_op *op)
 		op->phase = DV_OP_OVER;
 }
 
-/* May the lease that a step ended stand again? Nobody else was let onto the GPU meanwhile, but the
- * GPU itself may be gone. */
+/* May the lease that a step ended stand again? Nobody else was let onto the GPU or got the name
+ * meanwhile, but the GPU may be gone, and what the operation itself made and could not undo may
+ * have the place or the name. */
 static int may_return(const struct dv_engine *engine, const struct dv_lease *lease,
 		      struct dv_error *err)
 {
@@ -214,7 +215,29 @@ static int may_return(const struct dv_engine *engine, const struct dv_lease *lea
 
 	if (gpu < 0)
 		return dv_error_set(err, -ENODEV, "GPU %s is not there any more", lease->gpu_uuid);
+	if (dv_engine_lease(engine, lease->name))
+		return dv_error_set(err, -EEXIST, "what was to replace '%s' has its name",
+				    lease->name);
 	return dv_tree_may_claim(&engine->gpus.items[gpu], &engine->leases, lease, err);
+}
+
+/* The lease that the step ended does not return. */
+static void stay_ended(struct dv_engine *engine, struct dv_op *op, size_t seq, int r,
+		       const struct dv_error *why)
+{
+	const struct dv_change change = {.step_state = DV_JOURNAL_FAILED, .lost = why->msg};
+	struct dv_error err = {0};
+	int written = dv_engine_change(engine, op, seq, &change, &err);
+
+	if (written < 0) {
+		dv_engine_stall(engine, op, written, &err);
+		return;
+	}
+	if (op->r == 0) {
+		op->r = r;
+		op->err = *why;
+	}
+	op->at--;
 }
 
 static void undo_step(struct dv_engine *engine, struct dv_op *op)
@@ -230,14 +253,16 @@ static void undo_step(struct dv_engine *engine, struct dv_op *op)
 	};
 	const enum dv_journal_state entry_was = entry->state;
 	struct dv_error err = {0};
-	int r;
+	int r = kind->makes || there ? 0 : may_return(engine, &entry->step.lease, &err);
 
+	if (r < 0) {
+		stay_ended(engine, op, seq, r, &err);
+		return;
+	}
 	/* A lease that the step made is there since it began; if not, it was dropped with its GPU.
 	 */
 	if (kind->makes && !there)
 		change = (struct dv_change){.step_state = DV_JOURNAL_UNDONE};
-	else if (!there && may_return(engine, &entry->step.lease, &op->answer_err) < 0)
-		change = (struct dv_change){.step_state = DV_JOURNAL_FAILED};
 	r = dv_engine_change(engine, op, seq, &change, &err);
 	if (r < 0)
 		dv_engine_stall(engine, op, r, &err);

@@ -132,6 +132,7 @@ int dv_engine_change_write(struct dv_engine *engine, struct dv_op *op, size_t se
 			   const struct dv_change *change, struct dv_error *err)
 {
 	const struct dv_step *step = &op->journal.steps.items[seq].step;
+	const struct dv_identity tenant = {.uid = step->lease.uid};
 	int r = write_lease(engine, &step->lease, change, err);
 
 	if (r == 0 && op->journal.id)
@@ -142,6 +143,8 @@ int dv_engine_change_write(struct dv_engine *engine, struct dv_op *op, size_t se
 	if (r == 0 && change->quarantine)
 		r = dv_engine_audit(engine, &op->who, "quarantine", step->gpu_uuid,
 				    change->quarantine, err);
+	if (r == 0 && change->lost)
+		r = dv_engine_audit(engine, &tenant, "lost", step->lease.name, change->lost, err);
 	if (r == 0 && ends_quarantine(engine, &step->lease, change))
 		r = dv_store_quarantine_remove(engine->store, step->gpu_uuid, err);
 	if (r == 0 && change->ends)

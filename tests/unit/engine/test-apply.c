@@ -375,6 +375,21 @@ static void test_each_step_fails(void **state)
 	assert_true(is_new(fake));
 }
 
+/* The log says that a lease of that name is lost, and why. */
+static void audited_lost(struct fake *fake, const char *name)
+{
+	struct dv_audits audits = {0};
+	bool found = false;
+
+	assert_int_equal(dv_store_audits(fake->store, NULL, 0, 100, &audits, NULL), 0);
+	for (size_t i = 0; i < audits.len; i++)
+		found = found ||
+			(strcmp(audits.items[i].verb, "lost") == 0 &&
+			 strcmp(audits.items[i].subject, name) == 0 && audits.items[i].text[0]);
+	dv_vec_fini(&audits);
+	assert_true(found);
+}
+
 /* An undo fails: the rest is undone all the same. */
 static void test_undo_fails(void **state)
 {
@@ -395,11 +410,75 @@ static void test_undo_fails(void **state)
 	fake_answer(fake, 0, true);  /* a is back */
 	/* The old c cannot come back: the new one has its place. Nothing more is asked. */
 	assert_int_equal(fake->pending_count, 0);
+	audited_lost(fake, "c");
 	assert_int_equal(fake->r, -EIO);
 	assert_int_equal(dv_engine_lease(fake->engine, "c")->state, DV_LEASE_BROKEN);
 	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_READY);
 	assert_true(dv_engine_gpus(fake->engine, &count)[0].quarantine[0]);
 	fake->later = false;
+	end_all(fake);
+}
+
+/* Replaced by one of its name that is there or is not, nobody knows: it stays broken, with the
+ * name, and there is room for both. The old one cannot come back, and nothing hangs on that. */
+static void test_name_stays_taken(void **state)
+{
+	static const int codes[] = {-ETIMEDOUT, -EIO};
+	struct fake *fake = fake_of_state(state);
+
+	for (size_t i = 0; i < DV_ARRAY_LEN(codes); i++) {
+		struct dv_plan plan;
+		int64_t was;
+
+		plan_begin(&plan, fake, "lab");
+		plan_slice(&plan, "GPU-1", "a");
+		assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+		was = dv_engine_lease(fake->engine, "a")->id;
+		plan_begin(&plan, fake, "lab");
+		plan_end(&plan, fake, "a");
+		plan_slice(&plan, "GPU-1", "a");
+		fake->fail_step = 2;
+		fake->fail_code = codes[i];
+		fake->fail_undo = true;
+		assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), codes[i]);
+		fake->fail_undo = false;
+		assert_true(dv_engine_idle(fake->engine));
+		assert_int_equal(dv_engine_leases(fake->engine)->len, 1);
+		assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_BROKEN);
+		assert_true(dv_engine_lease(fake->engine, "a")->id > was);
+		assert_true(fake_consistent(fake));
+		audited_lost(fake, "a");
+		assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+	}
+}
+
+/* The same undone by recovery: it comes to its end, and says that not all went well. */
+static void test_name_stays_taken_by_a_kill(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_plan plan;
+
+	plan_begin(&plan, fake, "lab");
+	plan_whole(&plan, "GPU-1", "a");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	plan_begin(&plan, fake, "lab");
+	plan_end(&plan, fake, "a");
+	plan_whole(&plan, "CPU-0", "a");
+	fake->later = true;
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 1);
+	fake_answer(fake, 0, true);
+	fake_kill(fake);
+	fake->later = false;
+	fake->fail_undo = true;
+	assert_int_equal(fake_start(fake), 0);
+	fake->fail_undo = false;
+	assert_int_equal(fake->r, -EIO);
+	assert_true(dv_engine_idle(fake->engine));
+	assert_int_equal(dv_engine_leases(fake->engine)->len, 1);
+	assert_string_equal(dv_engine_lease(fake->engine, "a")->node, "CPU-0");
+	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_BROKEN);
+	audited_lost(fake, "a");
+	assert_int_equal(fake->world->owner[1], -1);
 	end_all(fake);
 }
 
@@ -535,6 +614,8 @@ int main(void)
 		PLACE_TEST(test_quota_meanwhile),
 		PLACE_TEST(test_each_step_fails),
 		PLACE_TEST(test_undo_fails),
+		PLACE_TEST(test_name_stays_taken),
+		PLACE_TEST(test_name_stays_taken_by_a_kill),
 		PLACE_TEST(test_full),
 		PLACE_TEST(test_killed),
 		PLACE_TEST(test_turns),
