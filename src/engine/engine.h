@@ -83,9 +83,9 @@ void dv_engine_state(const struct dv_engine *engine, char ret[17]);
  * (the step that made them again, so that the gate opens), undo takes and applies and finish
  * releases that a crash left. Ephemeral leases whose launcher is gone are released. Leases on a
  * device that another divvyd owns by now are lost: audited and dropped, nothing is done to the
- * device. `done` is called when all of it is over, with the first failure if there was one; the
- * engine can be used then, and what failed is in quarantine. On a negative answer nothing was
- * begun, and it may be called again. */
+ * device, and its quarantine ends with them. `done` is called when all of it is over, with the
+ * first failure if there was one; the engine can be used then, and what failed is in quarantine. On
+ * a negative answer nothing was begun, and it may be called again. */
 int dv_engine_recover(struct dv_engine *engine, dv_engine_done_fn done, void *arg,
 		      struct dv_error *err) DV_MUST_CHECK;
 

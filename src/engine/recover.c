@@ -102,6 +102,20 @@ static int write_lost_leases(struct dv_engine *engine, const struct recovery *re
 	return r;
 }
 
+/* Of a device in quarantine no lease is left whose release would end that, and what is on it is no
+ * concern of ours any more. */
+static int write_lost_quarantines(struct dv_engine *engine, const struct recovery *recovery,
+				  struct dv_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < engine->gpus.len; i++)
+		if (recovery->lost[i] && engine->gpus.items[i].quarantine[0])
+			r = dv_store_quarantine_remove(engine->store, engine->gpus.items[i].uuid,
+						       err);
+	return r;
+}
+
 static int write_lost_steps(struct dv_engine *engine, const struct recovery *recovery,
 			    struct dv_error *err)
 {
@@ -120,6 +134,9 @@ static int write_lost_steps(struct dv_engine *engine, const struct recovery *rec
 
 static void keep_lost(struct dv_engine *engine, struct recovery *recovery)
 {
+	for (size_t i = 0; i < engine->gpus.len; i++)
+		if (recovery->lost[i])
+			engine->gpus.items[i].quarantine[0] = '\0';
 	for (size_t i = engine->leases.len; i > 0; i--)
 		if (is_lost(engine, recovery, engine->leases.items[i - 1].gpu_uuid))
 			dv_engine_drop_lease(engine, engine->leases.items[i - 1].id);
@@ -140,6 +157,8 @@ static int drop_lost(struct dv_engine *engine, struct recovery *recovery, struct
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = write_lost_leases(engine, recovery, err);
+	if (r == 0)
+		r = write_lost_quarantines(engine, recovery, err);
 	if (r == 0)
 		r = write_lost_steps(engine, recovery, err);
 	if (r < 0) {

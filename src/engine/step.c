@@ -83,11 +83,14 @@ static bool has_other_broken(const struct dv_engine *engine, const struct dv_lea
 	return false;
 }
 
-/* Was it broken when the step was planned, and the last such on its GPU? */
+/* Was it broken when the step was planned, and the last such on its GPU? It is mended when it is
+ * gone, or was made again since the operation that was to end it is undone. */
 static bool ends_quarantine(const struct dv_engine *engine, const struct dv_lease *lease,
 			    const struct dv_change *change)
 {
-	return change->lease == DV_CHANGE_REMOVE && lease->state == DV_LEASE_BROKEN &&
+	bool stands = change->lease == DV_CHANGE_STATE && change->lease_state == DV_LEASE_READY;
+
+	return (stands || change->lease == DV_CHANGE_REMOVE) && lease->state == DV_LEASE_BROKEN &&
 	       !has_other_broken(engine, lease);
 }
 

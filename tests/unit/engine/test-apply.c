@@ -482,6 +482,47 @@ static void test_name_stays_taken_by_a_kill(void **state)
 	end_all(fake);
 }
 
+/* An apply that ends a broken lease is undone, by a kill in that step or since a later one fails:
+ * the lease was made again, so that nothing is broken, and nothing is in quarantine. */
+static void test_broken_is_made_again(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_plan plan;
+	size_t count;
+
+	apply_first(fake);
+	for (int killed = 0; killed < 2; killed++) {
+		fake->fail_step = 1;
+		fake->fail_code = -ETIMEDOUT;
+		assert_int_equal(fake_release(fake, "a", &fake_alice), -ETIMEDOUT);
+		assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_BROKEN);
+		assert_true(dv_engine_gpus(fake->engine, &count)[1].quarantine[0]);
+		fake->fail_code = 0;
+		fake->later = true;
+		plan_begin(&plan, fake, "lab");
+		plan_end(&plan, fake, "a");
+		plan_end(&plan, fake, "c");
+		assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 1);
+		fake->later = false;
+		if (killed) {
+			fake_kill(fake);
+			assert_int_equal(fake_start(fake), 0);
+		} else {
+			fake->fail_step = 1;
+			fake_answer(fake, 0, true);
+			assert_int_equal(fake->r, -EIO);
+		}
+		assert_true(dv_engine_idle(fake->engine));
+		assert_true(is_old(fake));
+		assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_READY);
+		assert_string_equal(dv_engine_gpus(fake->engine, &count)[1].quarantine, "");
+		assert_true(fake_consistent(fake));
+	}
+	fake_kill(fake);
+	assert_int_equal(fake_start(fake), 0);
+	assert_string_equal(dv_engine_gpus(fake->engine, &count)[1].quarantine, "");
+}
+
 /* The store is full at each moment in turn. */
 static void test_full(void **state)
 {
@@ -616,6 +657,7 @@ int main(void)
 		PLACE_TEST(test_undo_fails),
 		PLACE_TEST(test_name_stays_taken),
 		PLACE_TEST(test_name_stays_taken_by_a_kill),
+		PLACE_TEST(test_broken_is_made_again),
 		PLACE_TEST(test_full),
 		PLACE_TEST(test_killed),
 		PLACE_TEST(test_turns),

@@ -214,16 +214,22 @@ static void check_owners(struct game *game)
 	dv_vec_fini(&all);
 }
 
-/* Somebody looks after what is broken, so that the game goes on. */
+/* Somebody looks after what is broken, so that the game goes on. Then no GPU is in quarantine:
+ * without a lease that is broken there nobody could end it. */
 static void repair(struct fake *fake)
 {
 	const struct dv_leases *leases = dv_engine_leases(fake->engine);
+	const struct dv_gpu *gpus;
+	size_t count;
 
 	fake->later = false;
 	for (size_t i = leases->len; i > 0; i--)
 		if (leases->items[i - 1].state == DV_LEASE_BROKEN)
 			assert_int_equal(fake_release(fake, leases->items[i - 1].name, &fake_root),
 					 0);
+	gpus = dv_engine_gpus(fake->engine, &count);
+	for (size_t i = 0; i < count; i++)
+		assert_string_equal(gpus[i].quarantine, "");
 }
 
 /* Let everything come to its end; then leases, store and devices say the same. */

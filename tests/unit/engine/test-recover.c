@@ -159,6 +159,33 @@ static void test_device_lost(void **state)
 	assert_int_equal(place->world.owner[0], 3);
 }
 
+/* It was in quarantine: what is lost cannot be released, so that ends too. */
+static void test_lost_in_quarantine(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_lease_request a = request_of(DV_METHOD_PARTITION, "a");
+	struct dv_lease_request b = request_of(DV_METHOD_PARTITION, "b");
+	size_t count;
+
+	fake->fail_step = 1;
+	fake->fail_undo = true;
+	assert_int_equal(fake_take(fake, &a, &fake_alice), -EIO);
+	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_BROKEN);
+	fake->fail_undo = false;
+	fake_kill(fake);
+	place->world.owner[0] = 3;
+	assert_int_equal(fake_start(fake), 0);
+	assert_null(dv_engine_lease(fake->engine, "a"));
+	assert_string_equal(dv_engine_gpus(fake->engine, &count)[0].quarantine, "");
+	assert_int_equal(fake_take(fake, &b, &fake_alice), -EBUSY);
+	assert_string_equal(fake->err.rule, "S05");
+	place->world.owner[0] = -1;
+	restart(fake);
+	assert_string_equal(dv_engine_gpus(fake->engine, &count)[0].quarantine, "");
+	assert_int_equal(fake_take(fake, &b, &fake_alice), 0);
+}
+
 /* Killed in the middle of a take on a device that another divvyd owns at the next start. */
 static void test_lost_at_work(void **state)
 {
@@ -379,19 +406,13 @@ static void test_killed_while_undoing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLACE_TEST(test_before_recovery),
-		PLACE_TEST(test_stands),
-		PLACE_TEST(test_launcher_gone),
-		PLACE_TEST(test_launcher_gone_and_full),
-		PLACE_TEST(test_cannot_stand),
-		PLACE_TEST(test_device_lost),
-		PLACE_TEST(test_lost_at_work),
-		PLACE_TEST(test_kept_for_its_return),
-		PLACE_TEST(test_gone_gpu),
-		PLACE_TEST(test_gpu_is_back),
-		PLACE_TEST(test_gpu_is_back_badly),
-		PLACE_TEST(test_killed_everywhere),
-		PLACE_TEST(test_killed_while_undoing),
+		PLACE_TEST(test_before_recovery),   PLACE_TEST(test_stands),
+		PLACE_TEST(test_launcher_gone),	    PLACE_TEST(test_launcher_gone_and_full),
+		PLACE_TEST(test_cannot_stand),	    PLACE_TEST(test_device_lost),
+		PLACE_TEST(test_lost_at_work),	    PLACE_TEST(test_kept_for_its_return),
+		PLACE_TEST(test_gone_gpu),	    PLACE_TEST(test_lost_in_quarantine),
+		PLACE_TEST(test_gpu_is_back),	    PLACE_TEST(test_gpu_is_back_badly),
+		PLACE_TEST(test_killed_everywhere), PLACE_TEST(test_killed_while_undoing),
 	};
 
 	return cmocka_run_group_tests_name("engine/recover", tests, NULL, NULL);
