@@ -26,8 +26,15 @@ static int in_quarantine(const struct dv_gpu *gpu, struct dv_error *err)
 int dv_engine_check_held(const struct dv_engine *engine, size_t gpu, struct dv_error *err)
 {
 	const struct dv_gpu_note *note = &engine->notes.items[gpu];
+	char title[DV_GPU_TITLE_SIZE];
 
-	return note->owned || note->gone ? 0 : in_quarantine(&engine->gpus.items[gpu], err);
+	if (note->owned || note->gone)
+		return 0;
+	if (engine->gpus.items[gpu].quarantine[0])
+		return in_quarantine(&engine->gpus.items[gpu], err);
+	dv_error_rule(err, -EBUSY, "S05", "%s is another divvyd's by now",
+		      dv_gpu_title(&engine->gpus.items[gpu], title));
+	return dv_error_fix(err, -EBUSY, "choose another GPU, or stop whoever owns this one");
 }
 
 int dv_engine_check_gpu(const struct dv_gpu *gpu, enum dv_method method, enum dv_kind kind,

@@ -191,8 +191,8 @@ int dv_engine_claim(const struct dv_engine *engine, size_t gpu,
 		    const struct dv_lease_request *request, struct dv_lease *ret,
 		    struct dv_error *err) DV_MUST_CHECK;
 
-/* May a lease on that GPU be changed? Not while the GPU is there without being ours, since its
- * leases could not be brought back. */
+/* May a lease on that GPU be changed? Not while the GPU is there without being ours: its leases
+ * could not be brought back (rule S11), or it is another divvyd's (S05). */
 int dv_engine_check_held(const struct dv_engine *engine, size_t gpu,
 			 struct dv_error *err) DV_MUST_CHECK;
 /* May something be placed on that GPU by that method? */

@@ -35,13 +35,14 @@ static void turn_back(struct dv_op *op, size_t at, int r, const struct dv_error 
 	}
 }
 
-/* Give the step at `seq` to whoever does it. */
+/* Give the step at `seq` to whoever does it. Nothing is done on a GPU that is there and not ours:
+ * it was gone, and came back as another divvyd's, or could not be owned. */
 static void ask(struct dv_engine *engine, struct dv_op *op, size_t seq, bool undo)
 {
 	const struct dv_step *step = &op->journal.steps.items[seq].step;
 	ssize_t gpu = dv_engine_find_gpu(engine, step->gpu_uuid);
 	struct dv_error err = {0};
-	int r;
+	int r = 0;
 
 	op->token = ++engine->last_token;
 	op->asked = true;
@@ -49,6 +50,8 @@ static void ask(struct dv_engine *engine, struct dv_op *op, size_t seq, bool und
 	if (gpu < 0)
 		r = dv_error_set(&err, -ENODEV, "GPU %s is not there any more", step->gpu_uuid);
 	else
+		r = dv_engine_check_held(engine, (size_t)gpu, &err);
+	if (r == 0)
 		r = engine->ops->step(engine->data, step, &engine->gpus.items[gpu], undo, op->token,
 				      &err);
 	if (r < 0)
@@ -71,9 +74,9 @@ static int give_up(struct dv_engine *engine, struct dv_op *op, size_t seq, struc
 
 	(void)snprintf(why, sizeof(why), "lease '%s': %s failed: %.64s", entry->step.lease.name,
 		       entry->step.op, op->answer_err.msg);
-	change.quarantine = why;
-	if (!dv_engine_find_lease(engine, entry->step.lease.id))
-		change.lease = DV_CHANGE_NONE;
+	/* Of one that was dropped with its GPU nothing is left to be looked after. */
+	if (dv_engine_find_lease(engine, entry->step.lease.id))
+		change.quarantine = why;
 	return dv_engine_change(engine, op, seq, &change, err);
 }
 
@@ -206,15 +209,19 @@ static void end_undo(struct dv_engine *engine, struct dv_op *op)
 }
 
 /* May the lease that a step ended stand again? Nobody else was let onto the GPU or got the name
- * meanwhile, but the GPU may be gone, and what the operation itself made and could not undo may
- * have the place or the name. */
+ * meanwhile, but the GPU may be gone or another's, and what the operation itself made and could not
+ * undo may have the place or the name. */
 static int may_return(const struct dv_engine *engine, const struct dv_lease *lease,
 		      struct dv_error *err)
 {
 	ssize_t gpu = dv_engine_find_gpu(engine, lease->gpu_uuid);
+	int r;
 
 	if (gpu < 0)
 		return dv_error_set(err, -ENODEV, "GPU %s is not there any more", lease->gpu_uuid);
+	r = dv_engine_check_held(engine, (size_t)gpu, err);
+	if (r < 0)
+		return r;
 	if (dv_engine_lease(engine, lease->name))
 		return dv_error_set(err, -EEXIST, "what was to replace '%s' has its name",
 				    lease->name);
@@ -252,16 +259,17 @@ static void undo_step(struct dv_engine *engine, struct dv_op *op)
 		.step_state = entry->state,
 	};
 	const enum dv_journal_state entry_was = entry->state;
+	/* A lease that the step made is there since it began, one that it ends until it is done; if
+	 * not, it was dropped with its GPU. */
+	bool dropped = !there && (kind->makes || entry_was == DV_JOURNAL_BEGUN);
 	struct dv_error err = {0};
-	int r = kind->makes || there ? 0 : may_return(engine, &entry->step.lease, &err);
+	int r = there || dropped ? 0 : may_return(engine, &entry->step.lease, &err);
 
 	if (r < 0) {
 		stay_ended(engine, op, seq, r, &err);
 		return;
 	}
-	/* A lease that the step made is there since it began; if not, it was dropped with its GPU.
-	 */
-	if (kind->makes && !there)
+	if (dropped)
 		change = (struct dv_change){.step_state = DV_JOURNAL_UNDONE};
 	r = dv_engine_change(engine, op, seq, &change, &err);
 	if (r < 0)

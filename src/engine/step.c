@@ -97,6 +97,9 @@ static bool ends_quarantine(const struct dv_engine *engine, const struct dv_leas
 static int write_lease(struct dv_engine *engine, const struct dv_lease *lease,
 		       const struct dv_change *change, struct dv_error *err)
 {
+	/* Dropped while an operation was at work on it, since its GPU is another divvyd's now. */
+	if (change->lease != DV_CHANGE_ADD && !dv_engine_find_lease(engine, lease->id))
+		return 0;
 	switch (change->lease) {
 	case DV_CHANGE_ADD:
 		return write_lease_add(engine, lease, change->lease_state, err);

@@ -236,13 +236,18 @@ static void test_kept_for_its_return(void **state)
 	assert_int_equal(place->world.owner[1], 0);
 }
 
+static void take_away(struct place *place, struct dv_gpu *ret_gone)
+{
+	*ret_gone = place->world.gpus[0];
+	place->world.gpus[0] = place->world.gpus[1];
+	place->world.gpu_count = 1;
+}
+
 /* Start without the first device. */
 static void start_without(struct place *place, struct dv_gpu *ret_gone)
 {
 	fake_kill(&place->fake);
-	*ret_gone = place->world.gpus[0];
-	place->world.gpus[0] = place->world.gpus[1];
-	place->world.gpu_count = 1;
+	take_away(place, ret_gone);
 	assert_int_equal(fake_start(&place->fake), 0);
 	assert_string_equal(place->fake.log, "");
 	assert_int_equal(dv_engine_lease(place->fake.engine, "a")->state, DV_LEASE_READY);
@@ -316,6 +321,141 @@ static void test_gpu_is_back_badly(void **state)
 	assert_null(dv_engine_lease(fake->engine, "a"));
 	assert_int_equal(place->world.owner[0], 3);
 	assert_string_equal(fake->log, "");
+}
+
+/* An apply is undone by recovery while one of its devices is gone; that one comes back as another
+ * divvyd's, or cannot be owned, before its turn. */
+static void returns_too_late(struct place *place, bool anothers)
+{
+	struct fake *fake = &place->fake;
+	struct dv_lease_request a = request_of(DV_METHOD_SLICE, "a");
+	struct dv_gpu gone;
+	struct dv_plan plan;
+
+	assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+	plan_begin(&plan, fake, "lab");
+	plan_slice(&plan, "CPU-0", "p");
+	plan_slice(&plan, "GPU-1", "q");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	fake->later = true;
+	plan_begin(&plan, fake, "lab");
+	plan_end(&plan, fake, "p");
+	plan_end(&plan, fake, "q");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 1);
+	fake_answer(fake, 0, true);
+	fake_kill(fake);
+	take_away(place, &gone);
+	assert_int_equal(fake_start(fake), 0);
+	place->world.owner[1] = place->world.owner[0];
+	place->world.owner[0] = anothers ? 3 : -1;
+	fake->fail_own = !anothers;
+	assert_int_equal(look_again(place, &gone), 0);
+	fake->fail_own = false;
+	fake->log[0] = '\0';
+	fake->later = false;
+	fake_answer(fake, 0, true);
+	assert_true(dv_engine_idle(fake->engine));
+	assert_true(fake->r < 0);
+	assert_string_equal(fake->log, ""); /* not a hand on it */
+	assert_null(dv_engine_lease(fake->engine, "p"));
+	assert_int_equal(dv_engine_lease(fake->engine, "q")->state, DV_LEASE_READY);
+	assert_int_equal(dv_engine_lease(fake->engine, "a") != NULL, !anothers);
+	assert_int_equal(place->world.owner[0], anothers ? 3 : -1);
+}
+
+static void test_returns_to_anothers(void **state)
+{
+	returns_too_late(*state, true);
+}
+
+static void test_returns_to_nobodys(void **state)
+{
+	struct place *place = *state;
+
+	returns_too_late(place, false);
+	assert_int_equal(dv_engine_set_gpus(place->fake.engine, place->world.gpus, 2, NULL), 0);
+	assert_int_equal(place->world.owner[0], 0);
+}
+
+static unsigned count_lost(const struct fake *fake)
+{
+	struct dv_audits audits = {0};
+	unsigned count = 0;
+
+	assert_int_equal(dv_store_audits(fake->store, NULL, 0, 100, &audits, NULL), 0);
+	for (size_t i = 0; i < audits.len; i++)
+		count += strcmp(audits.items[i].verb, "lost") == 0;
+	dv_vec_fini(&audits);
+	return count;
+}
+
+/* A lease is released while its device is gone; before that is over the device is another divvyd's.
+ * Nothing is left to do, and nothing hangs. */
+static void test_lost_while_released(void **state)
+{
+	static const int answers[] = {0, -EIO, -ETIMEDOUT};
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_lease_request a = fake_slice("a");
+	struct dv_gpu gone;
+	size_t count;
+
+	for (unsigned i = 0; i < DV_ARRAY_LEN(answers); i++) {
+		place->world.owner[0] = -1;
+		assert_int_equal(fake_take(fake, &a, &fake_alice), 0);
+		start_without(place, &gone);
+		fake->later = true;
+		assert_int_equal(fake_release(fake, "a", &fake_alice), 1);
+		place->world.owner[0] = 3;
+		assert_int_equal(look_again(place, &gone), 0);
+		assert_null(dv_engine_lease(fake->engine, "a"));
+		fake->log[0] = '\0';
+		fake->later = false;
+		fake->fail_code = answers[i];
+		fake_answer(fake, 0, answers[i] == 0);
+		assert_int_equal(fake->r, answers[i]);
+		assert_true(dv_engine_idle(fake->engine));
+		assert_string_equal(fake->log, "");
+		assert_int_equal(dv_engine_leases(fake->engine)->len, 0);
+		assert_int_equal(place->world.owner[0], 3);
+		assert_int_equal(count_lost(fake), i + 1);
+		assert_string_equal(dv_engine_gpus(fake->engine, &count)[0].quarantine, "");
+	}
+}
+
+/* The same in an apply, whose step on that device is still to come: it is undone. */
+static void test_lost_before_its_step(void **state)
+{
+	struct place *place = *state;
+	struct fake *fake = &place->fake;
+	struct dv_gpu gone;
+	struct dv_plan plan;
+
+	plan_begin(&plan, fake, "lab");
+	plan_slice(&plan, "CPU-0", "a");
+	plan_slice(&plan, "GPU-1", "q");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	fake_kill(fake);
+	take_away(place, &gone);
+	assert_int_equal(fake_start(fake), 0);
+	fake->later = true;
+	plan_begin(&plan, fake, "lab");
+	plan_end(&plan, fake, "q");
+	plan_end(&plan, fake, "a");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 1);
+	place->world.owner[1] = place->world.owner[0];
+	place->world.owner[0] = 3;
+	assert_int_equal(look_again(place, &gone), 0);
+	fake->log[0] = '\0';
+	fake->later = false;
+	fake_answer(fake, 0, true);
+	assert_int_equal(fake->r, -EBUSY);
+	assert_string_equal(fake->err.rule, "S05");
+	assert_true(dv_engine_idle(fake->engine));
+	assert_string_equal(fake->log, "-slice.destroy GPU-1/s2\n");
+	assert_null(dv_engine_lease(fake->engine, "a"));
+	assert_int_equal(dv_engine_lease(fake->engine, "q")->state, DV_LEASE_READY);
+	assert_int_equal(place->world.owner[0], 3);
 }
 
 /* Do one thing, killed after event number `at` (or before it): returns whether it was killed. */
@@ -406,13 +546,24 @@ static void test_killed_while_undoing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLACE_TEST(test_before_recovery),   PLACE_TEST(test_stands),
-		PLACE_TEST(test_launcher_gone),	    PLACE_TEST(test_launcher_gone_and_full),
-		PLACE_TEST(test_cannot_stand),	    PLACE_TEST(test_device_lost),
-		PLACE_TEST(test_lost_at_work),	    PLACE_TEST(test_kept_for_its_return),
-		PLACE_TEST(test_gone_gpu),	    PLACE_TEST(test_lost_in_quarantine),
-		PLACE_TEST(test_gpu_is_back),	    PLACE_TEST(test_gpu_is_back_badly),
-		PLACE_TEST(test_killed_everywhere), PLACE_TEST(test_killed_while_undoing),
+		PLACE_TEST(test_before_recovery),
+		PLACE_TEST(test_stands),
+		PLACE_TEST(test_launcher_gone),
+		PLACE_TEST(test_launcher_gone_and_full),
+		PLACE_TEST(test_cannot_stand),
+		PLACE_TEST(test_device_lost),
+		PLACE_TEST(test_lost_at_work),
+		PLACE_TEST(test_kept_for_its_return),
+		PLACE_TEST(test_gone_gpu),
+		PLACE_TEST(test_lost_in_quarantine),
+		PLACE_TEST(test_gpu_is_back),
+		PLACE_TEST(test_gpu_is_back_badly),
+		PLACE_TEST(test_returns_to_anothers),
+		PLACE_TEST(test_returns_to_nobodys),
+		PLACE_TEST(test_lost_while_released),
+		PLACE_TEST(test_lost_before_its_step),
+		PLACE_TEST(test_killed_everywhere),
+		PLACE_TEST(test_killed_while_undoing),
 	};
 
 	return cmocka_run_group_tests_name("engine/recover", tests, NULL, NULL);
