@@ -406,24 +406,29 @@ static int begin(struct trial *trial, struct dv_error *err)
 }
 
 /* Two applies of one fleet, on different GPUs, would both believe it to be theirs. */
-static bool fleet_is_at_work(const struct dv_engine *engine, const char *fleet)
+static const struct dv_op *at_work_on(const struct dv_engine *engine, const char *fleet)
 {
 	for (const struct dv_op *op = engine->first; op; op = op->next)
 		if (op->verb == DV_OP_APPLY && op->journal.id &&
 		    strcmp(op->journal.fleet, fleet) == 0)
-			return true;
-	return false;
+			return op;
+	return NULL;
 }
 
 bool dv_engine_start_apply(struct dv_engine *engine, struct dv_op *op)
 {
 	struct trial trial = {.engine = engine, .op = op, .next_id = 1};
+	const struct dv_op *earlier = at_work_on(engine, op->journal.fleet);
 	struct dv_error err = {0};
 	char state[17];
 	int r = 0;
 
-	if (fleet_is_at_work(engine, op->journal.fleet))
+	if (earlier && !earlier->stalled)
 		return false;
+	if (earlier) {
+		dv_engine_refuse_stalled(op, earlier, "fleet");
+		return true;
+	}
 	dv_engine_state(engine, state);
 	if (strcmp(state, op->plan.state) != 0)
 		r = stale(&err, "");

@@ -161,8 +161,8 @@ void dv_engine_pump(struct dv_engine *engine);
 void dv_engine_tell(struct dv_engine *engine, struct dv_op *op, const struct dv_lease *lease);
 /* It is refused, or is over without having begun. */
 void dv_engine_op_refuse(struct dv_op *op, int r, const struct dv_error *err);
-/* It would have to wait for one that stalled: better refused. */
-void dv_engine_refuse_stalled(struct dv_op *op, const struct dv_op *holder);
+/* It would have to wait for one that stalled, which has the `what`: better refused. */
+void dv_engine_refuse_stalled(struct dv_op *op, const struct dv_op *holder, const char *what);
 
 /* May this one change that lease? -EPERM, rule S10, audited. */
 int dv_engine_may_release(struct dv_engine *engine, const struct dv_lease *lease,

@@ -110,11 +110,11 @@ static const struct dv_op *held_by(const struct dv_engine *engine, const struct 
 	return NULL;
 }
 
-void dv_engine_refuse_stalled(struct dv_op *op, const struct dv_op *holder)
+void dv_engine_refuse_stalled(struct dv_op *op, const struct dv_op *holder, const char *what)
 {
 	struct dv_error err = holder->err;
 
-	dv_error_prefix(&err, holder->r, "an earlier change of the GPU");
+	dv_error_prefix(&err, holder->r, "an earlier change of the %s", what);
 	dv_engine_op_refuse(op, holder->r, &err);
 }
 
@@ -124,7 +124,7 @@ static bool try_start(struct dv_engine *engine, struct dv_op *op)
 	const struct dv_op *holder = held_by(engine, op);
 
 	if (holder && !op->recovered && holder->stalled) {
-		dv_engine_refuse_stalled(op, holder);
+		dv_engine_refuse_stalled(op, holder, "GPU");
 		return true;
 	}
 	if (holder)

@@ -211,7 +211,7 @@ static void refuse(struct dv_op *op, struct choice *choice)
 			dv_error_rule(&err, -ENODEV, "S18", "there is no GPU here");
 		dv_error_fix(&err, -ENODEV, "`divvy gpus` lists what was found");
 	} else if (choice->tried == 0 && choice->holder) {
-		dv_engine_refuse_stalled(op, choice->holder);
+		dv_engine_refuse_stalled(op, choice->holder, "GPU");
 		return;
 	} else if (choice->tried > 1) {
 		dv_error_prefix(&err, err.code, "none of %u GPUs will do; the first",

@@ -627,6 +627,31 @@ static void test_same_fleet_at_once(void **state)
 	fleet_is(fake, "lab", 1000);
 }
 
+/* The first one stalled: the second is refused, as whatever else would have to wait for it. */
+static void test_same_fleet_stalled(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_plan plan;
+
+	apply_first(fake);
+	plan_begin(&plan, fake, "lab");
+	plan_end(&plan, fake, "a");
+	plan_end(&plan, fake, "b");
+	fake->fail_commit = 3;
+	fake->fail_commits = 1000;
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EFBIG);
+	assert_true(dv_engine_stalled(fake->engine));
+	plan_begin(&plan, fake, "lab");
+	plan_end(&plan, fake, "c");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EFBIG);
+	assert_non_null(strstr(fake->err.msg, "fleet"));
+	assert_true(fake->err.fix[0]);
+	fake->fail_commit = fake->fail_commits = 0;
+	dv_engine_retry(fake->engine);
+	assert_true(dv_engine_idle(fake->engine));
+	assert_true(is_old(fake));
+}
+
 static void test_not_allowed(void **state)
 {
 	struct fake *fake = fake_of_state(state);
@@ -662,6 +687,7 @@ int main(void)
 		PLACE_TEST(test_killed),
 		PLACE_TEST(test_turns),
 		PLACE_TEST(test_same_fleet_at_once),
+		PLACE_TEST(test_same_fleet_stalled),
 		PLACE_TEST(test_not_allowed),
 	};
 
