@@ -11,7 +11,10 @@ mkdir -p "$out"
 work=$(mktemp -d)
 divvyd=
 cleanup() {
-	jobs -p | xargs -r kill 2>/dev/null || true
+	# the shell's own kill: a bare machine has no other
+	for pid in $(jobs -p); do
+		kill "$pid" 2>/dev/null || true
+	done
 	wait 2>/dev/null || true
 	rm -rf "$work"
 }

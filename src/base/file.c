@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 
+#include <dirent.h>
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -148,4 +150,31 @@ int dv_dir_private(const char *path, struct dv_error *err)
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return dv_error_errno(err, errno, "making %s", path);
 	return check_private(path, err);
+}
+
+int dv_file_each(const char *directory, const char *suffix, size_t most, dv_file_fn fn, void *arg,
+		 struct dv_error *err)
+{
+	const size_t end = strlen(suffix);
+	struct dirent *entry;
+	DIR *dir = opendir(directory);
+	char path[PATH_MAX];
+	int r = 0;
+
+	if (!dir)
+		return dv_error_errno(err, errno, "%s", directory);
+	while (r == 0 && (entry = readdir(dir))) {
+		dv_autofree char *text = NULL;
+		size_t n = strlen(entry->d_name), len = 0;
+
+		if (n <= end || strcmp(entry->d_name + n - end, suffix) != 0 ||
+		    snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name) >=
+			    (int)sizeof(path))
+			continue;
+		r = dv_file_read(path, most, &text, &len, err);
+		if (r == 0)
+			r = fn(arg, text, len, path, err);
+	}
+	closedir(dir);
+	return r;
 }

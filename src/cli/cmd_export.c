@@ -71,6 +71,8 @@ static int add_lease(struct dv_fleet *fleet, const struct dv_lease *lease,
 	(void)dv_copy(tenant.group, sizeof(tenant.group), lease->name);
 	if (lease->method == DV_METHOD_PASSTHROUGH) {
 		tenant.gpus = 1;
+	} else if (lease->method == DV_METHOD_MIG) {
+		(void)dv_copy(tenant.profile, sizeof(tenant.profile), lease->profile);
 	} else {
 		tenant.needs.memory_bytes = lease->memory_bytes;
 		tenant.needs.compute_mpct = share_of(lease, gpus);

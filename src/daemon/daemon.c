@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/daemon.h"
 
+#include "catalog/catalog.h"
+
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -135,6 +137,10 @@ static int add_sources(struct dv_daemon *daemon, struct dv_error *err)
 		  : sd_event_add_time(daemon->event, &daemon->retry, CLOCK_MONOTONIC, 0, 1000000,
 				      on_retry, daemon);
 	r = r < 0 ? r : sd_event_source_set_enabled(daemon->retry, SD_EVENT_OFF);
+	r = r < 0 ? r
+		  : sd_event_add_time(daemon->event, &daemon->look, CLOCK_MONOTONIC, 0, 1000000,
+				      dv_daemon_on_look, daemon);
+	r = r < 0 ? r : sd_event_source_set_enabled(daemon->look, SD_EVENT_OFF);
 	r = r < 0 ? r : sd_event_add_signal(daemon->event, NULL, SIGTERM, on_signal, daemon);
 	r = r < 0 ? r : sd_event_add_signal(daemon->event, NULL, SIGINT, on_signal, daemon);
 	return r < 0 ? dv_error_errno(err, -r, "the event loop") : 0;
@@ -232,6 +238,8 @@ void dv_daemon_free(struct dv_daemon *daemon)
 	(void)sd_event_source_disable_unref(daemon->gate_changes);
 	(void)sd_event_source_disable_unref(daemon->idle);
 	(void)sd_event_source_disable_unref(daemon->retry);
+	dv_catalog_free(daemon->catalog);
+	(void)sd_event_source_disable_unref(daemon->look);
 	sd_event_unref(daemon->event);
 	dv_place_fini(&daemon->place);
 	free(daemon);

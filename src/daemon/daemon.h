@@ -36,6 +36,7 @@ struct dv_daemon {
 	struct dv_own own;
 	struct dv_store *store;
 	struct dv_engine *engine;
+	struct dv_catalog *catalog; /* NULL until a GPU needs it */
 	struct dv_gate *gate;
 	struct dv_workers *workers;
 	struct dv_planner *planner;
@@ -43,11 +44,12 @@ struct dv_daemon {
 	int listen_fd; /* http's; to see who waits */
 
 	sd_event *event;
-	sd_event_source *gate_changes, *idle, *retry;
+	sd_event_source *gate_changes, *idle, *retry, *look;
 
 	bool automatic; /* ends when idle */
 	unsigned idle_s;
 	bool probing;			     /* a worker looks for GPUs */
+	bool look_anew;			     /* when nothing is at work: steps changed a GPU */
 	bool recovering;		     /* leases of an earlier divvyd come back */
 	bool up;			     /* both are over: requests that need GPUs are served */
 	char probe_failure[256];	     /* why GPUs could not be looked for, or "" */
@@ -65,6 +67,9 @@ void dv_daemon_touch(struct dv_daemon *daemon);
 
 /* probe.c: look for GPUs, and after the first time bring back what was there before a restart. */
 int dv_daemon_probe(struct dv_daemon *daemon, struct dv_error *err) DV_MUST_CHECK;
+/* The timer that looks now and then whether partitions are there still; armed by a probe where
+ * there are any. */
+int dv_daemon_on_look(sd_event_source *source, uint64_t usec, void *arg);
 /* Serve the request when the probe under way is over. */
 void dv_daemon_wait(struct dv_daemon *daemon, struct dv_request *request);
 

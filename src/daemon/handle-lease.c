@@ -308,7 +308,15 @@ void dv_handle_attach(struct dv_daemon *daemon, struct dv_request *request, cons
 	const struct dv_lease *lease = own_lease(daemon, request, name, &err);
 	struct dv_leases seen = {0};
 	char *text = NULL;
-	int r = lease ? dv_observe_leases(daemon, name, &seen, &err) : err.code;
+	int r;
+
+	/* A partition that was just made has no name yet to hand over. */
+	if (lease && lease->method == DV_METHOD_MIG && daemon->probing && !request->again) {
+		request->again = true;
+		dv_daemon_wait(daemon, request);
+		return;
+	}
+	r = lease ? dv_observe_leases(daemon, name, &seen, &err) : err.code;
 
 	if (r == 0)
 		r = check_ready(lease, &err);

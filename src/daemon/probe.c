@@ -3,6 +3,9 @@
 
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/facts.h"
+
+enum { LOOK_S = 30 };
 
 static void serve_waiting(struct dv_daemon *daemon)
 {
@@ -18,6 +21,29 @@ static void serve_waiting(struct dv_daemon *daemon)
 	daemon->waiting.len -= count;
 }
 
+/* A reset, a new driver or somebody else may take partitions at any time, and nobody says so. */
+static void look_later(struct dv_daemon *daemon)
+{
+	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
+	bool any = false;
+
+	for (size_t i = 0; i < leases->len && !any; i++)
+		any = leases->items[i].method == DV_METHOD_MIG;
+	(void)sd_event_source_set_time_relative(daemon->look, LOOK_S * 1000000ull);
+	(void)sd_event_source_set_enabled(daemon->look, any ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+int dv_daemon_on_look(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct dv_error err = {0};
+
+	if (dv_daemon_probe(arg, &err) < 0) {
+		dv_log_error(DV_LOG_WARNING, &err, "looking for partitions");
+		look_later(arg);
+	}
+	return 0;
+}
+
 static void recovered(void *arg, int r, const struct dv_lease *lease, const struct dv_error *err)
 {
 	struct dv_daemon *daemon = arg;
@@ -31,6 +57,19 @@ static void recovered(void *arg, int r, const struct dv_lease *lease, const stru
 	dv_daemon_touch(daemon);
 }
 
+static int set_found(struct dv_daemon *daemon, const struct dv_gpu *found, size_t count,
+		     struct dv_error *err)
+{
+	dv_autofree struct dv_gpu *gpus = calloc(count + 1, sizeof(*gpus));
+
+	if (!gpus)
+		return dv_error_set(err, -ENOMEM, "no memory for the list of GPUs");
+	if (count)
+		memcpy(gpus, found, count * sizeof(*gpus));
+	dv_daemon_add_facts(&daemon->catalog, gpus, count);
+	return dv_engine_set_gpus(daemon->engine, gpus, count, err);
+}
+
 /* GPUs that could not be looked for are no GPUs, and the reason is shown. */
 static void set_gpus(struct dv_daemon *daemon, const struct dv_worker_outcome *outcome)
 {
@@ -41,7 +80,7 @@ static void set_gpus(struct dv_daemon *daemon, const struct dv_worker_outcome *o
 	if (r < 0)
 		err = *outcome->err;
 	else
-		r = dv_engine_set_gpus(daemon->engine, outcome->gpus, outcome->gpu_count, &err);
+		r = set_found(daemon, outcome->gpus, outcome->gpu_count, &err);
 	if (r < 0) {
 		dv_log_error(DV_LOG_ERROR, &err, "looking for GPUs");
 		(void)dv_copy(daemon->probe_failure, sizeof(daemon->probe_failure), err.msg);
@@ -56,6 +95,7 @@ static void probed(void *arg, const struct dv_worker_outcome *outcome)
 
 	daemon->probing = false;
 	set_gpus(daemon, outcome);
+	look_later(daemon);
 	if (daemon->up) {
 		serve_waiting(daemon);
 		dv_daemon_touch(daemon);

@@ -78,6 +78,18 @@ static void close_gate(struct dv_daemon *daemon, int64_t lease_id)
 		dv_log_error(DV_LOG_WARNING, &err, "closing a lease's gate");
 }
 
+/* What a GPU's driver made of the steps (ids, names of devices), only a probe tells. */
+static void look_if_changed(struct dv_daemon *daemon)
+{
+	struct dv_error err = {0};
+
+	if (!daemon->look_anew || !dv_engine_idle(daemon->engine))
+		return;
+	daemon->look_anew = false;
+	if (dv_daemon_probe(daemon, &err) < 0)
+		dv_log_error(DV_LOG_WARNING, &err, "looking for what has changed");
+}
+
 static void step_is_done(void *arg, const struct dv_worker_outcome *outcome)
 {
 	dv_autofree struct step_job *job = arg;
@@ -93,7 +105,9 @@ static void step_is_done(void *arg, const struct dv_worker_outcome *outcome)
 		err.code = r = -EIO;
 	if (r == 0 && job->opens)
 		r = open_gate(daemon, &job->step.lease, &job->gpu, &err);
+	daemon->look_anew |= job->step.lease.method == DV_METHOD_MIG;
 	dv_engine_step_done(daemon->engine, job->token, r, &err);
+	look_if_changed(daemon);
 	dv_daemon_touch(daemon);
 }
 

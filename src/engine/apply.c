@@ -261,6 +261,7 @@ static int fill_lease(struct trial *trial, const struct dv_step *step, struct dv
 	(void)dv_copy(lease.fleet, sizeof(lease.fleet), trial->op->plan.fleet);
 	(void)dv_copy(lease.gpu_uuid, sizeof(lease.gpu_uuid), step->gpu_uuid);
 	(void)dv_copy(lease.node, sizeof(lease.node), step->lease.node);
+	(void)dv_copy(lease.profile, sizeof(lease.profile), step->lease.profile);
 	r = place(trial, step, &lease, err);
 	if (r == 0)
 		r = dv_engine_sign_lease(trial->engine, &owner, &lease, err);
@@ -303,6 +304,36 @@ static int try_make(struct trial *trial, struct dv_step *step, struct dv_error *
 	return 0;
 }
 
+/* A mode changes only where nobody is. */
+static int try_gpu(struct trial *trial, struct dv_step *step, struct dv_error *err)
+{
+	struct dv_engine *engine = trial->engine;
+	const struct dv_step_kind *kind = dv_engine_step_kind(step->op);
+	ssize_t i = dv_engine_find_gpu(engine, step->gpu_uuid);
+	int r;
+
+	if (i < 0)
+		return stale(err, "a GPU of the plan is not there any more");
+	for (size_t n = 0; n < trial->leases.len; n++)
+		if (strcmp(trial->leases.items[n].gpu_uuid, step->gpu_uuid) == 0)
+			return stale(err, "somebody has a part of a GPU whose mode it changes");
+	r = dv_engine_check_gpu(&engine->gpus.items[i], kind->method, DV_KIND_PROCESS, err);
+	if (r == 0)
+		r = dv_engine_own(engine, (size_t)i, err);
+	if (r == 0)
+		dv_engine_step_of_gpu(&engine->gpus.items[i], kind->op, step->id, step);
+	return r;
+}
+
+static int try_one(struct trial *trial, struct dv_step *step, struct dv_error *err)
+{
+	const struct dv_step_kind *kind = dv_engine_step_kind(step->op);
+
+	if (kind->of_gpu)
+		return try_gpu(trial, step, err);
+	return kind->makes ? try_make(trial, step, err) : try_end(trial, step, err);
+}
+
 static int begin_trial(struct trial *trial, struct dv_error *err)
 {
 	const struct dv_leases *leases = &trial->engine->leases;
@@ -323,8 +354,7 @@ static int try_steps(struct trial *trial, struct dv_error *err)
 	for (size_t i = 0; r == 0 && i < plan->steps.len; i++) {
 		struct dv_step *step = &plan->steps.items[i];
 
-		r = dv_engine_step_kind(step->op)->makes ? try_make(trial, step, err)
-							 : try_end(trial, step, err);
+		r = try_one(trial, step, err);
 	}
 	if (r == 0 && trial->made)
 		r = dv_engine_check_quota(trial->engine, &trial->leases, trial->uid, NULL, err);
@@ -352,12 +382,13 @@ static int number(struct trial *trial, struct dv_error *err)
 		r = dv_store_lease_ids(trial->engine->store, trial->made, &id, err);
 	for (size_t i = 0; r == 0 && i < op->plan.steps.len; i++) {
 		struct dv_journal_step entry = {.step = op->plan.steps.items[i]};
+		const struct dv_step_kind *kind = dv_engine_step_kind(entry.step.op);
 		struct dv_lease *lease = &entry.step.lease;
-		struct dv_node node;
+		struct dv_node node = {0};
 
-		if (dv_engine_step_kind(entry.step.op)->makes)
+		if (kind->makes && !kind->of_gpu)
 			lease->id = id++;
-		r = dv_node_parse(lease->node, &node, err);
+		r = kind->of_gpu ? 0 : dv_node_parse(lease->node, &node, err);
 		if (r == 0 && node.has_slice) {
 			node.slice = lease->id;
 			(void)dv_node_print(&node, lease->node, sizeof(lease->node));

@@ -42,7 +42,7 @@ int dv_engine_check_method(enum dv_method method, enum dv_kind kind, struct dv_e
 				    "container");
 	}
 	if (method == DV_METHOD_SLICE || method == DV_METHOD_PASSTHROUGH ||
-	    method == DV_METHOD_PARTITION)
+	    method == DV_METHOD_PARTITION || method == DV_METHOD_MIG)
 		return 0;
 	dv_error_rule(err, -EOPNOTSUPP, "G09", "divvy cannot make a lease by method %s yet",
 		      dv_method_name(method));

@@ -120,6 +120,7 @@ static uint64_t hash_gpu(uint64_t hash, const struct dv_gpu *gpu)
 	hash = hash_number(hash, gpu->compute_units);
 	hash = hash_number(hash, gpu->quarantine[0] != '\0');
 	hash = hash_number(hash, gpu->owned_by[0] != '\0');
+	hash = hash_number(hash, dv_engine_mig_hash(&gpu->mig));
 	for (unsigned i = 0; i < gpu->method_count; i++) {
 		hash = hash_number(hash, gpu->methods[i].method);
 		hash = hash_number(hash, gpu->methods[i].ok);
@@ -133,6 +134,7 @@ static uint64_t hash_lease(uint64_t hash, const struct dv_lease *lease)
 	hash = hash_text(hash, lease->name);
 	hash = hash_text(hash, lease->fleet);
 	hash = hash_text(hash, lease->node);
+	hash = hash_text(hash, lease->profile);
 	hash = hash_number(hash, lease->uid);
 	hash = hash_number(hash, lease->kind);
 	hash = hash_number(hash, lease->method);

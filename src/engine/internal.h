@@ -109,13 +109,26 @@ int dv_engine_audit(struct dv_engine *engine, const struct dv_identity *who, con
 struct dv_step_kind {
 	const char *op, *undo;
 	enum dv_method method;
-	bool makes; /* a lease; else it ends one */
+	bool makes;  /* a lease; else it ends one */
+	bool of_gpu; /* it makes or ends a mode of the GPU instead, and no lease */
 };
 /* NULL: the engine does not know how to do that step. */
 const struct dv_step_kind *dv_engine_step_kind(const char *op);
 /* Fill in the step that makes or ends that lease. */
 void dv_engine_step_of(const struct dv_gpu *gpu, const struct dv_lease *lease, bool makes,
 		       unsigned id, struct dv_step *ret);
+
+/* The same of a step that concerns a GPU alone ("mig.enable"). */
+void dv_engine_step_of_gpu(const struct dv_gpu *gpu, const char *op, unsigned id,
+			   struct dv_step *ret);
+
+/* mig.c. The step came to `state`: what that means for the GPU, until the next probe. */
+void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
+			enum dv_journal_state state);
+/* Is it a lease on a MIG partition that is not there? */
+bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *lease);
+/* Mode and instances, whatever their order and ids. */
+uint64_t dv_engine_mig_hash(const struct dv_mig *mig);
 
 /* What store and memory change together, and with them the journal. */
 enum dv_change_lease { DV_CHANGE_NONE, DV_CHANGE_ADD, DV_CHANGE_STATE, DV_CHANGE_REMOVE };

@@ -43,7 +43,7 @@ static void add_planned(const struct dv_engine *engine, uid_t uid, struct held *
 			const struct dv_journal_step *entry = &op->journal.steps.items[i];
 
 			if (entry->state == DV_JOURNAL_PLANNED && entry->step.lease.uid == uid &&
-			    dv_engine_step_kind(entry->step.op)->makes)
+			    dv_engine_step_kind(entry->step.op)->makes && entry->step.lease.name[0])
 				add(engine, &entry->step.lease, held);
 		}
 	}

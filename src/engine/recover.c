@@ -255,13 +255,20 @@ static int stand_again(struct dv_engine *engine, struct recovery *recovery,
 	ssize_t gpu = dv_engine_find_gpu(engine, lease->gpu_uuid);
 	struct dv_journal_step entry = {.state = DV_JOURNAL_PLANNED};
 	struct dv_op *op = dv_engine_op_new(DV_OP_REOPEN, &who, NULL, NULL);
+	unsigned id = 1;
 
 	if (!op)
 		return no_memory(err);
 	append(recovery, op);
 	(void)dv_copy(op->name, sizeof(op->name), lease->name);
 	(void)dv_copy(op->gpu_uuid, sizeof(op->gpu_uuid), lease->gpu_uuid);
-	dv_engine_step_of(&engine->gpus.items[gpu], lease, true, 1, &entry.step);
+	/* The mode may have gone with the driver, as the partitions did. */
+	if (lease->method == DV_METHOD_MIG && engine->gpus.items[gpu].mig.mode == DV_MIG_OFF) {
+		dv_engine_step_of_gpu(&engine->gpus.items[gpu], "mig.enable", id++, &entry.step);
+		if (dv_vec_push(&op->journal.steps, entry) < 0)
+			return no_memory(err);
+	}
+	dv_engine_step_of(&engine->gpus.items[gpu], lease, true, id, &entry.step);
 	return dv_vec_push(&op->journal.steps, entry) < 0 ? no_memory(err) : 0;
 }
 
@@ -279,6 +286,30 @@ static int let_go(struct recovery *recovery, const struct dv_lease *lease, struc
 	return 0;
 }
 
+static bool is_busy(const struct dv_engine *engine, const char *uuid)
+{
+	for (const struct dv_op *op = engine->first; op; op = op->next) {
+		if (strcmp(op->gpu_uuid, uuid) == 0)
+			return true;
+		for (size_t i = 0; i < op->journal.steps.len; i++)
+			if (strcmp(op->journal.steps.items[i].step.gpu_uuid, uuid) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* Does the lease stand on a partition that somebody, or a reset, took away? Not while something is
+ * at work on the GPU: then what the probe saw is no longer true. */
+static bool is_missing(const struct dv_engine *engine, const struct dv_lease *lease, size_t gpu)
+{
+	const struct dv_gpu_note *note = &engine->notes.items[gpu];
+
+	return (lease->state == DV_LEASE_READY || lease->state == DV_LEASE_ACTIVE) && note->owned &&
+	       !note->gone && !engine->gpus.items[gpu].quarantine[0] &&
+	       dv_engine_mig_missing(&engine->gpus.items[gpu], lease) &&
+	       !is_busy(engine, lease->gpu_uuid);
+}
+
 static int look_at(struct dv_engine *engine, struct recovery *recovery,
 		   const struct dv_lease *lease, struct dv_error *err)
 {
@@ -286,7 +317,9 @@ static int look_at(struct dv_engine *engine, struct recovery *recovery,
 
 	/* Later, when a GPU is back, the others were looked at long ago. */
 	if (engine->recovered && (gpu < 0 || !recovery->fresh[gpu]))
-		return 0;
+		return gpu >= 0 && is_missing(engine, lease, (size_t)gpu)
+			       ? stand_again(engine, recovery, lease, err)
+			       : 0;
 	if (is_at_work(recovery, lease->id) || lease->state == DV_LEASE_BROKEN)
 		return 0;
 	if (lease->state == DV_LEASE_PENDING || lease->state == DV_LEASE_RELEASING ||

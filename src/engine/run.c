@@ -74,9 +74,11 @@ static int give_up(struct dv_engine *engine, struct dv_op *op, size_t seq, struc
 
 	(void)snprintf(why, sizeof(why), "lease '%s': %s failed: %.64s", entry->step.lease.name,
 		       entry->step.op, op->answer_err.msg);
-	/* Of one that was dropped with its GPU nothing is left to be looked after. */
+	/* Of one that was dropped with its GPU, or is none, nothing is left to be looked after. */
 	if (dv_engine_find_lease(engine, entry->step.lease.id))
 		change.quarantine = why;
+	else
+		change.lease = DV_CHANGE_NONE;
 	return dv_engine_change(engine, op, seq, &change, err);
 }
 
@@ -106,7 +108,7 @@ static void forward_done(struct dv_engine *engine, struct dv_op *op)
 	struct dv_error err = {0};
 	int r;
 
-	if (op->verb == DV_OP_REOPEN)
+	if (op->verb == DV_OP_REOPEN || kind->of_gpu)
 		change.lease = DV_CHANGE_NONE;
 	r = dv_engine_change(engine, op, op->at, &change, &err);
 	/* What was released is gone and does not come back: that is recorded later. */
@@ -136,6 +138,8 @@ static void forward(struct dv_engine *engine, struct dv_op *op)
 	struct dv_error err = {0};
 	int r = 0;
 
+	if (kind->of_gpu)
+		change.lease = DV_CHANGE_NONE;
 	if (op->answered) {
 		if (op->answer < 0)
 			forward_failed(engine, op);
@@ -165,6 +169,8 @@ static void undo_answered(struct dv_engine *engine, struct dv_op *op)
 	struct dv_error err = {0};
 	int r;
 
+	if (kind->of_gpu)
+		change.lease = DV_CHANGE_NONE;
 	if (op->answer < 0)
 		r = give_up(engine, op, seq, &err);
 	else
@@ -263,13 +269,15 @@ static void undo_step(struct dv_engine *engine, struct dv_op *op)
 	 * not, it was dropped with its GPU. */
 	bool dropped = !there && (kind->makes || entry_was == DV_JOURNAL_BEGUN);
 	struct dv_error err = {0};
-	int r = there || dropped ? 0 : may_return(engine, &entry->step.lease, &err);
+	int r = there || dropped || kind->of_gpu ? 0 : may_return(engine, &entry->step.lease, &err);
 
 	if (r < 0) {
 		stay_ended(engine, op, seq, r, &err);
 		return;
 	}
-	if (dropped)
+	if (kind->of_gpu)
+		change = (struct dv_change){.step_state = entry->state};
+	else if (dropped)
 		change = (struct dv_change){.step_state = DV_JOURNAL_UNDONE};
 	r = dv_engine_change(engine, op, seq, &change, &err);
 	if (r < 0)

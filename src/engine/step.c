@@ -14,6 +14,10 @@ static const struct dv_step_kind kinds[] = {
 	{"whole.destroy", "whole.create", DV_METHOD_PASSTHROUGH, false},
 	{"partition.create", "partition.destroy", DV_METHOD_PARTITION, true},
 	{"partition.destroy", "partition.create", DV_METHOD_PARTITION, false},
+	{"mig.create", "mig.destroy", DV_METHOD_MIG, true},
+	{"mig.destroy", "mig.create", DV_METHOD_MIG, false},
+	{"mig.enable", "mig.disable", DV_METHOD_MIG, true, .of_gpu = true},
+	{"mig.disable", "mig.enable", DV_METHOD_MIG, false, .of_gpu = true},
 };
 
 const struct dv_step_kind *dv_engine_step_kind(const char *op)
@@ -27,7 +31,7 @@ const struct dv_step_kind *dv_engine_step_kind(const char *op)
 static const struct dv_step_kind *kind_of(enum dv_method method, bool makes)
 {
 	for (size_t i = 0; i < DV_ARRAY_LEN(kinds); i++)
-		if (kinds[i].method == method && kinds[i].makes == makes)
+		if (kinds[i].method == method && kinds[i].makes == makes && !kinds[i].of_gpu)
 			return &kinds[i];
 	return NULL;
 }
@@ -45,10 +49,26 @@ void dv_engine_step_of(const struct dv_gpu *gpu, const struct dv_lease *lease, b
 	(void)dv_copy(step.gpu_uuid, sizeof(step.gpu_uuid), gpu->uuid);
 	(void)dv_copy(step.node, sizeof(step.node), lease->node);
 	(void)dv_copy(step.tenant, sizeof(step.tenant), lease->name);
+	(void)dv_copy(step.profile, sizeof(step.profile), lease->profile);
 	if (dv_node_parse(lease->node, &node, NULL) == 0 && node.has_partition) {
 		step.start = (int)node.start;
 		step.size = (int)node.size;
 	}
+	*ret = step;
+}
+
+void dv_engine_step_of_gpu(const struct dv_gpu *gpu, const char *op, unsigned id,
+			   struct dv_step *ret)
+{
+	const struct dv_step_kind *kind = dv_engine_step_kind(op);
+	struct dv_step step = {.id = id, .start = -1, .size = -1};
+
+	step.lease.method = kind ? kind->method : DV_METHOD_NONE;
+	(void)dv_copy(step.op, sizeof(step.op), op);
+	(void)dv_copy(step.undo, sizeof(step.undo), kind ? kind->undo : "");
+	(void)dv_copy(step.gpu, sizeof(step.gpu), gpu->id);
+	(void)dv_copy(step.gpu_uuid, sizeof(step.gpu_uuid), gpu->uuid);
+	(void)dv_copy(step.node, sizeof(step.node), gpu->uuid);
 	*ret = step;
 }
 
@@ -180,6 +200,7 @@ void dv_engine_change_keep(struct dv_engine *engine, struct dv_op *op, size_t se
 
 	entry->state = change->step_state;
 	keep_quarantine(engine, &entry->step, change);
+	dv_engine_mig_keep(engine, &entry->step, change->step_state);
 	switch (change->lease) {
 	case DV_CHANGE_ADD:
 		added.state = change->lease_state;

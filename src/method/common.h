@@ -33,4 +33,5 @@ void dv_method_cgroup_name(const struct dv_node *node, char buf[32]);
 int dv_method_partition_cpus(const struct dv_gpu *gpu, const struct dv_node *node, char *buf,
 			     size_t size, struct dv_error *err) DV_MUST_CHECK;
 
-extern const struct dv_method_ops dv_method_passthrough, dv_method_slice, dv_method_partition;
+extern const struct dv_method_ops dv_method_passthrough, dv_method_slice, dv_method_mig,
+	dv_method_partition;

@@ -8,6 +8,7 @@
 static const struct dv_method_ops *const tables[] = {
 	&dv_method_passthrough,
 	&dv_method_slice,
+	&dv_method_mig,
 	&dv_method_partition,
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "catalog/catalog.h"
+#include "model/mig.h"
 #include "plan/grid.h"
 
 enum { DRIVER_OF_UNLIKE_HALVES = 510 };
@@ -12,14 +13,21 @@ static uint32_t known(uint32_t value)
 	return value == DV_CAT_UNKNOWN ? 0 : value;
 }
 
+static int add(const struct dv_grid_profile *profile, struct dv_grid_source *source,
+	       struct dv_error *err)
+{
+	if (source->profile_count == DV_GRID_PROFILES_MOST)
+		return dv_error_set(err, -E2BIG, "more than %d profiles", DV_GRID_PROFILES_MOST);
+	source->profiles[source->profile_count++] = *profile;
+	for (unsigned e = 0; e < DV_GRID_ENGINE_COUNT; e++)
+		source->engines[e] = DV_MAX(source->engines[e], profile->engines[e]);
+	return 0;
+}
+
 static int add_profile(const struct dv_cat_profile *from, struct dv_grid_source *source,
 		       struct dv_error *err)
 {
-	struct dv_grid_profile *to = &source->profiles[source->profile_count];
-
-	if (source->profile_count == DV_GRID_PROFILES_MOST)
-		return dv_error_set(err, -E2BIG, "more than %d profiles", DV_GRID_PROFILES_MOST);
-	*to = (struct dv_grid_profile){
+	struct dv_grid_profile profile = {
 		.id = from->id,
 		.size = from->size,
 		.most = known(from->most),
@@ -32,19 +40,16 @@ static int add_profile(const struct dv_cat_profile *from, struct dv_grid_source 
 				[DV_GRID_OPTICAL_FLOW] = known(from->engines.optical_flow),
 			},
 	};
-	if (!dv_copy(to->name, sizeof(to->name), from->name))
+	if (!dv_copy(profile.name, sizeof(profile.name), from->name))
 		return dv_error_set(err, -E2BIG, "the name of profile '%s' is too long",
 				    from->name);
 	for (unsigned i = 0; i < from->start_count; i++) {
 		if (from->starts[i] >= DV_GRID_CELLS_MOST)
 			return dv_error_set(err, -E2BIG, "profile '%s' starts at %u", from->name,
 					    from->starts[i]);
-		to->starts |= UINT32_C(1) << from->starts[i];
+		profile.starts |= UINT32_C(1) << from->starts[i];
 	}
-	for (unsigned e = 0; e < DV_GRID_ENGINE_COUNT; e++)
-		source->engines[e] = DV_MAX(source->engines[e], to->engines[e]);
-	source->profile_count++;
-	return 0;
+	return add(&profile, source, err);
 }
 
 /* Profiles of half the GPU with unlike compute exclude each other; the larger comes first: two of
@@ -80,6 +85,26 @@ static void drop_contradicted(struct dv_grid_source *source)
 				source->engines[e] = 0;
 }
 
+static int no_places(struct dv_error *err, const char *fix)
+{
+	dv_error_rule(err, -EOPNOTSUPP, "M03",
+		      "no source says where on this GPU partitions may be");
+	return dv_error_fix(err, -EOPNOTSUPP, "%s", fix);
+}
+
+static int finish(struct dv_grid_source *source, unsigned driver, struct dv_grid_source *ret,
+		  struct dv_error *err)
+{
+	int r = 0;
+
+	drop_contradicted(source);
+	if (driver && driver < DRIVER_OF_UNLIKE_HALVES)
+		r = add_unlike_halves(source, err);
+	if (r == 0)
+		*ret = *source;
+	return r;
+}
+
 int dv_grid_source_of(const struct dv_cat_mig *mig, unsigned driver, struct dv_grid_source *ret,
 		      struct dv_error *err)
 {
@@ -91,19 +116,41 @@ int dv_grid_source_of(const struct dv_cat_mig *mig, unsigned driver, struct dv_g
 	int r = 0;
 
 	if (mig->places == DV_CAT_NO_PLACES || known(mig->grid) == 0)
-		return dv_error_fix(
-			err,
-			dv_error_rule(err, -EOPNOTSUPP, "M03",
-				      "no source says where on this GPU partitions may be"),
-			"plan on a machine that has one: its driver says it");
+		return no_places(err, "plan on a machine that has one: its driver says it");
 	for (size_t i = 0; r == 0 && i < mig->profiles.len; i++)
 		if (mig->profiles.items[i].start_count)
 			r = add_profile(&mig->profiles.items[i], &source, err);
-	drop_contradicted(&source);
-	if (r == 0 && driver && driver < DRIVER_OF_UNLIKE_HALVES)
-		r = add_unlike_halves(&source, err);
-	if (r < 0)
-		return r;
-	*ret = source;
-	return 0;
+	return r < 0 ? r : finish(&source, driver, ret, err);
+}
+
+int dv_grid_source_of_gpu(const struct dv_mig *mig, unsigned driver, struct dv_grid_source *ret,
+			  struct dv_error *err)
+{
+	struct dv_grid_source source = {.cells = mig->cells, .compute_slices = mig->compute_slices};
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < mig->profile_count; i++) {
+		const struct dv_mig_profile *from = &mig->profiles[i];
+		struct dv_grid_profile profile = {
+			.id = from->id,
+			.size = from->size,
+			.starts = from->starts,
+			.most = from->most,
+			.compute_slices = from->compute_slices,
+			.engines =
+				{
+					[DV_GRID_DECODE] = from->engines[DV_MIG_DECODE],
+					[DV_GRID_ENCODE] = from->engines[DV_MIG_ENCODE],
+					[DV_GRID_JPEG] = from->engines[DV_MIG_JPEG],
+					[DV_GRID_OPTICAL_FLOW] = from->engines[DV_MIG_OPTICAL_FLOW],
+				},
+		};
+
+		(void)dv_copy(profile.name, sizeof(profile.name), from->name);
+		if (from->starts)
+			r = add(&profile, &source, err);
+	}
+	if (r == 0 && (source.cells == 0 || source.profile_count == 0))
+		return no_places(err, "turn MIG mode on: the driver says it then");
+	return r < 0 ? r : finish(&source, driver, ret, err);
 }

@@ -15,6 +15,7 @@
 #include "base/error.h"
 
 struct dv_cat_mig;
+struct dv_mig;
 
 enum {
 	DV_GRID_CELLS_MOST = 32,
@@ -111,6 +112,10 @@ struct dv_grid_state {
  * -EOPNOTSUPP with rule M03 when the catalogue does not know the places; -E2BIG. */
 int dv_grid_source_of(const struct dv_cat_mig *mig, unsigned driver, struct dv_grid_source *ret,
 		      struct dv_error *err) DV_MUST_CHECK;
+
+/* The same from what the GPU's driver says; profiles without places are left out. */
+int dv_grid_source_of_gpu(const struct dv_mig *mig, unsigned driver, struct dv_grid_source *ret,
+			  struct dv_error *err) DV_MUST_CHECK;
 
 /* Make the grid. -EINVAL when a profile does not lie within the cells, has no place or no size, or
  * the first of a pair can be there twice; -E2BIG. */

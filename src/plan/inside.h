@@ -3,9 +3,18 @@
  * of struct dv_task are its own. */
 #pragma once
 
+#include "plan/grid.h"
 #include "plan/plan.h"
 
 enum { DV_UNIT_WORDS = DV_CPUS_MOST / 64 };
+
+/* Where a want goes. */
+struct dv_place {
+	int gpu;	 /* number in the input, -1: nowhere */
+	int start, size; /* of a partition, else -1 */
+	int profile;	 /* of MIG: its number in the room's grid */
+	bool keep;
+};
 
 /* One lease that is to be: of a tenant, or one of the whole GPUs of a tenant. */
 struct dv_want {
@@ -19,17 +28,11 @@ struct dv_want {
 	uint64_t weight;		 /* for the order: how much of a GPU it takes */
 	const struct dv_lease *standing; /* what the fleet made under this name, or NULL */
 	int standing_gpu;		 /* of it: number in the input, or -1 */
-	bool keepable;			 /* it stands as wanted */
-	bool running;			 /* somebody uses it */
-	char rule[DV_RULE_SIZE];	 /* refused wherever it would go, by this rule; "" : not */
+	struct dv_place standing_place;
+	bool keepable;		 /* it stands as wanted */
+	bool running;		 /* somebody uses it */
+	char rule[DV_RULE_SIZE]; /* refused wherever it would go, by this rule; "" : not */
 	char reason[256];
-};
-
-/* Where a want goes. */
-struct dv_place {
-	int gpu;	 /* number in the input, -1: nowhere */
-	int start, size; /* of a partition, else -1 */
-	bool keep;
 };
 
 /* What is left of one GPU. */
@@ -38,12 +41,15 @@ struct dv_room {
 	uint32_t methods; /* bits of those that may be used here, and that can be planned */
 	bool allowed;	  /* by the fleet's rules */
 	bool closed;	  /* nothing new: quarantined, another divvyd's, or a lease is unreadable */
-	unsigned wholes, slices, partitions, others; /* leases on it, by how they divide it */
-	unsigned ours;				     /* of these, placed by this plan */
+	unsigned wholes, slices, partitions, migs, others; /* leases, by how they divide it */
+	unsigned strangers; /* MIG instances that no lease stands for: they stay as they are */
+	unsigned ours;	    /* of these, placed by this plan */
 	uint64_t memory_left;
 	uint32_t mpct_left;
 	unsigned units; /* CPUs it can be partitioned into */
 	uint64_t taken[DV_UNIT_WORDS];
+	const struct dv_grid *grid; /* of MIG: where partitions may be; NULL: not known */
+	struct dv_grid_state cells; /* and what is taken of it */
 };
 
 /* How good a packing is: less is better, the first member that differs decides. */
@@ -58,7 +64,8 @@ struct dv_task {
 	DV_VEC(struct dv_room) rooms; /* as they are without the fleet's own leases */
 	DV_VEC(unsigned) order;	      /* of wants: the largest first */
 	DV_VEC(const struct dv_lease *)
-	gone; /* leases of the fleet that no tenant is for any more */
+	gone;				/* leases of the fleet that no tenant is for any more */
+	DV_VEC(struct dv_grid *) grids; /* owned; one for all GPUs that are alike */
 };
 
 /* In this order: the GPUs without leases; the wants, with what stands; which of them can be
@@ -70,8 +77,6 @@ void dv_plan_fill_rooms(struct dv_task *task);
 
 /* Units of a partition of this want on that GPU; more than it has when it cannot be. */
 unsigned dv_want_units(const struct dv_want *want, const struct dv_gpu *gpu);
-/* Where a standing lease is. */
-struct dv_place dv_want_standing_place(const struct dv_want *want);
 
 /* room.c. May the want be here, apart from what is there already? */
 bool dv_room_may(const struct dv_room *room, const struct dv_want *want);
@@ -81,10 +86,12 @@ const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *wa
 /* Is it one of the GPUs that the tenant names with 'gpu:'? */
 bool dv_room_named(const struct dv_room *room, const struct dv_want *want);
 bool dv_room_empty(const struct dv_room *room);
-/* Does it fit beside what is there? For a partition the first run of free units at or after `from`
- * that is long enough, and its length; else start -1. */
+/* Does it fit beside what is there? Of the places there may be, the first at or after `from`, with
+ * where to go on in *ret_next: of a CPU partition the lowest units of each run of free ones (its
+ * end is *ret_next), of MIG each place of the grid; else there is one place, start -1, and no next.
+ */
 bool dv_room_fits(const struct dv_room *room, const struct dv_want *want, unsigned from,
-		  struct dv_place *ret_place, unsigned *ret_gap);
+		  struct dv_place *ret_place, unsigned *ret_next);
 /* Is a standing lease's own place free? */
 bool dv_room_free(const struct dv_room *room, const struct dv_want *want,
 		  const struct dv_place *place);

@@ -4,6 +4,7 @@
 
 #include "model/units.h"
 #include "plan/inside.h"
+#include "plan/mig.h"
 
 int dv_packing_init(struct dv_packing *packing, const struct dv_task *task, struct dv_error *err)
 {
@@ -60,31 +61,38 @@ static uint64_t left_beside(const struct dv_room *room, const struct dv_want *wa
 	       room->mpct_left - want->compute_mpct;
 }
 
+/* What a place costs, by the measure of its method; `next` as dv_room_fits gave it. */
+static uint64_t left_with(const struct dv_room *room, const struct dv_want *want,
+			  const struct dv_place *place, unsigned next)
+{
+	if (want->method == DV_METHOD_SLICE)
+		return left_beside(room, want);
+	if (want->method == DV_METHOD_PASSTHROUGH)
+		return room->gpu->memory_bytes;
+	if (want->method == DV_METHOD_MIG)
+		return dv_plan_mig_loss(room, place);
+	return next - (unsigned)place->start; /* the run of units that is broken up */
+}
+
 /* The best place on this GPU; false: none. */
 static bool place_in(const struct dv_room *room, const struct dv_want *want,
 		     struct dv_place *ret_place, struct fit *ret_fit)
 {
 	struct fit fit = {.foreign = room->ours == 0, .untouched = dv_room_empty(room)};
 	struct dv_place place;
-	unsigned gap = 0, from;
+	unsigned next = 0;
 
-	if (!dv_room_may(room, want) || !dv_room_fits(room, want, 0, &place, &gap))
+	if (!dv_room_may(room, want) || !dv_room_fits(room, want, 0, &place, &next))
 		return false;
-	if (want->method == DV_METHOD_SLICE)
-		fit.left = left_beside(room, want);
-	else if (want->method == DV_METHOD_PASSTHROUGH)
-		fit.left = room->gpu->memory_bytes;
-	else
-		fit.left = gap;
+	fit.left = left_with(room, want, &place, next);
 	*ret_place = place;
-	from = place.start < 0 ? 0 : (unsigned)place.start + gap;
-	while (want->method == DV_METHOD_PARTITION &&
-	       dv_room_fits(room, want, from, &place, &gap)) {
-		if (gap < fit.left) {
-			fit.left = gap;
+	while (place.start >= 0 && dv_room_fits(room, want, next, &place, &next)) {
+		uint64_t left = left_with(room, want, &place, next);
+
+		if (left < fit.left) {
+			fit.left = left;
 			*ret_place = place;
 		}
-		from = (unsigned)place.start + gap;
 	}
 	*ret_fit = fit;
 	return true;
@@ -133,7 +141,7 @@ static void keep_standing(const struct dv_task *task, enum dv_keep keep, struct 
 
 		if (want->keepable &&
 		    (keep == DV_KEEP_ALL || (keep == DV_KEEP_RUNNING && want->running)))
-			place = dv_want_standing_place(want);
+			place = want->standing_place;
 		put(packing, want, i, &place);
 	}
 }
@@ -186,7 +194,7 @@ void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_p
 			continue;
 		/* Where it is now, if that is still free. */
 		if (want->keepable) {
-			place = dv_want_standing_place(want);
+			place = want->standing_place;
 			if (dv_room_free(&packing->rooms[place.gpu], want, &place)) {
 				put(packing, want, i, &place);
 				continue;

@@ -2,11 +2,13 @@
 #include "plan/plan.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "model/units.h"
 #include "plan/inside.h"
+#include "plan/mig.h"
 
 static void task_finip(struct dv_task *task)
 {
@@ -14,6 +16,9 @@ static void task_finip(struct dv_task *task)
 	dv_vec_fini(&task->rooms);
 	dv_vec_fini(&task->order);
 	dv_vec_fini(&task->gone);
+	for (size_t i = 0; i < task->grids.len; i++)
+		free(task->grids.items[i]);
+	dv_vec_fini(&task->grids);
 }
 
 static void packing_finip(struct dv_packing *packing)
@@ -54,11 +59,28 @@ static int pack(const struct dv_task *task, struct dv_packing *best, struct dv_e
 	return 0;
 }
 
+/* The least part of a GPU that a partition for this want takes, in thousandths of a percent. */
+static unsigned mig_cells(const struct dv_task *task, const struct dv_want *want)
+{
+	unsigned least = 0;
+
+	for (size_t g = 0; g < task->rooms.len; g++) {
+		const struct dv_room *room = &task->rooms.items[g];
+		unsigned cells = dv_plan_mig_cells(room, want);
+
+		if (cells)
+			cells = cells * DV_MPCT_WHOLE / room->grid->cells;
+		if (cells && (!least || cells < least))
+			least = cells;
+	}
+	return least;
+}
+
 /* What cannot be undercut whatever is moved: one division for each GPU, memory, shares. */
 static unsigned least_gpus(const struct dv_task *task, const struct dv_packing *packing)
 {
 	uint64_t memory = 0, mpct = 0, most_memory = 1;
-	unsigned wholes = 0, partitions = 0, slices;
+	unsigned wholes = 0, partitions = 0, slices, cells = 0;
 
 	for (size_t i = 0; i < task->wants.len; i++) {
 		const struct dv_want *want = &task->wants.items[i];
@@ -69,6 +91,8 @@ static unsigned least_gpus(const struct dv_task *task, const struct dv_packing *
 			wholes++;
 		else if (want->method == DV_METHOD_PARTITION)
 			partitions = 1; /* at least: sizes differ from device to device */
+		else if (want->method == DV_METHOD_MIG)
+			cells += mig_cells(task, want);
 		memory += want->method == DV_METHOD_SLICE ? want->memory_bytes : 0;
 		mpct += want->method == DV_METHOD_SLICE ? want->compute_mpct : 0;
 	}
@@ -76,7 +100,7 @@ static unsigned least_gpus(const struct dv_task *task, const struct dv_packing *
 		most_memory = DV_MAX(most_memory, task->rooms.items[g].gpu->memory_bytes);
 	slices = (unsigned)DV_MAX((memory + most_memory - 1) / most_memory,
 				  (mpct + DV_MPCT_WHOLE - 1) / DV_MPCT_WHOLE);
-	return wholes + partitions + slices;
+	return wholes + partitions + slices + (cells + DV_MPCT_WHOLE - 1) / DV_MPCT_WHOLE;
 }
 
 /* The fewest GPUs that would do if nothing stood yet. */
@@ -153,6 +177,10 @@ static void say_why(const struct dv_want *want, const struct dv_place *place,
 	else if (want->method == DV_METHOD_PARTITION)
 		(void)snprintf(buf, size, "%d of %u CPU%s: what is asked for, rounded up",
 			       place->size, gpu->compute_units, dv_plural(gpu->compute_units));
+	else if (tenant->profile[0])
+		(void)snprintf(buf, size, "the fleet names the profile");
+	else if (want->method == DV_METHOD_MIG)
+		(void)snprintf(buf, size, "the smallest partition that has what is asked for");
 	else if (tenant->method != DV_METHOD_NONE)
 		(void)snprintf(buf, size, "the fleet names the method");
 	else if (want->method == DV_METHOD_PASSTHROUGH)
@@ -170,6 +198,23 @@ static void say_estimated(const struct dv_want *want, struct dv_assignment *to)
 		(void)dv_copy(to->derived[to->derived_count++], sizeof(to->derived[0]),
 			      "memory_mib");
 	if (!want->compute_said)
+		(void)dv_copy(to->derived[to->derived_count++], sizeof(to->derived[0]),
+			      "compute_pct");
+}
+
+static void assign_mig(const struct dv_room *room, const struct dv_place *place,
+		       struct dv_assignment *to)
+{
+	const struct dv_mig_profile *profile = dv_plan_mig_profile(room, place->profile);
+
+	(void)dv_copy(to->profile, sizeof(to->profile), profile->name);
+	to->memory_bytes = (uint64_t)profile->memory_mib * DV_MIB;
+	to->compute_mpct = dv_plan_mig_share(room->gpu, profile);
+	to->compute_slices = profile->compute_slices;
+	if (profile->memory_derived)
+		(void)dv_copy(to->derived[to->derived_count++], sizeof(to->derived[0]),
+			      "memory_mib");
+	if (to->compute_mpct && !room->gpu->compute_units)
 		(void)dv_copy(to->derived[to->derived_count++], sizeof(to->derived[0]),
 			      "compute_pct");
 }
@@ -202,6 +247,8 @@ static int assign(const struct dv_task *task, const struct dv_packing *packing, 
 	if (want->method == DV_METHOD_SLICE) {
 		to.policy = lease.policy;
 		to.has_policy = true;
+	} else if (want->method == DV_METHOD_MIG) {
+		assign_mig(&packing->rooms[place->gpu], place, &to);
 	} else if (want->method == DV_METHOD_PARTITION) {
 		to.compute_mpct =
 			(uint32_t)((uint64_t)place->size * DV_MPCT_WHOLE / gpu->compute_units);
@@ -227,6 +274,10 @@ static void add_waste(const struct dv_room *room, struct dv_plan *plan)
 	if (room->slices) {
 		plan->waste_memory_bytes += room->memory_left;
 		plan->waste_mpct += room->mpct_left;
+		return;
+	}
+	if (room->grid && room->migs) {
+		plan->waste_stranded_slices += dv_plan_mig_stranded(room);
 		return;
 	}
 	if (!room->units)

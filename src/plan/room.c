@@ -5,9 +5,12 @@
 #include "model/tree.h"
 #include "model/units.h"
 #include "plan/inside.h"
+#include "plan/mig.h"
 
 /* What this planner can place; the rest is for those who know profiles. */
-#define PLANNED (1u << DV_METHOD_PASSTHROUGH | 1u << DV_METHOD_SLICE | 1u << DV_METHOD_PARTITION)
+#define PLANNED                                                                                    \
+	(1u << DV_METHOD_PASSTHROUGH | 1u << DV_METHOD_SLICE | 1u << DV_METHOD_PARTITION |         \
+	 1u << DV_METHOD_MIG)
 
 static void read_rules(const struct dv_fleet *fleet, struct dv_room *room)
 {
@@ -56,6 +59,8 @@ static void add_lease(struct dv_room *room, const struct dv_lease *lease)
 	}
 	if (lease->method == DV_METHOD_PASSTHROUGH) {
 		room->wholes++;
+	} else if (lease->method == DV_METHOD_MIG) {
+		dv_plan_mig_add(room, lease);
 	} else if (node.has_partition) {
 		room->partitions += lease->method == DV_METHOD_PARTITION;
 		room->others += lease->method != DV_METHOD_PARTITION;
@@ -89,9 +94,32 @@ static struct dv_room *room_of(struct dv_task *task, const char *uuid)
 	return NULL;
 }
 
+/* GPUs that are alike have one grid. */
+static int find_grid(struct dv_task *task, struct dv_room *room, struct dv_error *err)
+{
+	struct dv_grid *grid = NULL;
+	int r = room->gpu->mig.profile_count ? dv_plan_mig_grid(room->gpu, &grid, err) : 0;
+
+	if (r < 0 || !grid)
+		return r;
+	for (size_t i = 0; i < task->grids.len && !room->grid; i++)
+		if (memcmp(task->grids.items[i], grid, sizeof(*grid)) == 0)
+			room->grid = task->grids.items[i];
+	if (room->grid) {
+		free(grid);
+		return 0;
+	}
+	room->grid = grid;
+	if (dv_vec_push(&task->grids, grid) == 0)
+		return 0;
+	free(grid);
+	return dv_error_set(err, -ENOMEM, "no memory for the plan");
+}
+
 int dv_plan_read_rooms(struct dv_task *task, struct dv_error *err)
 {
 	const struct dv_plan_input *input = task->input;
+	int r;
 
 	for (size_t i = 0; i < input->gpu_count; i++) {
 		const struct dv_gpu *gpu = &input->gpus[i];
@@ -103,6 +131,10 @@ int dv_plan_read_rooms(struct dv_task *task, struct dv_error *err)
 		if (gpu->kind == DV_GPU_CPU)
 			room.units = DV_MIN(gpu->compute_units, DV_CPUS_MOST);
 		read_rules(input->fleet, &room);
+		r = find_grid(task, &room, err);
+		if (r < 0)
+			return r;
+		dv_plan_mig_block(&room, input->leases);
 		if (dv_vec_push(&task->rooms, room) < 0)
 			return dv_error_set(err, -ENOMEM, "no memory for the plan");
 	}
@@ -123,7 +155,8 @@ void dv_plan_fill_rooms(struct dv_task *task)
 
 bool dv_room_empty(const struct dv_room *room)
 {
-	return !room->wholes && !room->slices && !room->partitions && !room->others;
+	return !room->wholes && !room->slices && !room->partitions && !room->migs &&
+	       !room->others && !room->strangers;
 }
 
 static bool holds_enough(const struct dv_room *room, const struct dv_want *want)
@@ -218,6 +251,8 @@ const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *wa
 		(void)snprintf(buf, size, "GPU %s has a lease that cannot be read", gpu->id);
 		return "S01";
 	}
+	if (want->method == DV_METHOD_MIG)
+		return dv_plan_mig_forbids(room, want, buf, size);
 	return NULL;
 }
 
@@ -258,28 +293,43 @@ static uint32_t share_of(const struct dv_want *want, const struct dv_place *plac
 	return place->keep ? want->standing->compute_mpct : want->compute_mpct;
 }
 
-bool dv_room_fits(const struct dv_room *room, const struct dv_want *want, unsigned from,
-		  struct dv_place *ret_place, unsigned *ret_gap)
+/* Is the GPU as a whole, or its time, still to be had? */
+static bool is_undivided(const struct dv_room *room)
 {
-	unsigned need, start;
+	return !room->partitions && !room->migs && !room->strangers &&
+	       room->gpu->mig.mode != DV_MIG_ON;
+}
 
+static bool fits_units(const struct dv_room *room, const struct dv_want *want, unsigned from,
+		       struct dv_place *ret_place, unsigned *ret_next)
+{
+	unsigned need = dv_want_units(want, room->gpu), start, gap;
+
+	if (!find_gap(room, need, from, &start, &gap))
+		return false;
+	ret_place->start = (int)start;
+	ret_place->size = (int)need;
+	*ret_next = start + gap;
+	return true;
+}
+
+bool dv_room_fits(const struct dv_room *room, const struct dv_want *want, unsigned from,
+		  struct dv_place *ret_place, unsigned *ret_next)
+{
 	*ret_place = (struct dv_place){.start = -1, .size = -1};
 	if (room->wholes || room->others)
 		return false;
 	if (want->method == DV_METHOD_PASSTHROUGH)
-		return from == 0 && !room->slices && !room->partitions &&
+		return from == 0 && !room->slices && is_undivided(room) &&
 		       room->gpu->memory_bytes >= want->memory_bytes;
 	if (want->method == DV_METHOD_SLICE)
-		return from == 0 && !room->partitions && room->memory_left >= want->memory_bytes &&
+		return from == 0 && is_undivided(room) && room->memory_left >= want->memory_bytes &&
 		       room->mpct_left >= want->compute_mpct;
-	if (want->method != DV_METHOD_PARTITION || room->slices)
+	if (room->slices)
 		return false;
-	need = dv_want_units(want, room->gpu);
-	if (!find_gap(room, need, from, &start, ret_gap))
-		return false;
-	ret_place->start = (int)start;
-	ret_place->size = (int)need;
-	return true;
+	return want->method == DV_METHOD_MIG
+		       ? dv_plan_mig_fits(room, want, from, ret_place, ret_next)
+		       : fits_units(room, want, from, ret_place, ret_next);
 }
 
 bool dv_room_free(const struct dv_room *room, const struct dv_want *want,
@@ -288,9 +338,12 @@ bool dv_room_free(const struct dv_room *room, const struct dv_want *want,
 	if (room->wholes || room->others)
 		return false;
 	if (want->method == DV_METHOD_PASSTHROUGH)
-		return !room->slices && !room->partitions;
+		return !room->slices && !room->partitions && !room->migs;
+	if (want->method == DV_METHOD_MIG)
+		return !room->slices && dv_plan_mig_free(room, place);
 	if (want->method == DV_METHOD_SLICE)
-		return !room->partitions && room->memory_left >= memory_of(want, place) &&
+		return !room->partitions && !room->migs &&
+		       room->memory_left >= memory_of(want, place) &&
 		       room->mpct_left >= share_of(want, place);
 	if (room->slices)
 		return false;
@@ -305,6 +358,8 @@ void dv_room_take(struct dv_room *room, const struct dv_want *want, const struct
 	room->ours++;
 	if (want->method == DV_METHOD_PASSTHROUGH) {
 		room->wholes++;
+	} else if (want->method == DV_METHOD_MIG) {
+		dv_plan_mig_take(room, place);
 	} else if (want->method == DV_METHOD_PARTITION) {
 		room->partitions++;
 		mark(room, (unsigned)place->start, (unsigned)place->size, true);
@@ -320,6 +375,8 @@ void dv_room_give(struct dv_room *room, const struct dv_want *want, const struct
 	room->ours--;
 	if (want->method == DV_METHOD_PASSTHROUGH) {
 		room->wholes--;
+	} else if (want->method == DV_METHOD_MIG) {
+		dv_plan_mig_give(room, place);
 	} else if (want->method == DV_METHOD_PARTITION) {
 		room->partitions--;
 		mark(room, (unsigned)place->start, (unsigned)place->size, false);
@@ -328,17 +385,4 @@ void dv_room_give(struct dv_room *room, const struct dv_want *want, const struct
 		room->memory_left += memory_of(want, place);
 		room->mpct_left += share_of(want, place);
 	}
-}
-
-struct dv_place dv_want_standing_place(const struct dv_want *want)
-{
-	struct dv_place place = {.gpu = want->standing_gpu, .start = -1, .size = -1, .keep = true};
-	struct dv_node node;
-
-	if (want->method == DV_METHOD_PARTITION &&
-	    dv_node_parse(want->standing->node, &node, NULL) == 0) {
-		place.start = (int)node.start;
-		place.size = (int)node.size;
-	}
-	return place;
 }

@@ -16,6 +16,7 @@ struct search {
 	unsigned nodes;
 	struct dv_score score; /* so far */
 	struct dv_place places[WANTS_MOST];
+	unsigned next[WANTS_MOST]; /* where dv_room_fits would go on after that place */
 	struct dv_room *rooms;
 	uint16_t may[ROOMS_MOST]; /* of each GPU: bit i: want i may be there */
 	struct dv_packing *best;
@@ -61,8 +62,8 @@ static bool alike(const struct search *search, size_t one, size_t other)
 
 	return !a->ours && !b->ours && dv_room_empty(a) && dv_room_empty(b) &&
 	       a->gpu->kind == b->gpu->kind && a->gpu->memory_bytes == b->gpu->memory_bytes &&
-	       a->gpu->compute_units == b->gpu->compute_units &&
-	       search->may[one] == search->may[other];
+	       a->gpu->compute_units == b->gpu->compute_units && a->grid == b->grid &&
+	       a->gpu->mig.mode == b->gpu->mig.mode && search->may[one] == search->may[other];
 }
 
 static bool tried_already(const struct search *search, size_t room)
@@ -85,24 +86,50 @@ static bool some_part(const struct search *search, unsigned i, bool placed)
 	return false;
 }
 
+/* The want before this one, if nothing tells the two apart: then this one need not be tried before
+ * the place of that one, which would be the same with the names exchanged. -1: there is none. */
+static int twin(const struct search *search, size_t n)
+{
+	const struct dv_task *task = search->task;
+	const struct dv_want *want = &task->wants.items[task->order.items[n]], *before;
+
+	if (n == 0 || want->tenant->gpus)
+		return -1;
+	before = &task->wants.items[task->order.items[n - 1]];
+	if (before->tenant->gpus || before->keepable || want->keepable || before->rule[0] ||
+	    search->places[task->order.items[n - 1]].gpu < 0 || want->method != before->method ||
+	    want->memory_bytes != before->memory_bytes ||
+	    want->compute_mpct != before->compute_mpct ||
+	    want->tenant->kind != before->tenant->kind ||
+	    want->tenant->start != before->tenant->start ||
+	    want->tenant->needs.isolation != before->tenant->needs.isolation ||
+	    strcmp(want->tenant->profile, before->tenant->profile) != 0)
+		return -1;
+	for (size_t g = 0; g < task->rooms.len; g++)
+		if ((search->may[g] >> task->order.items[n] & 1) !=
+		    (search->may[g] >> task->order.items[n - 1] & 1))
+			return -1;
+	return (int)task->order.items[n - 1];
+}
+
 static void place_rest(struct search *search, size_t n);
 
-static void place_on(struct search *search, size_t n, size_t room)
+static void place_on(struct search *search, size_t n, size_t room, unsigned from)
 {
-	unsigned i = search->task->order.items[n], gap = 0, from = 0;
+	unsigned i = search->task->order.items[n];
 	const struct dv_want *want = &search->task->wants.items[i];
 	struct dv_place place;
 
-	while (dv_room_fits(&search->rooms[room], want, from, &place, &gap)) {
+	while (dv_room_fits(&search->rooms[room], want, from, &place, &from)) {
 		place.gpu = (int)room;
 		search->places[i] = place;
+		search->next[i] = from;
 		dv_room_take(&search->rooms[room], want, &place);
 		place_rest(search, n + 1);
 		dv_room_give(&search->rooms[room], want, &place);
 		search->places[i].gpu = -1;
-		if (want->method != DV_METHOD_PARTITION)
+		if (place.start < 0)
 			break;
-		from = (unsigned)place.start + gap;
 	}
 }
 
@@ -137,6 +164,7 @@ static void place_rest(struct search *search, size_t n)
 {
 	const struct dv_task *task = search->task;
 	unsigned i;
+	int before;
 
 	search->nodes++;
 	if (spent(search) || hopeless(search))
@@ -147,9 +175,14 @@ static void place_rest(struct search *search, size_t n)
 		return;
 	}
 	i = task->order.items[n];
-	for (size_t g = 0; g < task->rooms.len; g++)
+	before = twin(search, n);
+	for (size_t g = before < 0 ? 0 : (size_t)search->places[before].gpu; g < task->rooms.len;
+	     g++) {
+		bool beside = before >= 0 && search->places[before].gpu == (int)g;
+
 		if (search->may[g] >> i & 1 && !tried_already(search, g))
-			place_on(search, n, g);
+			place_on(search, n, g, beside ? search->next[before] : 0);
+	}
 	if (!some_part(search, i, true))
 		place_nowhere(search, n);
 }
@@ -170,7 +203,7 @@ static void keep_or_not(struct search *search, size_t i)
 		return;
 	}
 	want = &search->task->wants.items[i];
-	place = dv_want_standing_place(want);
+	place = want->standing_place;
 	search->places[i] = place;
 	dv_room_take(&search->rooms[place.gpu], want, &place);
 	keep_or_not(search, i + 1);

@@ -5,12 +5,15 @@
 
 #include "base/str.h"
 #include "model/tree.h"
+#include "model/units.h"
 #include "plan/inside.h"
+#include "plan/mig.h"
 
 /* What is unmade on one GPU. */
 struct unmade {
 	unsigned count;
-	unsigned last; /* id of the last such step */
+	unsigned last;	  /* id of the last such step */
+	unsigned enabled; /* id of the step that turns MIG mode on, or 0 */
 	uint64_t memory_bytes;
 	uint64_t compute_mpct;
 };
@@ -41,6 +44,7 @@ static void name_step(struct dv_step *step, const struct dv_gpu *gpu, bool make)
 	(void)dv_copy(step->gpu_uuid, sizeof(step->gpu_uuid), gpu->uuid);
 	(void)dv_copy(step->node, sizeof(step->node), lease->node);
 	(void)dv_copy(step->tenant, sizeof(step->tenant), lease->name);
+	(void)dv_copy(step->profile, sizeof(step->profile), lease->profile);
 	step->start = step->size = -1;
 	if (dv_node_parse(lease->node, &node, NULL) == 0 && node.has_partition) {
 		step->start = (int)node.start;
@@ -96,6 +100,9 @@ static bool in_the_way(const struct dv_step *step, const struct dv_want *want,
 		return true;
 	if (want->method == DV_METHOD_PARTITION)
 		return overlap(step, place);
+	/* Beside the cells there are limits of a whole GPU: unmake before making. */
+	if (want->method == DV_METHOD_MIG)
+		return true;
 	/* Slices: not if there is room for the old and the new at once. */
 	return room->memory_left < on->memory_bytes || room->mpct_left < on->compute_mpct;
 }
@@ -137,6 +144,8 @@ static int make(const struct dv_task *task, const struct dv_packing *packing, si
 	dv_plan_make_lease(task, packing, i, &step.lease);
 	name_step(&step, room->gpu, true);
 	before = last_in_the_way(plan, want, place, room, &unmade[place->gpu]);
+	if (want->method == DV_METHOD_MIG && unmade[place->gpu].enabled)
+		before = unmade[place->gpu].enabled;
 	if (before)
 		step.needs[step.need_count++] = before;
 	/* Its name must be free. */
@@ -144,6 +153,27 @@ static int make(const struct dv_task *task, const struct dv_packing *packing, si
 	if (named && named != before)
 		step.needs[step.need_count++] = named;
 	return push(plan, &step, err);
+}
+
+/* MIG mode of a GPU whose partitions are the first. */
+static int enable(const struct dv_task *task, size_t g, struct unmade *unmade, struct dv_plan *plan,
+		  struct dv_error *err)
+{
+	const struct dv_gpu *gpu = task->rooms.items[g].gpu;
+	struct dv_step step = {.op = "mig.enable", .undo = "mig.disable", .start = -1, .size = -1};
+	int r;
+
+	step.lease.method = DV_METHOD_MIG;
+	step.lease.uid = task->owner;
+	(void)dv_copy(step.gpu, sizeof(step.gpu), gpu->id);
+	(void)dv_copy(step.gpu_uuid, sizeof(step.gpu_uuid), gpu->uuid);
+	(void)dv_copy(step.node, sizeof(step.node), gpu->uuid);
+	if (unmade[g].count)
+		step.needs[step.need_count++] = unmade[g].last;
+	r = push(plan, &step, err);
+	if (r == 0)
+		unmade[g].enabled = (unsigned)plan->steps.len;
+	return r;
 }
 
 int dv_plan_make_steps(const struct dv_task *task, const struct dv_packing *packing,
@@ -161,6 +191,9 @@ int dv_plan_make_steps(const struct dv_task *task, const struct dv_packing *pack
 		if (task->wants.items[i].standing && !packing->places[i].keep)
 			r = unmake(task, task->wants.items[i].standing,
 				   task->wants.items[i].running, unmade, plan, err);
+	for (size_t g = 0; g < task->rooms.len && r == 0; g++)
+		if (packing->rooms[g].migs && task->rooms.items[g].gpu->mig.mode == DV_MIG_OFF)
+			r = enable(task, g, unmade, plan, err);
 	for (size_t i = 0; i < task->wants.len && r == 0; i++)
 		if (packing->places[i].gpu >= 0 && !packing->places[i].keep)
 			r = make(task, packing, i, unmade, plan, err);
@@ -190,6 +223,16 @@ void dv_plan_make_lease(const struct dv_task *task, const struct dv_packing *pac
 		ret->memory_bytes = want->memory_bytes;
 		ret->compute_mpct = want->compute_mpct;
 		return;
+	}
+	if (want->method == DV_METHOD_MIG) {
+		const struct dv_mig_profile *profile =
+			dv_plan_mig_profile(&task->rooms.items[place->gpu], place->profile);
+
+		node.has_partition = true;
+		node.start = (uint32_t)place->start;
+		node.size = (uint32_t)place->size;
+		ret->memory_bytes = (uint64_t)profile->memory_mib * DV_MIB;
+		(void)dv_copy(ret->profile, sizeof(ret->profile), profile->name);
 	}
 	if (want->method == DV_METHOD_PARTITION) {
 		node.has_partition = true;

@@ -8,6 +8,7 @@
 #include "model/tree.h"
 #include "model/units.h"
 #include "plan/inside.h"
+#include "plan/mig.h"
 
 /* What a slice is given at least when its size is not said. */
 #define LEAST_MEMORY_BYTES (256 * DV_MIB)
@@ -73,9 +74,21 @@ static bool ours(const struct dv_plan_input *input, const struct dv_lease *lease
 	return lease->fleet[0] && strcmp(lease->fleet, input->fleet->name) == 0;
 }
 
-/* Is the lease what the tenant wants now? What is not said is as it is. */
-static bool as_wanted(const struct dv_plan_input *input, const struct dv_want *want)
+/* A larger profile than is needed is not what is wanted. */
+static bool mig_as_wanted(const struct dv_room *room, const struct dv_want *want)
 {
+	const struct dv_place *place = &want->standing_place;
+
+	return place->start >= 0 && dv_plan_mig_serves(room, want, (unsigned)place->profile) &&
+	       (want->tenant->start < 0 || place->start == want->tenant->start) &&
+	       (unsigned)place->size == dv_plan_mig_cells(room, want);
+}
+
+/* Is the lease what the tenant wants now? What is not said is as it is. */
+static bool as_wanted(const struct dv_task *task, const struct dv_want *want)
+{
+	const struct dv_plan_input *input = task->input;
+	const struct dv_room *room = &task->rooms.items[want->standing_gpu];
 	const struct dv_lease *lease = want->standing;
 	const struct dv_tenant *tenant = want->tenant;
 	struct dv_node node;
@@ -85,6 +98,8 @@ static bool as_wanted(const struct dv_plan_input *input, const struct dv_want *w
 		return false;
 	if (want->method == DV_METHOD_PASSTHROUGH)
 		return input->gpus[want->standing_gpu].memory_bytes >= tenant->needs.memory_bytes;
+	if (want->method == DV_METHOD_MIG)
+		return mig_as_wanted(room, want);
 	if (tenant->needs.memory_bytes && lease->memory_bytes != tenant->needs.memory_bytes)
 		return false;
 	if (want->method == DV_METHOD_PARTITION)
@@ -94,9 +109,26 @@ static bool as_wanted(const struct dv_plan_input *input, const struct dv_want *w
 	       (!tenant->needs.compute_mpct || lease->compute_mpct == tenant->needs.compute_mpct);
 }
 
-/* What already has this name: the fleet's own lease, or somebody's who is in the way. */
-static void find_standing(const struct dv_plan_input *input, struct dv_want *want)
+/* Where a standing lease is. */
+static struct dv_place standing_place(const struct dv_task *task, const struct dv_want *want)
 {
+	struct dv_place place = {.gpu = want->standing_gpu, .start = -1, .size = -1, .keep = true};
+	struct dv_node node;
+
+	if (want->method == DV_METHOD_MIG)
+		(void)dv_plan_mig_standing(&task->rooms.items[place.gpu], want->standing, &place);
+	if (want->method == DV_METHOD_PARTITION &&
+	    dv_node_parse(want->standing->node, &node, NULL) == 0) {
+		place.start = (int)node.start;
+		place.size = (int)node.size;
+	}
+	return place;
+}
+
+/* What already has this name: the fleet's own lease, or somebody's who is in the way. */
+static void find_standing(const struct dv_task *task, struct dv_want *want)
+{
+	const struct dv_plan_input *input = task->input;
 	const struct dv_lease *found = NULL;
 	char reason[sizeof(want->reason)];
 
@@ -128,7 +160,8 @@ static void find_standing(const struct dv_plan_input *input, struct dv_want *wan
 	}
 	want->standing = found;
 	want->running = dv_lease_in_use(found);
-	want->keepable = as_wanted(input, want);
+	want->standing_place = standing_place(task, want);
+	want->keepable = as_wanted(task, want);
 }
 
 static void size_want(struct dv_want *want)
@@ -198,7 +231,7 @@ static int add_tenant(struct dv_task *task, const struct dv_tenant *tenant, stru
 		size_want(&want);
 		name_want(task, &want);
 		if (!want.rule[0])
-			find_standing(task->input, &want);
+			find_standing(task, &want);
 		if (dv_vec_push(&task->wants, want) < 0)
 			return dv_error_set(err, -ENOMEM, "no memory for the plan");
 	}
@@ -289,9 +322,30 @@ static void refuse_impossible(struct dv_task *task, size_t i)
 /* Whole devices first, then partitions, then slices. */
 static int rank(const struct dv_want *want)
 {
-	return want->method == DV_METHOD_PASSTHROUGH ? 0
-	       : want->method == DV_METHOD_PARTITION ? 1
-						     : 2;
+	switch (want->method) {
+	case DV_METHOD_PASSTHROUGH:
+		return 0;
+	case DV_METHOD_MIG:
+	case DV_METHOD_PARTITION:
+		return 1;
+	default:
+		return 2;
+	}
+}
+
+/* How much of a GPU its smallest profile takes, where it takes most. */
+static uint64_t mig_weight(const struct dv_task *task, const struct dv_want *want)
+{
+	uint64_t weight = 0;
+
+	for (size_t i = 0; i < task->rooms.len; i++) {
+		const struct dv_room *room = &task->rooms.items[i];
+		uint64_t cells = dv_plan_mig_cells(room, want);
+
+		if (room->grid)
+			weight = DV_MAX(weight, cells * DV_MPCT_WHOLE / room->grid->cells);
+	}
+	return weight;
 }
 
 static void weigh(const struct dv_task *task, struct dv_want *want)
@@ -306,6 +360,8 @@ static void weigh(const struct dv_task *task, struct dv_want *want)
 	}
 	if (want->method == DV_METHOD_PASSTHROUGH)
 		want->weight = want->memory_bytes;
+	else if (want->method == DV_METHOD_MIG)
+		want->weight = mig_weight(task, want);
 	else if (want->method == DV_METHOD_SLICE)
 		want->weight = DV_MAX(
 			(uint64_t)((unsigned __int128)want->memory_bytes * DV_MPCT_WHOLE / most),

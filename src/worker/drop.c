@@ -18,6 +18,9 @@ static uint64_t needed(const struct dv_worker_request *request)
 		/* The topmost cgroup is root's, but not for writing (mode 0555). */
 		if (request->step.lease.method == DV_METHOD_PARTITION)
 			return CAPABILITY(CAP_DAC_OVERRIDE);
+		/* The driver asks for it to change modes and partitions. */
+		if (request->step.lease.method == DV_METHOD_MIG)
+			return CAPABILITY(CAP_SYS_ADMIN);
 		break;
 	case DV_WORKER_HOLDERS: /* look into other users' /proc/<pid>/maps and fd */
 		return CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH);

@@ -21,6 +21,7 @@ BUILD = os.environ.get("DIVVY_BUILD", os.path.join(TOP, "build"))
 DIVVY = os.path.join(BUILD, "src/cli/divvy")
 DIVVYD = os.path.join(BUILD, "src/daemon/divvyd")
 BURN = os.path.join(BUILD, "src/bench/divvy-burn")
+SIM = os.path.join(BUILD, "src/sim/divvy-sim")
 NOBODY = 65534
 
 
@@ -264,6 +265,46 @@ class Node:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=timeout, env=self.env)
         return Result(done.returncode, done.stdout, done.stderr)
+
+
+class MachineUser:
+    """Somebody with a runtime directory of their own; root's divvyd would be the system's."""
+
+    def __init__(self):
+        self.uid, why = other_user() if os.geteuid() == 0 else (os.geteuid(), None)
+        if self.uid is None:
+            skip(why)
+        self.dir = tempfile.mkdtemp(prefix="divvy-e2e-")
+        os.chown(self.dir, self.uid, -1)
+        self.env = {**os.environ, "XDG_RUNTIME_DIR": self.dir, "HOME": self.dir, "LC_ALL": "C.UTF-8"}
+
+    def run(self, *args):
+        return subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env,
+                              cwd="/", **as_user(self.uid))
+
+    def divvy(self, *args):
+        return self.run(DIVVY, *args)
+
+    def machine(self, name):
+        return os.path.join(self.dir, "divvy/machines", name)
+
+    def daemons(self):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{pid}/exe") == DIVVYD and os.stat(f"/proc/{pid}").st_uid == self.uid:
+                    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
+                        if self.dir in f.read():
+                            found.append(int(pid))
+            except OSError:
+                pass
+        return found
+
+    def end(self):
+        for pid in self.daemons():
+            os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not self.daemons())
+        shutil.rmtree(self.dir)
 
 
 def expect(condition, text, *more):

@@ -2,56 +2,8 @@
 """--machine: the whole product on simulated machines, each with its own divvyd and its own state."""
 import json
 import os
-import shutil
-import signal
-import subprocess
-import tempfile
 
-from lib import BUILD, DIVVY, DIVVYD, expect, other_user, as_user, wait_for
-
-SIM = os.path.join(BUILD, "src/sim/divvy-sim")
-
-
-class User:
-    """Somebody with a runtime directory of their own; root's divvyd would be the system's."""
-
-    def __init__(self):
-        self.uid, why = other_user() if os.geteuid() == 0 else (os.geteuid(), None)
-        if self.uid is None:
-            from lib import skip
-            skip(why)
-        self.dir = tempfile.mkdtemp(prefix="divvy-e2e-")
-        os.chown(self.dir, self.uid, -1)
-        self.env = {**os.environ, "XDG_RUNTIME_DIR": self.dir, "HOME": self.dir, "LC_ALL": "C.UTF-8"}
-
-    def run(self, *args):
-        return subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env,
-                              cwd="/", **as_user(self.uid))
-
-    def divvy(self, *args):
-        return self.run(DIVVY, *args)
-
-    def machine(self, name):
-        return os.path.join(self.dir, "divvy/machines", name)
-
-    def daemons(self):
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                if os.readlink(f"/proc/{pid}/exe") == DIVVYD and os.stat(f"/proc/{pid}").st_uid == self.uid:
-                    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
-                        if self.dir in f.read():
-                            found.append(int(pid))
-            except OSError:
-                pass
-        return found
-
-    def end(self):
-        for pid in self.daemons():
-            os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not self.daemons())
-        shutil.rmtree(self.dir)
-
+from lib import SIM, MachineUser, expect
 
 def test(user):
     done = user.divvy("--machine", "dgx-h100", "gpus", "--json")
@@ -101,7 +53,7 @@ def test(user):
     expect(done.returncode == 2 and "give one" in done.stderr, done)
 
 
-user = User()
+user = MachineUser()
 try:
     test(user)
 finally:

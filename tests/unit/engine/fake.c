@@ -155,9 +155,52 @@ static void unmake(struct fake *fake, const struct dv_step *step)
 		world->things[i] = world->things[--world->thing_count];
 }
 
+/* The device's own side of MIG: partitions only while the mode is on, each with one compute
+ * instance. */
+static void change_mig(struct fake *fake, const struct dv_step *step, bool makes)
+{
+	struct dv_mig *mig = &fake->world->gpus[gpu_index(fake->world, step->gpu_uuid)].mig;
+	const struct dv_mig_instance *there;
+	struct dv_node node;
+
+	if (step->lease.method != DV_METHOD_MIG || dv_node_parse(step->node, &node, NULL) < 0)
+		return;
+	if (!node.has_partition) {
+		mig->mode = makes ? DV_MIG_ON : DV_MIG_OFF;
+		fake->world->overlap |= !makes && mig->instance_count;
+		return;
+	}
+	fake->world->overlap |= mig->mode != DV_MIG_ON;
+	there = dv_mig_instance_at(mig, node.start, node.size);
+	if (makes && !there) {
+		struct dv_mig_instance instance = {.id = 100 + node.start,
+						   .start = (uint8_t)node.start,
+						   .size = (uint8_t)node.size,
+						   .profile_id = UINT32_MAX};
+
+		(void)dv_copy(instance.profile, sizeof(instance.profile), step->lease.profile);
+		mig->instances[mig->instance_count++] = instance;
+		mig->computes[mig->compute_count] =
+			(struct dv_mig_compute){.uuid = "MIG-x", .instance = instance.id};
+		mig->compute_count++;
+	}
+	if (!makes && there) {
+		size_t at = (size_t)(there - mig->instances);
+
+		mig->instances[at] = mig->instances[--mig->instance_count];
+		for (unsigned i = 0; i < mig->compute_count; i++)
+			if (mig->computes[i].instance == 100 + node.start)
+				mig->computes[i--] = mig->computes[--mig->compute_count];
+	}
+}
+
 static void perform(struct fake *fake, const struct dv_step *step, bool undo)
 {
-	bool makes = strstr(step->op, ".create");
+	bool makes = strstr(step->op, ".create") || strstr(step->op, ".enable");
+
+	change_mig(fake, step, makes != undo);
+	if (!strchr(step->node, '/') && step->lease.method == DV_METHOD_MIG)
+		return; /* a mode is no thing that stands somewhere */
 
 	if (makes != undo)
 		make(fake, step);

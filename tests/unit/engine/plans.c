@@ -52,6 +52,16 @@ struct dv_step *plan_whole(struct dv_plan *plan, const char *gpu, const char *na
 	return add(plan, "whole.create", gpu, name, DV_METHOD_PASSTHROUGH);
 }
 
+struct dv_step *plan_mig(struct dv_plan *plan, const char *node, const char *name)
+{
+	return add(plan, "mig.create", node, name, DV_METHOD_MIG);
+}
+
+struct dv_step *plan_mode(struct dv_plan *plan, const char *gpu, bool on)
+{
+	return add(plan, on ? "mig.enable" : "mig.disable", gpu, "", DV_METHOD_MIG);
+}
+
 struct dv_step *plan_end(struct dv_plan *plan, const struct fake *fake, const char *name)
 {
 	const struct dv_lease *lease = dv_engine_lease(fake->engine, name);

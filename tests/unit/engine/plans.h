@@ -10,6 +10,9 @@ void plan_begin(struct dv_plan *plan, const struct fake *fake, const char *fleet
 struct dv_step *plan_slice(struct dv_plan *plan, const char *gpu, const char *name);
 struct dv_step *plan_partition(struct dv_plan *plan, const char *node, const char *name);
 struct dv_step *plan_whole(struct dv_plan *plan, const char *gpu, const char *name);
+struct dv_step *plan_mig(struct dv_plan *plan, const char *node, const char *name);
+/* A step that turns MIG mode on or off. */
+struct dv_step *plan_mode(struct dv_plan *plan, const char *gpu, bool on);
 /* A step that ends that lease of the engine. */
 struct dv_step *plan_end(struct dv_plan *plan, const struct fake *fake, const char *name);
 /* Apply it, then forget it; returns what came of it, 1: not answered yet. */

@@ -86,8 +86,8 @@ static void test_tables(void **state)
 		assert_true(ops->probe && ops->test && ops->commit && ops->undo && ops->attach);
 		assert_true(ops->describe()[0]);
 	}
-	assert_int_equal(n, 3);
-	assert_null(dv_method_ops(DV_METHOD_MIG));
+	assert_int_equal(n, 4);
+	assert_null(dv_method_ops(DV_METHOD_VGPU));
 	assert_null(dv_method_ops(DV_METHOD_NONE));
 	assert_null(dv_method_ops((enum dv_method)99));
 }
@@ -101,6 +101,8 @@ static void test_probe(void **state)
 	struct dv_gpu_method can;
 
 	for (unsigned n = 0; (ops = dv_method_ops_nth(n)); n++) {
+		if (ops->method == DV_METHOD_MIG)
+			continue;
 		assert_int_equal(ops->probe(&env, &cpu, &can, NULL), 0);
 		assert_true(can.ok);
 		assert_int_equal(can.method, ops->method);
@@ -113,12 +115,48 @@ static void test_probe(void **state)
 	env.cpu_why = "no OpenCL driver";
 	env.cpu_rule = "G05";
 	for (unsigned n = 0; (ops = dv_method_ops_nth(n)); n++) {
+		if (ops->method == DV_METHOD_MIG)
+			continue;
 		assert_int_equal(ops->probe(&env, &cpu, &can, NULL), 0);
 		assert_false(can.ok);
 		assert_string_equal(can.why, "no OpenCL driver");
 		assert_int_equal(can.rule_count, 1);
 		assert_string_equal(can.rules[0], "G05");
 	}
+}
+
+/* Each mode says for itself whether partitions can be had. */
+static void test_probe_mig(void **state)
+{
+	static const struct {
+		enum dv_gpu_kind kind;
+		enum dv_mig_mode mode;
+		bool privileged, ok;
+		const char *rule;
+	} cases[] = {
+		{DV_GPU_NVIDIA, DV_MIG_ON, true, true, ""},
+		{DV_GPU_NVIDIA, DV_MIG_OFF, true, true, ""},
+		{DV_GPU_NVIDIA, DV_MIG_ON, false, false, "M08"},
+		{DV_GPU_NVIDIA, DV_MIG_TURNING_ON, true, false, "M06"},
+		{DV_GPU_NVIDIA, DV_MIG_NONE, true, false, "M02"},
+		{DV_GPU_CPU, DV_MIG_NONE, true, false, "M02"},
+		{DV_GPU_AMD, DV_MIG_NONE, true, false, "M02"},
+	};
+
+	struct dv_root nothing; /* a tree in which no driver has anything */
+
+	assert_int_equal(dv_root_open("/proc/self/task", &nothing, NULL), 0);
+	for (size_t i = 0; i < DV_ARRAY_LEN(cases); i++) {
+		struct dv_method_env env = {.root = &nothing, .privileged = cases[i].privileged};
+		struct dv_gpu gpu = {.kind = cases[i].kind, .mig = {.mode = cases[i].mode}};
+		struct dv_gpu_method can;
+
+		assert_int_equal(dv_method_ops(DV_METHOD_MIG)->probe(&env, &gpu, &can, NULL), 0);
+		assert_int_equal(can.ok, cases[i].ok);
+		assert_string_equal(can.rules[0], cases[i].rule);
+		assert_true(can.ok || can.why[0]);
+	}
+	dv_root_fini(&nothing);
 }
 
 static int test_on(const struct dv_gpu *gpu, const struct dv_step *step, struct dv_lease *held,
@@ -331,6 +369,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_probe_mig),
 		cmocka_unit_test(test_test),
 		cmocka_unit_test(test_test_refuses),
 		cmocka_unit_test(test_virtual_machines),

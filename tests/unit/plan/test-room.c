@@ -147,7 +147,7 @@ static void test_runs_of_units(void **state)
 	struct dv_want want = want_of(&tenant, DV_METHOD_PARTITION);
 	struct dv_room room = room_of(&gpu);
 	struct dv_place place = {.gpu = 0, .start = 0, .size = 63};
-	unsigned gap = 0;
+	unsigned next = 0;
 
 	dv_room_take(&room, &want, &place);
 	place.start = 64;
@@ -157,15 +157,15 @@ static void test_runs_of_units(void **state)
 	place.size = 130;
 	dv_room_take(&room, &want, &place);
 	/* Free: 63, 65 and 66, 197 to 199. */
-	assert_true(dv_room_fits(&room, &want, 0, &place, &gap));
+	assert_true(dv_room_fits(&room, &want, 0, &place, &next));
 	assert_int_equal(place.start, 65);
 	assert_int_equal(place.size, 2);
-	assert_int_equal(gap, 2);
-	assert_true(dv_room_fits(&room, &want, 67, &place, &gap));
+	assert_int_equal(next, 65 + 2);
+	assert_true(dv_room_fits(&room, &want, 67, &place, &next));
 	assert_int_equal(place.start, 197);
-	assert_int_equal(gap, 3);
-	assert_false(dv_room_fits(&room, &want, 199, &place, &gap));
-	assert_false(dv_room_fits(&room, &want, 200, &place, &gap));
+	assert_int_equal(next, 197 + 3);
+	assert_false(dv_room_fits(&room, &want, 199, &place, &next));
+	assert_false(dv_room_fits(&room, &want, 200, &place, &next));
 }
 
 static void claim_of(const struct dv_want *want, const struct dv_place *place, int64_t id,
@@ -206,12 +206,12 @@ static void one_filling(void)
 		struct dv_want *want = &wants[count];
 		struct dv_place place;
 		struct dv_lease claim;
-		unsigned gap;
+		unsigned next;
 		bool fits;
 
 		*tenant = tenant_of((1 + random_below(5)) * DV_GIB, 1 + random_below(60000));
 		*want = want_of(tenant, methods[random_below(8) ? random_below(2) : 2]);
-		fits = dv_room_fits(&room, want, 0, &place, &gap);
+		fits = dv_room_fits(&room, want, 0, &place, &next);
 		if (want->method == DV_METHOD_PARTITION && !fits)
 			continue;
 		claim_of(want, &place, 100 + i, &claim);
@@ -219,7 +219,7 @@ static void one_filling(void)
 		assert_int_equal(dv_tree_may_claim(&gpu, &leases, &claim, NULL) == 0,
 				 want->method == DV_METHOD_PASSTHROUGH ? dv_room_empty(&room)
 								       : fits);
-		if (!dv_room_fits(&room, want, 0, &place, &gap))
+		if (!dv_room_fits(&room, want, 0, &place, &next))
 			continue;
 		place.gpu = 0;
 		place.keep = false;
@@ -255,13 +255,10 @@ static void test_free_for_what_stands(void **state)
 		.node = "CPU-1/p1+2", .memory_bytes = 3 * DV_GIB, .compute_mpct = 60000};
 	struct dv_want want = want_of(&tenant, DV_METHOD_PARTITION);
 	struct dv_room room = room_of(&gpu), taken = room;
-	struct dv_place place, other = {.gpu = 0, .start = 2, .size = 1};
+	struct dv_place place = {.start = 1, .size = 2, .keep = true};
+	struct dv_place other = {.gpu = 0, .start = 2, .size = 1};
 
 	want.standing = &lease;
-	place = dv_want_standing_place(&want);
-	assert_int_equal(place.start, 1);
-	assert_int_equal(place.size, 2);
-	assert_true(place.keep);
 	assert_true(dv_room_free(&room, &want, &place));
 	dv_room_take(&taken, &want, &other);
 	assert_false(dv_room_free(&taken, &want, &place));
@@ -270,8 +267,7 @@ static void test_free_for_what_stands(void **state)
 	/* A slice that stands takes what it has, whatever is asked for now. */
 	want.method = DV_METHOD_SLICE;
 	(void)dv_copy(lease.node, sizeof(lease.node), "CPU-1/s7");
-	place = dv_want_standing_place(&want);
-	assert_int_equal(place.start, -1);
+	place = (struct dv_place){.start = -1, .size = -1, .keep = true};
 	assert_false(dv_room_free(&taken, &want, &place));
 	assert_true(dv_room_free(&room, &want, &place));
 	dv_room_take(&room, &want, &place);

@@ -187,6 +187,11 @@ static const struct dv_gpu *gpu_of(const struct world *world, const char *uuid)
 	return NULL;
 }
 
+static bool is_mig(const struct dv_gpu *gpu)
+{
+	return gpu && gpu->mig.mode == DV_MIG_ON;
+}
+
 static void make(struct world *world, const struct dv_step *step)
 {
 	struct dv_lease lease = step->lease;
@@ -196,6 +201,8 @@ static void make(struct world *world, const struct dv_step *step)
 	lease.state = DV_LEASE_READY;
 	for (size_t i = 0; i < world->leases.len; i++)
 		assert_string_not_equal(world->leases.items[i].name, lease.name);
+	if (lease.method == DV_METHOD_MIG)
+		assert_true(is_mig(gpu_of(world, lease.gpu_uuid)));
 	if (lease.method == DV_METHOD_SLICE) {
 		assert_string_equal(lease.node, "");
 		(void)snprintf(lease.node, sizeof(lease.node), "%.48s/s%lld", lease.gpu_uuid,
@@ -210,6 +217,12 @@ static void carry_out(struct world *world, const struct dv_step *step)
 {
 	size_t len = strlen(step->op);
 
+	if (strcmp(step->op, "mig.enable") == 0) {
+		for (size_t i = 0; i < world->gpus.len; i++)
+			if (strcmp(world->gpus.items[i].uuid, step->gpu_uuid) == 0)
+				world->gpus.items[i].mig.mode = DV_MIG_ON;
+		return;
+	}
 	if (len > 7 && strcmp(step->op + len - 7, ".create") == 0) {
 		make(world, step);
 		return;
@@ -279,4 +292,85 @@ void world_apply(struct world *world, const struct dv_plan *plan, unsigned (*cho
 	if (dv_tree_check(world->gpus.items, world->gpus.len, &world->leases, &err) < 0)
 		fail_msg("%s", err.msg);
 	check_outcome(world, plan);
+}
+
+/* An H100 80 GB, as its driver tells it (MIG User Guide; see data/gpus/h100-80-sxm.yaml). */
+struct dv_gpu *world_mig(struct world *world, const char *uuid, enum dv_mig_mode mode)
+{
+	static const struct dv_mig_profile profiles[] = {
+		{.name = "1g.10gb",
+		 .id = 19,
+		 .memory_mib = 9856,
+		 .starts = 0x7f,
+		 .multiprocessors = 16,
+		 .size = 1,
+		 .compute_slices = 1,
+		 .most = 7,
+		 .engines = {1, 1, 0, 1, 0}},
+		{.name = "1g.10gb+me",
+		 .id = 20,
+		 .memory_mib = 9856,
+		 .starts = 0x7f,
+		 .multiprocessors = 16,
+		 .size = 1,
+		 .compute_slices = 1,
+		 .most = 1,
+		 .engines = {1, 1, 0, 1, 1}},
+		{.name = "1g.20gb",
+		 .id = 15,
+		 .memory_mib = 19968,
+		 .starts = 0x55,
+		 .multiprocessors = 26,
+		 .size = 2,
+		 .compute_slices = 1,
+		 .most = 4,
+		 .engines = {1, 1, 0, 1, 0}},
+		{.name = "2g.20gb",
+		 .id = 14,
+		 .memory_mib = 19968,
+		 .starts = 0x15,
+		 .multiprocessors = 32,
+		 .size = 2,
+		 .compute_slices = 2,
+		 .most = 3,
+		 .engines = {2, 2, 0, 2, 0}},
+		{.name = "3g.40gb",
+		 .id = 9,
+		 .memory_mib = 40320,
+		 .starts = 0x11,
+		 .multiprocessors = 60,
+		 .size = 4,
+		 .compute_slices = 3,
+		 .most = 2,
+		 .engines = {3, 3, 0, 3, 0}},
+		{.name = "4g.40gb",
+		 .id = 5,
+		 .memory_mib = 40320,
+		 .starts = 0x01,
+		 .multiprocessors = 64,
+		 .size = 4,
+		 .compute_slices = 4,
+		 .most = 1,
+		 .engines = {4, 4, 0, 4, 0}},
+		{.name = "7g.80gb",
+		 .id = 0,
+		 .memory_mib = 81152,
+		 .starts = 0x01,
+		 .multiprocessors = 132,
+		 .size = 8,
+		 .compute_slices = 7,
+		 .most = 1,
+		 .engines = {8, 7, 0, 7, 1}},
+	};
+	struct dv_gpu *gpu = world_gpu(world, uuid, UINT64_C(81559) * DV_MIB);
+
+	gpu->memory_slices = gpu->mig.cells = 8;
+	gpu->mig.compute_slices = 7;
+	gpu->mig.mode = mode;
+	gpu->mig.profile_count = DV_ARRAY_LEN(profiles);
+	memcpy(gpu->mig.profiles, profiles, sizeof(profiles));
+	(void)dv_copy(gpu->driver, sizeof(gpu->driver), "NVIDIA 580.95.05");
+	gpu->methods[gpu->method_count++] =
+		(struct dv_gpu_method){.method = DV_METHOD_MIG, .ok = true};
+	return gpu;
 }

@@ -20,6 +20,9 @@ struct dv_gpu *world_cpu(struct world *world, const char *uuid, uint64_t memory_
 			 unsigned cpus);
 struct dv_gpu *world_gpu(struct world *world, const char *uuid, uint64_t memory_bytes);
 
+/* Add an H100 80 GB with MIG. */
+struct dv_gpu *world_mig(struct world *world, const char *uuid, enum dv_mig_mode mode);
+
 /* Add a lease; the method follows from the node's form and the device. "" is no fleet. */
 struct dv_lease *world_lease(struct world *world, const char *name, const char *fleet,
 			     const char *node, uint64_t memory_bytes, uint32_t mpct);

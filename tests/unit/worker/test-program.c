@@ -184,7 +184,7 @@ static void test_slice_step(void **state)
 	request->what = DV_WORKER_UNDO;
 	ask(request, &run);
 	assert_int_equal(run.answer.r, 0);
-	request->step.lease.method = DV_METHOD_MIG;
+	request->step.lease.method = DV_METHOD_VGPU;
 	ask(request, &run);
 	assert_int_equal(run.answer.r, -EOPNOTSUPP);
 	assert_non_null(strstr(run.answer.err.msg, "slice.create"));

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What steps change of a GPU's MIG, until the next probe says it anew; and leases whose partition
+ * is not there any more: a reboot, a new driver or somebody else took it. */
+#include <string.h>
+
+#include "base/str.h"
+#include "engine/internal.h"
+#include "model/tree.h"
+
+static void remove_instance(struct dv_mig *mig, unsigned at)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < mig->compute_count; i++)
+		if (mig->computes[i].instance != mig->instances[at].id)
+			mig->computes[kept++] = mig->computes[i];
+	mig->compute_count = kept;
+	mig->instance_count--;
+	memmove(&mig->instances[at], &mig->instances[at + 1],
+		(mig->instance_count - at) * sizeof(mig->instances[0]));
+}
+
+static void drop_instance(struct dv_mig *mig, const struct dv_node *node)
+{
+	const struct dv_mig_instance *there = dv_mig_instance_at(mig, node->start, node->size);
+
+	if (there)
+		remove_instance(mig, (unsigned)(there - mig->instances));
+}
+
+/* Its id is not known yet; nobody is handed what has no compute instance. */
+static void add_instance(struct dv_mig *mig, const struct dv_node *node, const char *name)
+{
+	const struct dv_mig_profile *profile = dv_mig_find(mig, name);
+	struct dv_mig_instance *instance;
+
+	if (mig->instance_count == DV_MIG_INSTANCES_MOST ||
+	    dv_mig_instance_at(mig, node->start, node->size))
+		return;
+	instance = &mig->instances[mig->instance_count++];
+	*instance = (struct dv_mig_instance){.id = UINT32_MAX,
+					     .profile_id = profile ? profile->id : UINT32_MAX,
+					     .start = (uint8_t)node->start,
+					     .size = (uint8_t)node->size};
+	(void)dv_copy(instance->profile, sizeof(instance->profile), name);
+}
+
+void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
+			enum dv_journal_state state)
+{
+	const struct dv_step_kind *kind = dv_engine_step_kind(step->op);
+	ssize_t gpu = dv_engine_find_gpu(engine, step->gpu_uuid);
+	bool makes = state == DV_JOURNAL_DONE ? kind->makes : !kind->makes;
+	struct dv_node node;
+	struct dv_mig *mig;
+
+	if (kind->method != DV_METHOD_MIG || gpu < 0 ||
+	    (state != DV_JOURNAL_DONE && state != DV_JOURNAL_UNDONE))
+		return;
+	mig = &engine->gpus.items[gpu].mig;
+	if (kind->of_gpu) {
+		mig->mode = makes ? DV_MIG_ON : DV_MIG_OFF;
+		return;
+	}
+	if (dv_node_parse(step->lease.node, &node, NULL) < 0)
+		return;
+	if (makes)
+		add_instance(mig, &node, step->lease.profile);
+	else
+		drop_instance(mig, &node);
+}
+
+bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *lease)
+{
+	const struct dv_mig_instance *there;
+	struct dv_node node;
+
+	if (lease->method != DV_METHOD_MIG || dv_node_parse(lease->node, &node, NULL) < 0)
+		return false;
+	there = dv_mig_instance_at(&gpu->mig, node.start, node.size);
+	return !there || !dv_mig_compute_of(&gpu->mig, there->id);
+}
+
+uint64_t dv_engine_mig_hash(const struct dv_mig *mig)
+{
+	uint64_t sum = mig->mode;
+
+	/* In whatever order the driver tells them. */
+	for (unsigned i = 0; i < mig->instance_count; i++) {
+		const struct dv_mig_instance *instance = &mig->instances[i];
+		const uint32_t words[] = {instance->profile_id, instance->start, instance->size};
+
+		sum += dv_hash(DV_HASH_INIT, words, sizeof(words));
+	}
+	return sum;
+}

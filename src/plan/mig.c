@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan/mig.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "model/tree.h"
+#include "model/units.h"
+#include "plan/grid-repartition.h"
+
+/* "NVIDIA 580.95.05": the first number in it. */
+static unsigned driver_of(const struct dv_gpu *gpu)
+{
+	const char *text = gpu->driver;
+
+	while (*text && !isdigit((unsigned char)*text))
+		text++;
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+int dv_plan_mig_grid(const struct dv_gpu *gpu, struct dv_grid **ret, struct dv_error *err)
+{
+	dv_autofree struct dv_grid_source *source = malloc(sizeof(*source));
+	dv_autofree struct dv_grid *grid = malloc(sizeof(*grid));
+
+	*ret = NULL;
+	if (!source || !grid)
+		return dv_error_set(err, -ENOMEM, "no memory for the plan");
+	if (dv_grid_source_of_gpu(&gpu->mig, driver_of(gpu), source, NULL) < 0 ||
+	    dv_grid_make(source, grid, NULL) < 0)
+		return 0;
+	*ret = take_ptr(grid);
+	return 0;
+}
+
+static bool has_lease(const struct dv_room *room, const struct dv_mig_instance *instance,
+		      const struct dv_leases *leases)
+{
+	for (size_t i = 0; i < leases->len; i++) {
+		struct dv_node node;
+
+		if (strcmp(leases->items[i].gpu_uuid, room->gpu->uuid) == 0 &&
+		    dv_node_parse(leases->items[i].node, &node, NULL) == 0 && node.has_partition &&
+		    node.start == instance->start && node.size == instance->size)
+			return true;
+	}
+	return false;
+}
+
+static void block(struct dv_room *room, int profile, unsigned start, unsigned size)
+{
+	int place = profile < 0 ? -1 : dv_grid_place_at(room->grid, (unsigned)profile, start);
+	uint64_t cells = ((UINT64_C(1) << size) - 1) << start;
+
+	if (place >= 0 && dv_grid_fits(room->grid, &room->cells, (unsigned)place))
+		dv_grid_take(room->grid, &room->cells, (unsigned)place);
+	else
+		dv_grid_block(&room->cells, (uint32_t)cells);
+}
+
+void dv_plan_mig_block(struct dv_room *room, const struct dv_leases *leases)
+{
+	const struct dv_mig *mig = &room->gpu->mig;
+
+	for (unsigned i = 0; i < mig->instance_count; i++) {
+		const struct dv_mig_instance *instance = &mig->instances[i];
+
+		if (has_lease(room, instance, leases))
+			continue;
+		room->strangers++;
+		if (room->grid)
+			block(room, dv_grid_find_id(room->grid, instance->profile_id),
+			      instance->start, instance->size);
+	}
+}
+
+void dv_plan_mig_add(struct dv_room *room, const struct dv_lease *lease)
+{
+	struct dv_node node;
+
+	room->migs++;
+	if (room->grid && dv_node_parse(lease->node, &node, NULL) == 0)
+		block(room, dv_grid_find(room->grid, lease->profile), node.start, node.size);
+}
+
+const struct dv_mig_profile *dv_plan_mig_profile(const struct dv_room *room, int profile)
+{
+	return room->grid && profile >= 0 && (unsigned)profile < room->grid->profile_count
+		       ? dv_mig_find_id(&room->gpu->mig, room->grid->profiles[profile].id)
+		       : NULL;
+}
+
+uint32_t dv_plan_mig_share(const struct dv_gpu *gpu, const struct dv_mig_profile *profile)
+{
+	uint32_t whole = gpu->compute_units;
+
+	/* A driver does not say how many there are, but how many its largest profile has. */
+	for (unsigned i = 0; !gpu->compute_units && i < gpu->mig.profile_count; i++)
+		whole = DV_MAX(whole, gpu->mig.profiles[i].multiprocessors);
+	if (!whole || profile->multiprocessors > whole)
+		return 0;
+	return (uint32_t)((uint64_t)profile->multiprocessors * DV_MPCT_WHOLE / whole);
+}
+
+static bool is_special(const char *name)
+{
+	return strpbrk(name, "+-") != NULL;
+}
+
+static bool gives_enough(const struct dv_room *room, const struct dv_needs *needs,
+			 const struct dv_mig_profile *profile)
+{
+	uint32_t share = dv_plan_mig_share(room->gpu, profile);
+
+	/* Where SMs are not known, compute slices of all of them say as much. */
+	if (!share && room->gpu->mig.compute_slices)
+		share = profile->compute_slices * DV_MPCT_WHOLE / room->gpu->mig.compute_slices;
+	return (uint64_t)profile->memory_mib * DV_MIB >= needs->memory_bytes &&
+	       share >= needs->compute_mpct;
+}
+
+bool dv_plan_mig_serves(const struct dv_room *room, const struct dv_want *want, unsigned profile)
+{
+	const struct dv_mig_profile *is = dv_plan_mig_profile(room, (int)profile);
+	const struct dv_tenant *tenant = want->tenant;
+
+	if (!is || (tenant->profile[0] && strcmp(is->name, tenant->profile) != 0))
+		return false;
+	if (!tenant->profile[0] && is_special(is->name))
+		return false;
+	return gives_enough(room, &tenant->needs, is);
+}
+
+unsigned dv_plan_mig_cells(const struct dv_room *room, const struct dv_want *want)
+{
+	unsigned least = 0;
+
+	for (unsigned p = 0; room->grid && p < room->grid->profile_count; p++) {
+		unsigned size = room->grid->profiles[p].size;
+
+		if ((!least || size < least) && dv_plan_mig_serves(room, want, p))
+			least = size;
+	}
+	return least;
+}
+
+static bool may_be(const struct dv_room *room, const struct dv_want *want, unsigned place)
+{
+	const struct dv_grid_place *at = &room->grid->places[place];
+
+	return (want->tenant->start < 0 || at->start == want->tenant->start) &&
+	       dv_plan_mig_serves(room, want, at->profile) &&
+	       dv_grid_fits(room->grid, &room->cells, place);
+}
+
+/* The fewest cells with which the want still fits somewhere; 0: nowhere. */
+static unsigned fitting_cells(const struct dv_room *room, const struct dv_want *want)
+{
+	unsigned least = 0;
+
+	for (unsigned i = 0; i < room->grid->place_count; i++) {
+		unsigned size = room->grid->profiles[room->grid->places[i].profile].size;
+
+		if ((!least || size < least) && may_be(room, want, i))
+			least = size;
+	}
+	return least;
+}
+
+bool dv_plan_mig_fits(const struct dv_room *room, const struct dv_want *want, unsigned from,
+		      struct dv_place *ret_place, unsigned *ret_next)
+{
+	unsigned cells = room->grid ? fitting_cells(room, want) : 0;
+
+	for (unsigned i = from; cells && i < room->grid->place_count; i++) {
+		const struct dv_grid_place *at = &room->grid->places[i];
+
+		if (room->grid->profiles[at->profile].size != cells || !may_be(room, want, i))
+			continue;
+		*ret_place = (struct dv_place){
+			.start = at->start, .size = (int)cells, .profile = at->profile};
+		*ret_next = i + 1;
+		return true;
+	}
+	return false;
+}
+
+static unsigned number_of(const struct dv_room *room, const struct dv_place *place)
+{
+	return (unsigned)dv_grid_place_at(room->grid, (unsigned)place->profile,
+					  (unsigned)place->start);
+}
+
+bool dv_plan_mig_free(const struct dv_room *room, const struct dv_place *place)
+{
+	return dv_grid_fits(room->grid, &room->cells, number_of(room, place));
+}
+
+void dv_plan_mig_take(struct dv_room *room, const struct dv_place *place)
+{
+	room->migs++;
+	dv_grid_take(room->grid, &room->cells, number_of(room, place));
+}
+
+void dv_plan_mig_give(struct dv_room *room, const struct dv_place *place)
+{
+	room->migs--;
+	dv_grid_give(room->grid, &room->cells, number_of(room, place));
+}
+
+unsigned dv_plan_mig_loss(const struct dv_room *room, const struct dv_place *place)
+{
+	struct dv_grid_state after = room->cells;
+
+	dv_grid_take(room->grid, &after, number_of(room, place));
+	return dv_grid_openness(room->grid, &room->cells) - dv_grid_openness(room->grid, &after);
+}
+
+bool dv_plan_mig_standing(const struct dv_room *room, const struct dv_lease *lease,
+			  struct dv_place *ret)
+{
+	int profile = room->grid ? dv_grid_find(room->grid, lease->profile) : -1;
+	struct dv_node node;
+
+	if (profile < 0 || dv_node_parse(lease->node, &node, NULL) < 0 || !node.has_partition ||
+	    node.size != room->grid->profiles[profile].size ||
+	    dv_grid_place_at(room->grid, (unsigned)profile, node.start) < 0)
+		return false;
+	ret->start = (int)node.start;
+	ret->size = (int)node.size;
+	ret->profile = profile;
+	return true;
+}
+
+/* "1g.10gb, 2g.20gb, ..." */
+static void list_profiles(const struct dv_grid *grid, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (unsigned p = 0; p < grid->profile_count && len < size; p++)
+		len += (size_t)snprintf(buf + len, size - len, "%s%s", p ? ", " : "",
+					grid->profiles[p].name);
+}
+
+static const char *forbids_profile(const struct dv_room *room, const struct dv_tenant *tenant,
+				   char *buf, size_t size)
+{
+	int profile = dv_grid_find(room->grid, tenant->profile);
+	char names[160];
+
+	if (profile < 0) {
+		list_profiles(room->grid, names, sizeof(names));
+		(void)snprintf(buf, size, "GPU %s has no profile '%s'; it has %s", room->gpu->id,
+			       tenant->profile, names);
+		return "M01";
+	}
+	if (tenant->start >= 0 &&
+	    dv_grid_place_at(room->grid, (unsigned)profile, (unsigned)tenant->start) < 0) {
+		size_t len = (size_t)snprintf(buf, size, "%s on GPU %s cannot start at %d, only at",
+					      tenant->profile, room->gpu->id, tenant->start);
+
+		for (unsigned c = 0; c < room->grid->cells && len < size; c++)
+			if (room->grid->profiles[profile].starts >> c & 1)
+				len += (size_t)snprintf(buf + len, size - len, " %u", c);
+		return "M04";
+	}
+	(void)snprintf(buf, size, "%s on GPU %s has less memory or compute than is asked for",
+		       tenant->profile, room->gpu->id);
+	return "M04";
+}
+
+const char *dv_plan_mig_forbids(const struct dv_room *room, const struct dv_want *want, char *buf,
+				size_t size)
+{
+	if (!room->grid) {
+		(void)snprintf(buf, size,
+			       "where partitions may be on GPU %s is not known: neither its driver "
+			       "nor the catalogue says it",
+			       room->gpu->id);
+		return "M03";
+	}
+	for (unsigned i = 0; i < room->grid->place_count; i++)
+		if ((want->tenant->start < 0 ||
+		     room->grid->places[i].start == want->tenant->start) &&
+		    dv_plan_mig_serves(room, want, room->grid->places[i].profile))
+			return NULL;
+	if (want->tenant->profile[0])
+		return forbids_profile(room, want->tenant, buf, size);
+	(void)snprintf(buf, size, "no partition of GPU %s has that much memory and compute",
+		       room->gpu->id);
+	return "M04";
+}
+
+unsigned dv_plan_mig_stranded(const struct dv_room *room)
+{
+	uint32_t reachable = 0, left;
+
+	if (!room->grid)
+		return 0;
+	for (unsigned i = 0; i < room->grid->place_count; i++)
+		if (dv_grid_fits(room->grid, &room->cells, i))
+			reachable |= room->grid->places[i].cells;
+	left = dv_grid_whole(room->grid) & ~room->cells.cells & ~reachable;
+	return (unsigned)__builtin_popcount(left);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* MIG in the planner: which profiles serve a want, and where they may be on one GPU. The grid is
+ * what the GPU's driver says; nothing of a width or of a profile is in code. */
+#pragma once
+
+#include "plan/grid.h"
+#include "plan/inside.h"
+
+/* Make the grid of a GPU that says where its partitions may be, into *ret, the caller's; NULL when
+ * it does not. -ENOMEM. */
+int dv_plan_mig_grid(const struct dv_gpu *gpu, struct dv_grid **ret,
+		     struct dv_error *err) DV_MUST_CHECK;
+
+/* Instances that no lease stands for are somebody's: they stay. */
+void dv_plan_mig_block(struct dv_room *room, const struct dv_leases *leases);
+/* A lease's partition is in the way, whatever is planned. */
+void dv_plan_mig_add(struct dv_room *room, const struct dv_lease *lease);
+
+/* Does that profile of the room's grid give what is needed? By name if the tenant names one, else
+ * by memory and compute; profiles with a special outfit (+me, -me, +gfx) only by name. */
+bool dv_plan_mig_serves(const struct dv_room *room, const struct dv_want *want, unsigned profile);
+/* The fewest cells that a profile which serves has; 0: none serves. */
+unsigned dv_plan_mig_cells(const struct dv_room *room, const struct dv_want *want);
+
+/* The first place at or after number `from` of the grid's places where the want fits now: only with
+ * the smallest profiles that still fit somewhere. *ret_next is where to go on. */
+bool dv_plan_mig_fits(const struct dv_room *room, const struct dv_want *want, unsigned from,
+		      struct dv_place *ret_place, unsigned *ret_next);
+/* Is the place free, and may it be there? */
+bool dv_plan_mig_free(const struct dv_room *room, const struct dv_place *place);
+void dv_plan_mig_take(struct dv_room *room, const struct dv_place *place);
+void dv_plan_mig_give(struct dv_room *room, const struct dv_place *place);
+/* How much of the room for later the place would cost. */
+unsigned dv_plan_mig_loss(const struct dv_room *room, const struct dv_place *place);
+
+/* The place of a standing lease; false when its GPU has none such. */
+bool dv_plan_mig_standing(const struct dv_room *room, const struct dv_lease *lease,
+			  struct dv_place *ret);
+
+/* What the driver says of a profile of the room's grid. */
+const struct dv_mig_profile *dv_plan_mig_profile(const struct dv_room *room, int profile);
+/* Its SMs of all SMs (or of those of the largest profile, where that is all that is known), in
+ * thousandths of a percent; 0: not known. */
+uint32_t dv_plan_mig_share(const struct dv_gpu *gpu, const struct dv_mig_profile *profile);
+
+/* Why no profile of this GPU serves: a rule, and text in `buf`; NULL: one does. */
+const char *dv_plan_mig_forbids(const struct dv_room *room, const struct dv_want *want, char *buf,
+				size_t size);
+
+/* Cells of the room that no instance can be on any more. */
+unsigned dv_plan_mig_stranded(const struct dv_room *room);

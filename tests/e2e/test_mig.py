@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MIG on a simulated machine: planned, applied, undone, brought back; nobody else's is touched."""
+import json
+import os
+import signal
+
+from lib import SIM, MachineUser, expect, wait_for
+
+MACHINE = """name: two-h100
+gpus:
+  - {model: h100-80-sxm, driver: 580.95.05, mig: on,
+     instances: [{profile: 3g.40gb, start: 4, owner: old, in_use: true}]}
+  - {model: h100-80-sxm, driver: 580.95.05, mig: off}
+"""
+
+FLEET = """version: 1
+name: lab
+tenants:
+  - {name: tts, kind: container, count: 3, needs: {memory: 9GiB, isolation: hardware}}
+  - {name: exact, kind: process, method: mig, profile: 2g.20gb, start: 2}
+  - {name: big, kind: process, method: mig, profile: 4g.40gb}
+"""
+
+
+class World:
+    def __init__(self, user):
+        self.user = user
+        self.path = self.write("two-h100.yaml", MACHINE)
+
+    def write(self, name, text):
+        path = os.path.join(self.user.dir, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, 0o644)
+        return path
+
+    def divvy(self, *args):
+        return self.user.divvy("--machine", self.path, *args)
+
+    def json(self, *args):
+        done = self.divvy("--json", *args)
+        return json.loads(done.stdout)
+
+    def sim(self, verb, *args):
+        machines = self.user.machine("")
+        here, = [name for name in os.listdir(machines) if name.startswith("two-h100")]
+        done = self.user.run(SIM, verb, os.path.join(machines, here), *args)
+        expect(done.returncode == 0, f"divvy-sim {verb}", done.stderr)
+        return done.stdout.strip()
+
+    def layout(self):
+        """Per GPU: mode and the instances by place, as the driver says it to a divvyd that looks anew."""
+        self.restart()
+        return [(gpu["mig"]["mode"], sorted((i["start"], i["profile"]) for i in gpu["mig"]["instances"]))
+                for gpu in self.json("gpus")["gpus"] if gpu["kind"] == "nvidia"]
+
+    def restart(self, how=signal.SIGKILL):
+        for pid in self.user.daemons():
+            os.kill(pid, how)
+        wait_for(lambda: not self.user.daemons())
+        expect(self.divvy("status").returncode == 0, "it starts again")
+
+
+def test(user):
+    world = World(user)
+    before = world.layout()
+    expect(before == [("on", [(4, "3g.40gb")]), ("off", [])], "as its file says", before)
+
+    # A plan: exact places, the stranger stays, the mode is a step.
+    fleet = world.write("lab.yaml", FLEET)
+    plan = world.json("plan", fleet)
+    places = {(a["gpu"], a["start"]): a["profile"] for a in plan["assignments"]}
+    expect(len(plan["assignments"]) == 5 and not plan["unplaced"], "all are placed", plan)
+    expect(places[("0", 0)] == "4g.40gb", "the half that the stranger leaves", places)
+    expect([a for a in plan["assignments"] if a["tenant"] == "exact"][0]["start"] == 2, "the exact place")
+    expect([s["op"] for s in plan["steps"]].count("mig.enable") == 1, "one mode is turned on", plan["steps"])
+    expect(all(a["isolation"] == "hardware" for a in plan["assignments"]), "walls of the chip")
+    expect(world.layout() == before, "a plan changes nothing")
+
+    # A driver that fails in the middle: all is undone, the mode too.
+    world.sim("fault", "nvmlDeviceCreateGpuInstanceWithPlacement", "4", "999")
+    done = world.divvy("apply", fleet)
+    expect(done.returncode == 1, "it failed", done)
+    world.sim("calm")
+    expect(world.layout() == before, "as before", world.layout())
+    expect(world.json("leases")["leases"] == [], "nobody has anything")
+
+    # A worker that is killed in the middle of a call.
+    world.sim("fault", "nvmlDeviceCreateGpuInstanceWithPlacement", "3", "kill-after")
+    done = world.divvy("apply", fleet)
+    expect(done.returncode == 1, "it failed", done)
+    world.sim("calm")
+    expect(world.layout() == before, "as before", world.layout())
+
+    # And as it should be.
+    done = world.divvy("apply", fleet)
+    expect(done.returncode == 0, "applied", done)
+    expect(world.divvy("diff", fleet).returncode == 0, "as wanted")
+    wanted = world.layout()
+    expect(sum(len(instances) for _, instances in wanted) == 6 and wanted[1][0] == "on", "five and the old", wanted)
+    expect(wanted[0][1] == [(0, "4g.40gb"), (4, "3g.40gb")], "where they belong", wanted)
+
+    # A command in a partition sees that partition alone.
+    done = world.divvy("run", "--name", "big", "--", "env")
+    seen = [line for line in done.stdout.splitlines() if line.startswith("CUDA_VISIBLE_DEVICES=MIG-")]
+    expect(done.returncode == 0 and len(seen) == 1, "one device", done)
+
+    # Export is the same fleet again.
+    done = world.divvy("export")
+    again = world.write("again.yaml", done.stdout)
+    expect('profile: "4g.40gb"' in done.stdout and world.json("plan", again)["steps"] == [], "nothing to do", done)
+
+    # To add one only what must be changed is.
+    more = world.write("lab.yaml", FLEET + "  - {name: one, kind: process, method: mig, profile: 1g.10gb}\n")
+    plan = world.json("plan", more)
+    expect([s["op"] for s in plan["steps"]] == ["mig.create"] and plan["kept"] == 5, "one step", plan["steps"])
+
+    # A reboot takes mode and partitions (on this chip); the next divvyd brings them back, the old one
+    # that was nobody's lease is gone.
+    world.sim("reboot")
+    back = world.layout()
+    expect([(mode, [i for i in instances if i != (4, "3g.40gb")]) for mode, instances in wanted] == back,
+           "brought back, each at its place", back)
+    expect(all(l["state"] == "ready" for l in world.json("leases")["leases"]), "and ready")
+
+    # Somebody in a partition keeps it.
+    gpu = [g for g in world.json("gpus")["gpus"] if g["id"] == "0"][0]["mig"]
+    instance = [i for i in gpu["instances"] if i["profile"] == "4g.40gb"][0]["id"]
+    pid = world.sim("hold", "0", "python3", "compute", str(instance), "0")
+    done = world.divvy("--json", "release", "big")
+    told = json.loads(done.stdout)
+    expect(done.returncode == 3 and told["rule"] == "M05" and pid in told["message"], "it is named", told)
+    world.sim("end", pid)
+    expect(world.divvy("release", "big").returncode == 0, "and let go when nobody is there")
+
+    # What cannot be is refused by rule, and nothing is changed.
+    now = world.layout()
+    for tenant, rule in (("{name: x, method: mig, profile: 9g.90gb}", "M01"),
+                         ("{name: x, method: mig, profile: 2g.20gb, start: 3}", "M04"),
+                         ("{name: x, method: mig, needs: {memory: 200GiB}}", "M04")):
+        bad = world.write("bad.yaml", f"version: 1\nname: bad\ntenants:\n  - {tenant}\n")
+        done = world.divvy("--json", "plan", bad)
+        expect(json.loads(done.stdout)["unplaced"][0]["rules"] == [rule] and done.returncode == 3, rule, done)
+        done = world.divvy("apply", bad)
+        expect(done.returncode == 3 and rule in done.stderr, rule, done)
+    expect(world.layout() == now, "nothing is changed")
+
+
+user = MachineUser()
+try:
+    test(user)
+finally:
+    user.end()

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans on a MIG GPU: a mode is a step without a lease, and is undone like any other; partitions
+ * that were lost are made again. */
+#include "engine/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "place.h"
+#include "plans.h"
+
+static int setup(void **state)
+{
+	struct place *place = calloc(1, sizeof(*place));
+	struct dv_gpu *gpu;
+
+	if (!place)
+		return -1;
+	fake_world_init(&place->world, 2);
+	gpu = &place->world.gpus[1];
+	gpu->mig.mode = DV_MIG_OFF;
+	gpu->mig.cells = gpu->memory_slices = 8;
+	gpu->methods[gpu->method_count++] =
+		(struct dv_gpu_method){.method = DV_METHOD_MIG, .ok = true};
+	fake_init(&place->fake, &place->world, 0);
+	*state = place;
+	return fake_start(&place->fake);
+}
+
+static void plan_two(struct fake *fake, struct dv_plan *plan)
+{
+	struct dv_step *step;
+
+	plan_begin(plan, fake, "lab");
+	plan_mode(plan, "GPU-1", true);
+	step = plan_mig(plan, "GPU-1/p0+4", "a");
+	(void)dv_copy(step->lease.profile, sizeof(step->lease.profile), "3g.40gb");
+	step = plan_mig(plan, "GPU-1/p6+1", "b");
+	(void)dv_copy(step->lease.profile, sizeof(step->lease.profile), "1g.10gb");
+}
+
+static const struct dv_mig *mig_of(const struct fake *fake)
+{
+	size_t count;
+
+	return &dv_engine_gpus(fake->engine, &count)[1].mig;
+}
+
+static void test_mode_then_partitions(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_plan plan;
+
+	plan_two(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	assert_string_equal(fake->log, "+mig.enable GPU-1\n+mig.create GPU-1/p0+4\n"
+				       "+mig.create GPU-1/p6+1\n");
+	assert_string_equal(dv_engine_lease(fake->engine, "b")->profile, "1g.10gb");
+	assert_int_equal(dv_engine_leases(fake->engine)->len, 2);
+	/* What the steps did is known before the next probe. */
+	assert_int_equal(mig_of(fake)->mode, DV_MIG_ON);
+	assert_int_equal(mig_of(fake)->instance_count, 2);
+	assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+	assert_int_equal(mig_of(fake)->instance_count, 1);
+	assert_int_equal(mig_of(fake)->mode, DV_MIG_ON);
+}
+
+static void test_undone_with_the_mode(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	char before[17], after[17];
+	struct dv_plan plan;
+
+	dv_engine_state(fake->engine, before);
+	plan_two(fake, &plan);
+	fake->fail_step = 3;
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EIO);
+	assert_string_equal(fake->log, "+mig.enable GPU-1\n+mig.create GPU-1/p0+4\n"
+				       "+mig.create GPU-1/p6+1\n-mig.create GPU-1/p6+1\n"
+				       "-mig.create GPU-1/p0+4\n-mig.enable GPU-1\n");
+	assert_int_equal(dv_engine_leases(fake->engine)->len, 0);
+	dv_engine_state(fake->engine, after);
+	assert_string_equal(before, after);
+}
+
+/* Killed after each event in turn: then the old or the new state, and nobody has anything else. */
+static void test_killed_anywhere(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	bool whole = false;
+
+	for (unsigned at = 1; !whole; at++) {
+		for (int before = 0; before < 2; before++) {
+			struct dv_plan plan;
+			size_t count;
+
+			plan_two(fake, &plan);
+			fake->events = 0;
+			fake->die_at = at;
+			fake->die_before = before;
+			whole = plan_apply(&plan, fake, &fake_alice, false) == 0;
+			if (whole)
+				break;
+			fake_kill(fake);
+			assert_int_equal(fake_start(fake), 0);
+			count = dv_engine_leases(fake->engine)->len;
+			assert_true(count == 0 || count == 2);
+			assert_int_equal(mig_of(fake)->mode, count ? DV_MIG_ON : DV_MIG_OFF);
+			assert_int_equal(mig_of(fake)->instance_count, count);
+			assert_true(fake_consistent(fake));
+			if (count) {
+				assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+				assert_int_equal(fake_release(fake, "b", &fake_alice), 0);
+				fake->world->gpus[1].mig.mode = DV_MIG_OFF;
+				fake_kill(fake);
+				assert_int_equal(fake_start(fake), 0);
+			}
+		}
+		assert_true(at < 100);
+	}
+}
+
+/* A reset took mode and partitions: they are made again, at their places. */
+static void test_brought_back(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_mig *mig = &fake->world->gpus[1].mig;
+	struct dv_plan plan;
+
+	plan_two(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	mig->mode = DV_MIG_OFF;
+	mig->instance_count = mig->compute_count = 0;
+	fake->log[0] = '\0';
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_string_equal(fake->log, "+mig.enable GPU-1\n+mig.create GPU-1/p0+4\n"
+				       "+mig.enable GPU-1\n+mig.create GPU-1/p6+1\n");
+	assert_int_equal(mig->instance_count, 2);
+	/* And nothing is done where all is there. */
+	fake->log[0] = '\0';
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_string_equal(fake->log, "");
+	/* The same after a restart. */
+	mig->mode = DV_MIG_OFF;
+	mig->instance_count = mig->compute_count = 0;
+	fake_kill(fake);
+	assert_int_equal(fake_start(fake), 0);
+	assert_int_equal(mig->instance_count, 2);
+}
+
+static void test_no_mode_under_others(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_plan plan;
+
+	plan_two(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	plan_begin(&plan, fake, "hall");
+	plan_mode(&plan, "GPU-1", false);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, true), -ESTALE);
+	assert_string_equal(fake->err.rule, "S12");
+	assert_int_equal(mig_of(fake)->mode, DV_MIG_ON);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_mode_then_partitions, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_undone_with_the_mode, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_killed_anywhere, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_brought_back, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_no_mode_under_others, setup, place_teardown),
+	};
+
+	return cmocka_run_group_tests_name("engine/mig", tests, NULL, NULL);
+}

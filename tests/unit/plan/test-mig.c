@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fleets on MIG GPUs: profiles by need, places by the grid, steps in a legal order. */
+#include "plan/plan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "model/units.h"
+#include "world.h"
+
+static struct world world;
+static struct dv_plan plan;
+
+static int tear_down(void **state)
+{
+	dv_plan_fini(&plan);
+	memset(&plan, 0, sizeof(plan));
+	world_fini(&world);
+	return 0;
+}
+
+static void replan(void)
+{
+	dv_plan_fini(&plan);
+	world_plan(&world, &plan);
+}
+
+/* The layout that `plan` leaves on a GPU is legal: no two of its assignments overlap. */
+static void check_apart(void)
+{
+	for (size_t i = 0; i < plan.assignments.len; i++)
+		for (size_t j = 0; j < i; j++) {
+			const struct dv_assignment *a = &plan.assignments.items[i];
+			const struct dv_assignment *b = &plan.assignments.items[j];
+
+			if (strcmp(a->gpu, b->gpu) == 0)
+				assert_true(a->start + a->size <= b->start ||
+					    b->start + b->size <= a->start);
+		}
+}
+
+static unsigned steps_of(const char *op)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < plan.steps.len; i++)
+		count += strcmp(plan.steps.items[i].op, op) == 0;
+	return count;
+}
+
+static void test_smallest_that_serves(void **state)
+{
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	world_fleet(&world,
+		    "tenants:\n"
+		    "  - {name: a, needs: {memory: 9GiB, isolation: hardware}}\n"
+		    "  - {name: b, method: mig, needs: {memory: 15GiB}}\n"
+		    "  - {name: c, method: mig, needs: {compute: 20%}}\n"
+		    "  - {name: d, method: mig, needs: {memory: 9GiB}, profile: 1g.10gb+me}\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	check_apart();
+	assert_string_equal(plan_of(&plan, "a")->profile, "1g.10gb");
+	assert_int_equal(plan_of(&plan, "a")->isolation, DV_ISOLATION_HARDWARE);
+	/* Two slices of memory with one of compute are enough. */
+	assert_string_equal(plan_of(&plan, "b")->profile, "1g.20gb");
+	assert_string_equal(plan_of(&plan, "c")->profile, "2g.20gb");
+	assert_string_equal(plan_of(&plan, "d")->profile, "1g.10gb+me");
+	assert_int_equal(plan_of(&plan, "c")->compute_mpct, 32 * 100000 / 132);
+	assert_int_equal(plan_of(&plan, "c")->compute_slices, 2);
+	assert_int_equal(steps_of("mig.enable"), 0);
+	assert_int_equal(steps_of("mig.create"), 4);
+}
+
+/* What nvidia-smi cannot do in this order: 19,19,14,9. */
+static void test_where_the_driver_dead_ends(void **state)
+{
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, count: 2, method: mig, profile: 1g.10gb}\n"
+			    "  - {name: b, method: mig, profile: 2g.20gb}\n"
+			    "  - {name: c, method: mig, profile: 3g.40gb}\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	check_apart();
+	assert_true(plan.bound_proven);
+	assert_int_equal(plan.bound_gpus, 1);
+}
+
+static void test_mode_is_turned_on_once(void **state)
+{
+	world_mig(&world, "GPU-1", DV_MIG_OFF);
+	world_mig(&world, "GPU-2", DV_MIG_OFF);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, count: 3, method: mig, profile: 1g.10gb}\n");
+	replan();
+	assert_int_equal(steps_of("mig.enable"), 1);
+	assert_string_equal(plan.steps.items[0].op, "mig.enable");
+	assert_string_equal(plan.steps.items[0].undo, "mig.disable");
+	assert_int_equal(steps_of("mig.create"), 3);
+	for (size_t i = 1; i < plan.steps.len; i++)
+		assert_int_equal(plan.steps.items[i].needs[0], 1);
+	assert_int_equal(plan.gpus_used, 1);
+	world_apply(&world, &plan, NULL);
+}
+
+static void test_exact_place(void **state)
+{
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 2g.20gb, start: 4}\n"
+			    "  - {name: b, count: 4, method: mig, profile: 1g.10gb}\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	check_apart();
+	assert_int_equal(plan_of(&plan, "a")->start, 4);
+}
+
+static void test_refusals(void **state)
+{
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 5g.50gb}\n"
+			    "  - {name: b, method: mig, profile: 2g.20gb, start: 1}\n"
+			    "  - {name: c, method: mig, needs: {memory: 200GiB}}\n"
+			    "  - {name: d, count: 3, method: mig, profile: 3g.40gb}\n");
+	replan();
+	assert_string_equal(unplaced_of(&plan, "a")->rules[0], "M01");
+	assert_non_null(strstr(unplaced_of(&plan, "a")->reason, "1g.10gb, "));
+	assert_string_equal(unplaced_of(&plan, "b")->rules[0], "M04");
+	assert_non_null(strstr(unplaced_of(&plan, "b")->reason, "only at 0 2 4"));
+	assert_string_equal(unplaced_of(&plan, "c")->rules[0], "M04");
+	assert_int_equal(plan.unplaced.len, 4);
+	assert_int_equal(plan.assignments.len, 2);
+}
+
+/* Instances that no lease stands for are somebody's. */
+static void test_strangers_stay(void **state)
+{
+	struct dv_gpu *gpu = world_mig(&world, "GPU-1", DV_MIG_ON);
+
+	gpu->mig.instances[gpu->mig.instance_count++] = (struct dv_mig_instance){
+		.profile = "3g.40gb", .profile_id = 9, .start = 0, .size = 4};
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, count: 2, method: mig, profile: 3g.40gb}\n"
+			    "  - {name: b, needs: {isolation: dedicated}}\n");
+	replan();
+	assert_int_equal(plan.assignments.len, 1);
+	assert_int_equal(plan.assignments.items[0].start, 4);
+	assert_non_null(unplaced_of(&plan, "b"));
+	assert_int_equal(steps_of("mig.destroy"), 0);
+}
+
+/* To add one, only what must go goes: here nothing; and what stands keeps its place. */
+static void test_what_stands_is_kept(void **state)
+{
+	struct dv_lease *lease;
+
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	lease = world_lease(&world, "a", "lab", "GPU-1/p5+1", 9856 * DV_MIB, 0);
+	lease->method = DV_METHOD_MIG;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), "1g.10gb");
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb}\n"
+			    "  - {name: b, method: mig, profile: 3g.40gb}\n");
+	replan();
+	assert_int_equal(plan.kept, 1);
+	assert_int_equal(plan.steps.len, 1);
+	assert_int_equal(plan_of(&plan, "b")->start, 0);
+	world_apply(&world, &plan, NULL);
+}
+
+static void test_moves_when_it_must(void **state)
+{
+	struct dv_lease *lease;
+
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	lease = world_lease(&world, "a", "lab", "GPU-1/p1+1", 9856 * DV_MIB, 0);
+	lease->method = DV_METHOD_MIG;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), "1g.10gb");
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb}\n"
+			    "  - {name: b, method: mig, profile: 4g.40gb}\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	assert_int_equal(plan.kept, 0);
+	assert_int_equal(plan.steps.len, 3);
+	assert_string_equal(plan.steps.items[0].op, "mig.destroy");
+	assert_string_equal(plan.steps.items[0].profile, "1g.10gb");
+	assert_int_equal(plan_of(&plan, "b")->start, 0);
+	assert_true(plan_of(&plan, "a")->start >= 4);
+	world_apply(&world, &plan, NULL);
+}
+
+/* Fifty-six on eight GPUs: beyond what is searched through, and still none is lost. */
+static void test_eight_times_seven(void **state)
+{
+	char uuid[16];
+
+	for (int i = 0; i < 8; i++) {
+		(void)snprintf(uuid, sizeof(uuid), "GPU-%d", i);
+		world_mig(&world, uuid, DV_MIG_ON);
+	}
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, count: 56, method: mig, profile: 1g.10gb}\n");
+	replan();
+	assert_int_equal(plan.assignments.len, 56);
+	assert_int_equal(plan.gpus_used, 8);
+	check_apart();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_smallest_that_serves, tear_down),
+		cmocka_unit_test_teardown(test_where_the_driver_dead_ends, tear_down),
+		cmocka_unit_test_teardown(test_mode_is_turned_on_once, tear_down),
+		cmocka_unit_test_teardown(test_exact_place, tear_down),
+		cmocka_unit_test_teardown(test_refusals, tear_down),
+		cmocka_unit_test_teardown(test_strangers_stay, tear_down),
+		cmocka_unit_test_teardown(test_what_stands_is_kept, tear_down),
+		cmocka_unit_test_teardown(test_moves_when_it_must, tear_down),
+		cmocka_unit_test_teardown(test_eight_times_seven, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("plan/mig", tests, NULL, NULL);
+}
