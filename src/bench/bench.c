@@ -44,13 +44,19 @@ static double rate(const struct dv_bench_tenant_result *t)
 	return window_s(t) > 0 ? (double)t->record.count / window_s(t) : 0;
 }
 
+/* How long its launches would have taken alone on the device, queued as they were. */
+static double work_ns(const struct dv_bench_tenant_result *t)
+{
+	return (double)t->record.count * (double)t->record.kernel_ns;
+}
+
 static void measure_share(const struct dv_bench_case *c, const struct dv_bench_case_result *result,
 			  struct metrics *m)
 {
 	double got[DV_CASE_TENANTS_MOST] = {0}, wanted[DV_CASE_TENANTS_MOST] = {0}, sum = 0;
 
 	for (unsigned i = 0; i < result->count; i++) {
-		got[i] = (double)result->tenants[i].record.count * (double)c->tenants[i].kernel_ns;
+		got[i] = work_ns(&result->tenants[i]);
 		wanted[i] = c->tenants[i].compute_mpct;
 		sum += got[i];
 	}
@@ -80,11 +86,9 @@ static double middle_ns(const struct dv_bench_tenant_result *t)
 }
 
 /* Of the device's time, by work that is known to take so long alone on the whole device. */
-static double busy_pct(const struct dv_bench_case *c, const struct dv_bench_case_result *result,
-		       unsigned i)
+static double busy_pct(const struct dv_bench_tenant_result *t)
 {
-	return rate(&result->tenants[i]) * (double)c->tenants[i].kernel_ns / (double)DV_NS_PER_S *
-	       100;
+	return window_s(t) > 0 ? work_ns(t) / window_s(t) / (double)DV_NS_PER_S * 100 : 0;
 }
 
 /* What each was promised, and what part of the device's time it used: less, where it wants less. */
@@ -101,7 +105,7 @@ static void measure_parts(const struct dv_bench_case *c, const struct dv_bench_c
 			add(m, name, "%", t->compute_mpct / 1e3, false);
 		}
 		(void)snprintf(name, sizeof(name), "got_pct_%s", t->role);
-		add(m, name, "%", busy_pct(c, result, i), false);
+		add(m, name, "%", busy_pct(&result->tenants[i]), false);
 	}
 }
 
@@ -147,7 +151,7 @@ static void measure(const struct dv_bench_case *c, const struct dv_bench_case_re
 		break;
 	case DV_MEASURE_THROUGHPUT:
 		for (unsigned i = 0; i < result->count; i++)
-			busy += busy_pct(c, result, i);
+			busy += busy_pct(&result->tenants[i]);
 		add(m, "busy_pct", "%", busy, true);
 		break;
 	case DV_MEASURE_LATENCY:

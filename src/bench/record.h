@@ -12,7 +12,7 @@
 
 struct dv_burn_record {
 	uint64_t magic;
-	uint64_t kernel_ns;    /* what a launch was calibrated to, alone on the whole device */
+	uint64_t kernel_ns;    /* what a launch takes alone on the whole device, queued as here */
 	uint64_t window_ns;    /* what was counted: from start to end */
 	uint64_t late_ns;      /* how much after the agreed start it was ready; 0: in time */
 	uint64_t count;	       /* times that ended inside the window */

@@ -159,9 +159,22 @@ static int reap(const struct dv_bench_env *env, pid_t pid, unsigned slot, const 
 	return status ? say_why(env, slot, what, status, err) : 0;
 }
 
-static int calibrate(struct dv_bench_env *env, uint64_t kernel_ns, uint64_t *ret_loops,
-		     struct dv_error *err)
+static int read_kernel(const char *text, struct dv_bench_kernel *ret, struct dv_error *err)
 {
+	char *end;
+
+	ret->loops = strtoull(text, &end, 10);
+	ret->real_ns = strtoull(end, NULL, 10);
+	if (!ret->loops || !ret->real_ns)
+		return dv_error_set(err, -EPROTO, "the calibration printed '%s'", text);
+	return 0;
+}
+
+/* The kernel of a tenant, measured at its first use; zero where it has none. */
+static int calibrate(struct dv_bench_env *env, const struct dv_bench_tenant *t,
+		     struct dv_bench_kernel *ret, struct dv_error *err)
+{
+	struct dv_bench_kernel kernel = {.kernel_ns = t->kernel_ns, .inflight = t->inflight};
 	dv_autofree char *text = NULL;
 	struct args args = {0};
 	char out[192];
@@ -169,11 +182,13 @@ static int calibrate(struct dv_bench_env *env, uint64_t kernel_ns, uint64_t *ret
 	int r;
 
 	for (unsigned i = 0; i < env->kernel_count; i++) {
-		if (env->kernels[i].kernel_ns == kernel_ns) {
-			*ret_loops = env->kernels[i].loops;
-			return 0;
-		}
+		if (env->kernels[i].kernel_ns == t->kernel_ns &&
+		    env->kernels[i].inflight == t->inflight)
+			kernel = env->kernels[i];
 	}
+	*ret = kernel;
+	if (kernel.loops || !t->kernel_ns)
+		return 0;
 	if (env->kernel_count == DV_BENCH_KERNELS_MOST)
 		return dv_error_set(err, -E2BIG, "more than %d kernel lengths",
 				    DV_BENCH_KERNELS_MOST);
@@ -181,18 +196,19 @@ static int calibrate(struct dv_bench_env *env, uint64_t kernel_ns, uint64_t *ret
 	add(&args, "%s", dv_where(DV_WHERE_BURN));
 	add(&args, "--calibrate");
 	add(&args, "--kernel");
-	add(&args, "%" PRIu64 "us", kernel_ns / DV_NS_PER_US);
+	add(&args, "%" PRIu64 "us", t->kernel_ns / DV_NS_PER_US);
+	add(&args, "--inflight");
+	add(&args, "%u", t->inflight);
 	pid = spawn(env, args.list, 0, out, err);
 	r = pid < 0 ? (int)pid : reap(env, pid, 0, "the calibration", dv_now_ns() + grace_ns, err);
 	if (r == 0)
 		r = dv_file_read(out, 4096, &text, NULL, err);
+	if (r == 0)
+		r = read_kernel(text, &kernel, err);
 	if (r < 0)
 		return r;
-	*ret_loops = strtoull(text, NULL, 10);
-	if (!*ret_loops)
-		return dv_error_set(err, -EPROTO, "the calibration printed '%s'", text);
-	env->kernels[env->kernel_count].kernel_ns = kernel_ns;
-	env->kernels[env->kernel_count++].loops = *ret_loops;
+	env->kernels[env->kernel_count++] = kernel;
+	*ret = kernel;
 	return 0;
 }
 
@@ -222,12 +238,13 @@ static void add_run(const struct dv_bench_env *env, const struct dv_bench_tenant
 	add(args, "--");
 }
 
-static void add_work(const struct dv_bench_tenant *t, uint64_t loops, struct args *args)
+static void add_work(const struct dv_bench_tenant *t, const struct dv_bench_kernel *kernel,
+		     struct args *args)
 {
 	add(args, "--loops");
-	add(args, "%" PRIu64, loops);
+	add(args, "%" PRIu64, DV_MAX(kernel->loops, 1u));
 	add(args, "--kernel");
-	add(args, "%" PRIu64 "us", DV_MAX(t->kernel_ns / DV_NS_PER_US, 1u));
+	add(args, "%" PRIu64 "us", DV_MAX(kernel->real_ns / DV_NS_PER_US, 1u));
 	add(args, "--inflight");
 	add(args, "%u", t->inflight);
 	if (t->think_ns) {
@@ -255,16 +272,16 @@ static int start_tenant(struct dv_bench_env *env, const struct dv_bench_case *c,
 {
 	const struct dv_bench_tenant *t = &c->tenants[i];
 	struct args args = {0};
-	uint64_t loops = 1;
+	struct dv_bench_kernel kernel;
 	pid_t pid;
-	int r = t->kernel_ns ? calibrate(env, t->kernel_ns, &loops, err) : 0;
+	int r = calibrate(env, t, &kernel, err);
 
 	if (r < 0)
 		return r;
 	if (t->method != DV_METHOD_NONE)
 		add_run(env, t, &args);
 	add(&args, "%s", dv_where(DV_WHERE_BURN));
-	add_work(t, loops, &args);
+	add_work(t, &kernel, &args);
 	add(&args, "--for");
 	add(&args, "%" PRIu64 "ms", c->for_ns / env->divide / DV_NS_PER_MS);
 	if (c->tenant_count > 1) {
@@ -325,13 +342,13 @@ static int run_once(struct dv_bench_env *env, const struct dv_bench_case *c, uin
 		    struct dv_bench_case_result *ret, struct dv_error *err)
 {
 	pid_t pids[DV_CASE_TENANTS_MOST] = {0};
-	uint64_t loops, at_ns, deadline_ns;
+	struct dv_bench_kernel kernel;
+	uint64_t at_ns, deadline_ns;
 	int r = 0;
 
 	/* All calibration comes before the start is agreed on. */
 	for (unsigned i = 0; r == 0 && i < c->tenant_count; i++)
-		if (c->tenants[i].kernel_ns)
-			r = calibrate(env, c->tenants[i].kernel_ns, &loops, err);
+		r = calibrate(env, &c->tenants[i], &kernel, err);
 	/* Who has nobody beside it starts when it is ready. */
 	at_ns = dv_now_ns() + lead_ns;
 	deadline_ns = at_ns + c->for_ns + grace_ns;

@@ -8,16 +8,21 @@
 #include "bench/cases.h"
 #include "bench/record.h"
 
-enum { DV_BENCH_KERNELS_MOST = 8 };
+enum { DV_BENCH_KERNELS_MOST = 16 };
+
+/* A kernel of about `kernel_ns`: how many loops make it, and what a launch of it takes alone on the
+ * device with so many on the queue. */
+struct dv_bench_kernel {
+	uint64_t kernel_ns, loops, real_ns;
+	unsigned inflight;
+};
 
 struct dv_bench_env {
 	const char *socket; /* of divvyd */
 	char dir[128];	    /* private, for records and messages; removed by dv_bench_env_fini */
 	unsigned divide;    /* run each case for 1/divide of its time */
 	int stop_fd;	    /* the caller's: readable when to end now, and it stays so; -1: none */
-	struct {
-		uint64_t kernel_ns, loops;
-	} kernels[DV_BENCH_KERNELS_MOST]; /* calibrated so far */
+	struct dv_bench_kernel kernels[DV_BENCH_KERNELS_MOST]; /* calibrated so far */
 	unsigned kernel_count;
 	unsigned serial; /* of the leases' names */
 };

@@ -40,7 +40,7 @@ struct functions {
 };
 
 /* Enough work-groups that every CPU has its part, each long enough not to be all overhead. */
-enum { BURN_GROUPS = 64, CALIBRATE_RUNS = 9 };
+enum { BURN_GROUPS = 64, CALIBRATE_RUNS = 9, MEASURE_NS = 500000000 };
 /* Buffers of the fill: each is half of the one before, or as large. */
 enum { FILL_MOST = 128, BUFFER_BYTES = 64 << 10 };
 
@@ -336,8 +336,34 @@ static int time_launch(struct burn_device *device, uint64_t loops, uint64_t *ret
 	return 0;
 }
 
-int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, uint64_t *ret_loops,
-			  uint64_t *ret_real_ns, struct dv_error *err)
+/* What one launch takes while so many are kept on the queue: their number by the time they took. */
+static int time_queue(struct burn_device *device, uint64_t loops, unsigned inflight,
+		      uint64_t *ret_ns, struct dv_error *err)
+{
+	struct burn_launch *queue[BURN_INFLIGHT_MOST] = {NULL};
+	const uint64_t begun = dv_now_ns();
+	uint64_t launched = 0, ended = 0;
+	int r = 0;
+
+	while (r == 0 && (dv_now_ns() < begun + MEASURE_NS || ended < inflight)) {
+		while (r == 0 && launched - ended < inflight) {
+			r = burn_device_launch(device, loops, &queue[launched % inflight], err);
+			launched += r == 0;
+		}
+		if (r == 0)
+			r = burn_device_wait(device, queue[ended++ % inflight], err);
+	}
+	*ret_ns = DV_MAX((dv_now_ns() - begun) / DV_MAX(ended, 1u), 1u);
+	while (ended < launched) {
+		int q = burn_device_wait(device, queue[ended++ % inflight], err);
+
+		r = r < 0 ? r : q;
+	}
+	return r;
+}
+
+int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, unsigned inflight,
+			  uint64_t *ret_loops, uint64_t *ret_real_ns, struct dv_error *err)
 {
 	uint64_t loops = 10000, ns = 0;
 
@@ -353,6 +379,5 @@ int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, uint64
 			(uint64_t)((double)loops * (double)kernel_ns / (double)DV_MAX(ns, 1u)), 1u);
 	}
 	*ret_loops = loops;
-	*ret_real_ns = ns;
-	return 0;
+	return time_queue(device, loops, inflight, ret_real_ns, err);
 }

@@ -14,9 +14,13 @@ int burn_device_open(struct burn_device **ret, struct dv_error *err) DV_MUST_CHE
 void burn_device_close(struct burn_device *device);
 DV_DEFINE_FREEP(struct burn_device, burn_device_close)
 
-/* Loops for a launch of about `kernel_ns`, alone on the device: median of repeated runs. */
-int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, uint64_t *ret_loops,
-			  uint64_t *ret_real_ns, struct dv_error *err) DV_MUST_CHECK;
+enum { BURN_INFLIGHT_MOST = 64 };
+
+/* Loops for a launch of about `kernel_ns`, alone on the device; and what one really takes, on the
+ * average, with `inflight` (1 to BURN_INFLIGHT_MOST) of them on the queue. */
+int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, unsigned inflight,
+			  uint64_t *ret_loops, uint64_t *ret_real_ns,
+			  struct dv_error *err) DV_MUST_CHECK;
 /* Allocate and touch a buffer; -ENOSPC when the device refuses. */
 int burn_device_hold(struct burn_device *device, uint64_t bytes,
 		     struct dv_error *err) DV_MUST_CHECK;

@@ -12,7 +12,7 @@
 #include "bench/record.h"
 #include "model/units.h"
 
-enum { INFLIGHT_MOST = 64, BUFFERS_MOST = 1 << 20 };
+enum { BUFFERS_MOST = 1 << 20 };
 /* What is too short for a clock is timed by so many at once. */
 enum { NULL_EACH = 1000, BUFFERS_EACH = 100 };
 
@@ -29,7 +29,7 @@ static const char usage[] =
 	"Launch OpenCL kernels of a known length on the first device, for a while.\n"
 	"  --kernel TIME     length of a launch, alone on the device (default 1ms)\n"
 	"  --loops N         use this many loops instead of calibrating (see --calibrate)\n"
-	"  --calibrate       print \"LOOPS REAL_NS\" for --kernel, and end\n"
+	"  --calibrate       print \"LOOPS REAL_NS\" for --kernel and --inflight, and end\n"
 	"  --inflight N      launches kept on the queue, 1 to 64 (default 1: wait for each)\n"
 	"  --think TIME      pause between launches\n"
 	"  --jitter TIME     draw each pause uniformly from --think less and more this; every run\n"
@@ -69,8 +69,9 @@ static int parse_option(int c, const char *arg, struct options *o, struct dv_err
 		return 0;
 	case 'i':
 		r = parse_count(arg, &n, err);
-		if (r == 0 && (n < 1 || n > INFLIGHT_MOST))
-			r = dv_error_set(err, -EINVAL, "--inflight takes 1 to %d", INFLIGHT_MOST);
+		if (r == 0 && (n < 1 || n > BURN_INFLIGHT_MOST))
+			r = dv_error_set(err, -EINVAL, "--inflight takes 1 to %d",
+					 BURN_INFLIGHT_MOST);
 		o->inflight = (unsigned)n;
 		return r;
 	case 't':
@@ -153,8 +154,8 @@ struct run {
 	uint64_t end_ns;
 	struct dv_burn_record record;
 	uint64_t *latencies, *ended;
-	struct burn_launch *queue[INFLIGHT_MOST]; /* a ring: head is the oldest */
-	uint64_t begun[INFLIGHT_MOST];
+	struct burn_launch *queue[BURN_INFLIGHT_MOST]; /* a ring: head is the oldest */
+	uint64_t begun[BURN_INFLIGHT_MOST];
 	unsigned head, count;
 	uint64_t drawn; /* state of the generator of pauses */
 };
@@ -173,7 +174,7 @@ static int finish_oldest(struct run *run, struct dv_error *err)
 	int r = burn_device_wait(run->device, run->queue[at], err);
 	uint64_t now = dv_now_ns();
 
-	run->head = (run->head + 1) % INFLIGHT_MOST;
+	run->head = (run->head + 1) % BURN_INFLIGHT_MOST;
 	run->count--;
 	if (r == 0 && now <= run->end_ns)
 		note(run, run->begun[at], now);
@@ -182,7 +183,7 @@ static int finish_oldest(struct run *run, struct dv_error *err)
 
 static int launch_one(struct run *run, struct dv_error *err)
 {
-	unsigned at = (run->head + run->count) % INFLIGHT_MOST;
+	unsigned at = (run->head + run->count) % BURN_INFLIGHT_MOST;
 
 	run->begun[at] = dv_now_ns();
 	int r = burn_device_launch(run->device, run->o->loops, &run->queue[at], err);
@@ -353,7 +354,8 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = burn_device_open(&device, &err);
 	if (r == 0 && (o.calibrate || !o.loops))
-		r = burn_device_calibrate(device, o.kernel_ns, &o.loops, &real_ns, &err);
+		r = burn_device_calibrate(device, o.kernel_ns, o.inflight, &o.loops, &real_ns,
+					  &err);
 	if (r == 0 && o.calibrate)
 		(void)printf("%" PRIu64 " %" PRIu64 "\n", o.loops, real_ns);
 	else if (r == 0)
