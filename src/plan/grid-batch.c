@@ -130,19 +130,19 @@ static void set_demand(struct task *task)
 
 		program->types[t].demand = 0;
 		for (unsigned i = 0; i < task->input->request_count; i++) {
-			struct dv_share share = {t, task->wanted[i], task->penalty[i]};
+			struct dv_share share = {t, task->wanted[i], i, task->penalty[i]};
 			unsigned at = program->share_count;
 
 			if (task->type_of[i] != t || !task->wanted[i])
 				continue;
-			for (; at > first && program->shares[at - 1].penalty > share.penalty; at--)
+			for (; at > first && program->shares[at - 1].penalty >= share.penalty; at--)
 				program->shares[at] = program->shares[at - 1];
 			program->shares[at] = share;
 			program->share_count++;
 			program->types[t].demand += share.count;
 		}
 		if (program->share_count == first)
-			program->shares[program->share_count++] = (struct dv_share){t, 0, 1};
+			program->shares[program->share_count++] = (struct dv_share){t, 0, 0, 1};
 	}
 }
 
@@ -163,17 +163,13 @@ static void count_placed(struct task *task)
 	}
 	for (unsigned i = 0; i < task->input->request_count; i++)
 		task->placed[i] = task->wanted[i];
-	for (unsigned s = 0; s < program->share_count; s++)
-		for (unsigned i = task->input->request_count; i-- > 0;) {
-			unsigned *rest = &left[program->shares[s].type], out;
+	for (unsigned s = 0; s < program->share_count; s++) {
+		const struct dv_share *share = &program->shares[s];
+		unsigned out = DV_MIN(left[share->type], share->count);
 
-			if (task->type_of[i] != program->shares[s].type ||
-			    task->penalty[i] != program->shares[s].penalty)
-				continue;
-			out = DV_MIN(*rest, task->placed[i]);
-			task->placed[i] -= out;
-			*rest -= out;
-		}
+		left[share->type] -= out;
+		task->placed[share->request] -= out;
+	}
 }
 
 /* What the columns' use leaves out, at the prices there are. */
@@ -194,13 +190,20 @@ static double left_out(const struct task *task, const unsigned *use)
 	return sum;
 }
 
-static void set_costs(struct dv_program *program, bool count_gpus, double scale)
+/* What is counted: GPUs opened and, dearer than all of them, instances left out; or only these, by
+ * their value. Always from the prices as they were: to multiply back would not give the same. */
+static void set_costs(struct task *task, bool count_gpus)
 {
+	struct dv_program *program = &task->program;
+	double unit = count_gpus ? 1 : task->input->gpu_count + 1.0;
+
 	for (size_t k = 0; k < program->classes.len; k++)
 		program->classes.items[k].cost = count_gpus &&
 						 program->classes.items[k].state.cells == 0;
 	for (unsigned i = 0; i < program->share_count; i++)
-		program->shares[i].penalty *= scale;
+		if (program->shares[i].count)
+			program->shares[i].penalty = task->penalty[program->shares[i].request] /
+						     unit;
 }
 
 /* Not all fit, and nothing is proven: prices of instances are so much above those of GPUs that the
@@ -208,16 +211,15 @@ static void set_costs(struct dv_program *program, bool count_gpus, double scale)
 static int solve_value(struct task *task, unsigned nodes, struct dv_error *err)
 {
 	struct dv_program *program = &task->program;
-	double scale = task->input->gpu_count + 1.0;
 	dv_autofree unsigned *use = calloc(program->columns.len + 1, sizeof(*use));
 	struct dv_solution solution = {.use = use};
 	int r;
 
 	if (!use)
 		return dv_error_set(err, -ENOMEM, "no memory for a batch");
-	set_costs(program, false, 1 / scale);
+	set_costs(task, false);
 	r = dv_program_solve(program, nodes, &solution, err);
-	set_costs(program, true, scale);
+	set_costs(task, true);
 	if (r < 0)
 		return r;
 	task->value_proven = task->value_proven && solution.proven;

@@ -32,9 +32,11 @@ struct dv_type {
 	unsigned demand;
 };
 
-/* So many instances of a type, and what each costs that is left out; sorted by type, then price. */
+/* The instances of a request, and what each costs that is left out; sorted by type, then price,
+ * then the last request first: the order in which a type's instances are left out. A type that
+ * nobody wants has one share of none. */
 struct dv_share {
-	unsigned type, count;
+	unsigned type, count, request;
 	double penalty;
 };
 

@@ -7,42 +7,10 @@
 
 #include <cmocka.h>
 
+#include "batches.h"
 #include "grids.h"
-#include "plan/grid-batch.h"
 
 static struct dv_catalog *catalog;
-
-/* Carry the batch out, and see that it says what it does. */
-static void assert_carried_out(const struct dv_batch_input *input, const struct dv_batch *batch)
-{
-	struct dv_grid_state *states = calloc(input->gpu_count + 1, sizeof(*states));
-	unsigned placed[DV_BATCH_REQUESTS_MOST] = {0}, opened = 0;
-
-	assert_non_null(states);
-	for (unsigned g = 0; g < input->gpu_count; g++)
-		states[g] = input->gpus[g].state;
-	for (size_t i = 0; i < batch->items.len; i++) {
-		const struct dv_batch_item *item = &batch->items.items[i];
-		const struct dv_batch_request *request = &input->requests[item->request];
-		unsigned grid = input->gpus[item->gpu].grid;
-		int place;
-
-		assert_true(request->profile[grid] >= 0);
-		place = dv_grid_place_at(input->grids[grid], (unsigned)request->profile[grid],
-					 item->start);
-		assert_true(place >= 0);
-		assert_true(dv_grid_fits(input->grids[grid], &states[item->gpu], (unsigned)place));
-		dv_grid_take(input->grids[grid], &states[item->gpu], (unsigned)place);
-		placed[item->request]++;
-	}
-	for (unsigned i = 0; i < input->request_count; i++)
-		assert_int_equal(placed[i] + batch->left[i], input->requests[i].count);
-	for (unsigned g = 0; g < input->gpu_count; g++)
-		opened += input->gpus[g].state.cells == 0 && states[g].cells != 0;
-	assert_int_equal(batch->opened, opened);
-	assert_true(batch->least <= batch->opened);
-	free(states);
-}
 
 /* ---- trying everything ---- */
 
@@ -235,6 +203,36 @@ static void test_known(void **state)
 	dv_batch_fini(&batch);
 }
 
+/* Not all fit, and the search's limit ends the first proof, so that the value is looked at alone;
+ * prices go to other units and back for that. 49 * (1 / 49) is not 1: with 48 GPUs it was said that
+ * nothing is left out. CBC says 6 are. */
+static void test_short_of_48(void **state)
+{
+	static const uint8_t taken[] = {0x10, 0x3c, 0x40, 0x42, 0x30, 0x21, 0x10, 0xff, 0xff,
+					0x30, 0xf3, 0x54, 0x40, 0xf0, 0x25, 0x01, 0x0b};
+	static const unsigned counts[] = {18, 18, 28, 15, 17};
+	struct dv_batch_gpu gpus[48] = {0};
+	struct dv_batch_request requests[DV_ARRAY_LEN(counts)] = {0};
+	struct dv_batch batch = {0};
+	struct dv_grid grid;
+	const struct dv_grid *grids[] = {&grid};
+	struct dv_batch_input input = {grids, 1, gpus, 48, requests, DV_ARRAY_LEN(counts)};
+	unsigned left = 0;
+
+	grid_of(catalog, "a100-80", 0, BASE_SHAPES, &grid);
+	for (unsigned g = 0; g < DV_ARRAY_LEN(taken); g++)
+		dv_grid_block(&gpus[g].state, taken[g]);
+	for (unsigned i = 0; i < DV_ARRAY_LEN(counts); i++)
+		requests[i] = (struct dv_batch_request){counts[i], {(int)i}, .value = 1};
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
+	assert_carried_out(&input, &batch);
+	for (unsigned i = 0; i < DV_ARRAY_LEN(counts); i++)
+		left += batch.left[i];
+	assert_int_equal(left, 6);
+	assert_int_equal(batch.bound, DV_BATCH_VALUE);
+	dv_batch_fini(&batch);
+}
+
 /* Large: within 1 % of the bound, whatever is on the GPUs. */
 static void test_large(void **state)
 {
@@ -323,9 +321,10 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random), cmocka_unit_test(test_catalogue),
-		cmocka_unit_test(test_known),  cmocka_unit_test(test_large),
-		cmocka_unit_test(test_fits),   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_random),	    cmocka_unit_test(test_catalogue),
+		cmocka_unit_test(test_known),	    cmocka_unit_test(test_large),
+		cmocka_unit_test(test_fits),	    cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_short_of_48),
 	};
 	int r;
 

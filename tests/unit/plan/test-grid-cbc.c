@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
+#include "batches.h"
 #include "grids.h"
-#include "plan/grid-batch.h"
 
 extern char **environ;
 
@@ -183,6 +183,7 @@ static void one_round(const struct dv_grid *grid, const struct layouts *all, con
 	assert_int_equal(
 		run((char *[]){"cbc", model, "sec", "60", "solve", "solution", solution, NULL}), 0);
 	assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
+	assert_carried_out(&input, &batch);
 	for (unsigned i = 0; i < input.request_count; i++)
 		left += batch.left[i];
 	best = objective(solution);
