@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "api/api.h"
 #include "api/document.h"
 
@@ -14,6 +18,16 @@ static json_t *method_put(const struct dv_gpu_method *method)
 	return dv_api_done(&out);
 }
 
+/* "10de:20b0", as lspci -n prints it. */
+static void id_put(struct dv_api_out *out, const char *key, uint16_t vendor, uint16_t device)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%04x:%04x", vendor, device);
+	if (vendor || device)
+		dv_api_put_text(out, key, text);
+}
+
 json_t *dv_api_gpu_put(const struct dv_gpu *gpu)
 {
 	struct dv_api_out out = dv_api_begin();
@@ -25,6 +39,8 @@ json_t *dv_api_gpu_put(const struct dv_gpu *gpu)
 	dv_api_put_text(&out, "model", gpu->model);
 	dv_api_put_opt(&out, "product", gpu->product);
 	dv_api_put_opt(&out, "address", gpu->address);
+	id_put(&out, "pci_id", gpu->pci.vendor, gpu->pci.device);
+	id_put(&out, "pci_subsystem", gpu->pci.subvendor, gpu->pci.subdevice);
 	dv_api_put_memory(&out, "memory", gpu->memory_bytes);
 	dv_api_put_int(&out, "compute_units", gpu->compute_units);
 	if (gpu->memory_slices)
@@ -120,6 +136,23 @@ static int texts_get(const struct dv_api_in *in, struct dv_gpu *gpu)
 	return r;
 }
 
+static int id_get(const struct dv_api_in *in, const char *key, uint16_t *ret_vendor,
+		  uint16_t *ret_device)
+{
+	static const char digits[] = "0123456789abcdef";
+	char text[16] = "";
+	int r = dv_api_get_text(in, key, text, sizeof(text));
+
+	if (r < 0 || !text[0])
+		return r;
+	if (strlen(text) != 9 || strspn(text, digits) != 4 || text[4] != ':' ||
+	    strspn(text + 5, digits) != 4)
+		return dv_error_set(in->err, in->code, "\"%s\" is not like \"10de:20b0\"", key);
+	*ret_vendor = (uint16_t)strtoul(text, NULL, 16);
+	*ret_device = (uint16_t)strtoul(text + 5, NULL, 16);
+	return 0;
+}
+
 int dv_api_gpu_get(const struct dv_api_in *from, const json_t *value, struct dv_gpu *ret)
 {
 	struct dv_gpu gpu = {0};
@@ -129,6 +162,8 @@ int dv_api_gpu_get(const struct dv_api_in *from, const json_t *value, struct dv_
 	int r = dv_api_enter(from, value, "an item of \"gpus\"", &in);
 
 	r = r < 0 ? r : texts_get(&in, &gpu);
+	r = r < 0 ? r : id_get(&in, "pci_id", &gpu.pci.vendor, &gpu.pci.device);
+	r = r < 0 ? r : id_get(&in, "pci_subsystem", &gpu.pci.subvendor, &gpu.pci.subdevice);
 	r = r < 0 ? r : dv_api_get_word(&in, "kind", dv_gpu_kind_parse, &gpu.kind);
 	r = r < 0 ? r : dv_api_get_word(&in, "division", dv_division_parse, &gpu.division);
 	r = r < 0 ? r : dv_api_get_memory(&in, "memory", &gpu.memory_bytes);

@@ -122,19 +122,23 @@ static int describe(const struct dv_root *root, const char *address, struct dv_p
 	if (read_member(root, address, "vendor", &vendor) < 0 ||
 	    read_member(root, address, "device", &device) < 0)
 		return -ENODEV;
-	gpu.vendor = (uint16_t)vendor;
-	gpu.device = (uint16_t)device;
-	gpu.kind = kind_of(gpu.vendor);
+	gpu.id.vendor = (uint16_t)vendor;
+	gpu.id.device = (uint16_t)device;
+	gpu.kind = kind_of(gpu.id.vendor);
 	(void)dv_copy(gpu.address, sizeof(gpu.address), address);
 	(void)snprintf(gpu.uuid, sizeof(gpu.uuid), "PCI-%s", address);
 	(void)snprintf(gpu.product, sizeof(gpu.product), "%s %04x:%04x", vendor_name(gpu.kind),
-		       gpu.vendor, gpu.device);
+		       gpu.id.vendor, gpu.id.device);
 	(void)snprintf(path, sizeof(path), DEVICES "/%s/driver", address);
 	if (dv_root_readlink_base(root, path, gpu.driver, sizeof(gpu.driver), NULL) < 0)
 		gpu.driver[0] = '\0';
 	/* "-1" where the firmware does not tell is no number here, and stays -1. */
 	if (read_member(root, address, "numa_node", &value) == 0 && value < DV_CPUS_MOST)
 		gpu.numa_node = (int)value;
+	if (read_member(root, address, "subsystem_vendor", &value) == 0)
+		gpu.id.subvendor = (uint16_t)value;
+	if (read_member(root, address, "subsystem_device", &value) == 0)
+		gpu.id.subdevice = (uint16_t)value;
 	if (read_member(root, address, "mem_info_vram_total", &value) == 0)
 		gpu.memory_bytes = value;
 	if (gpu.kind == DV_GPU_NVIDIA)

@@ -8,8 +8,8 @@
 #include "model/gpu.h"
 
 struct dv_pci_gpu {
-	char address[16]; /* "0000:3b:00.0" */
-	uint16_t vendor, device;
+	char address[16];    /* "0000:3b:00.0" */
+	struct dv_pci_id id; /* the subsystem is 0 where the kernel does not say it */
 	enum dv_gpu_kind kind;
 	char uuid[DV_UUID_SIZE]; /* the driver's, else "PCI-<address>" */
 	char product[128];	 /* the driver's, else vendor and device in numbers */

@@ -28,6 +28,11 @@ struct dv_gpu_method {
 	char why[192];
 };
 
+/* As the configuration space of PCI has them; all 0: not on PCI, or not known. */
+struct dv_pci_id {
+	uint16_t vendor, device, subvendor, subdevice;
+};
+
 struct dv_gpu {
 	char id[16];		 /* its index on this machine, as text */
 	char uuid[DV_UUID_SIZE]; /* stable: "GPU-...", or "CPU-<machine id>" */
@@ -35,6 +40,7 @@ struct dv_gpu {
 	char model[DV_MODEL_SIZE]; /* catalogue id, or "cpu-opencl" */
 	char product[128];	   /* what the driver calls it */
 	char address[16];	   /* PCI address, or "" */
+	struct dv_pci_id pci;
 	uint64_t
 		memory_bytes; /* what divvy divides: of the CPU device, divvy's configured number */
 	uint32_t memory_slices; /* width of its grid of partitions; 0: none, or not known */

@@ -101,6 +101,7 @@ static int add_bus(const struct dv_method_env *env, struct dv_worker_result *res
 	for (size_t i = 0; r == 0 && i < found.len; i++) {
 		const struct dv_pci_gpu *pci = &found.items[i];
 		struct dv_gpu gpu = {.kind = pci->kind,
+				     .pci = pci->id,
 				     .memory_bytes = pci->memory_bytes,
 				     .numa_node = pci->numa_node};
 

@@ -145,6 +145,11 @@ static inline void random_gpu(struct dv_gpu *gpu)
 	random_text(gpu->model, sizeof(gpu->model), 0);
 	random_text(gpu->product, sizeof(gpu->product), 0);
 	random_text(gpu->address, sizeof(gpu->address), 0);
+	if (random_below(2))
+		gpu->pci = (struct dv_pci_id){(uint16_t)random_below(UINT16_MAX + 1),
+					      (uint16_t)random_below(UINT16_MAX + 1),
+					      (uint16_t)random_below(UINT16_MAX + 1),
+					      (uint16_t)random_below(2)};
 	gpu->memory_bytes = random_bytes_count();
 	gpu->compute_units = (uint32_t)random_below(UINT32_MAX);
 	gpu->numa_node = (int)random_below(10) - 1;

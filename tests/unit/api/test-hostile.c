@@ -200,6 +200,29 @@ static void test_error_with_control_characters(void **state)
 				      "'");
 }
 
+static void test_pci_ids(void **state)
+{
+	static const char *const wrong[] = {"10de",	"10de:20b0:1", "10DE:20B0",
+					    "0x1:20b0", "10de-20b0",   "10de:-0b0"};
+	struct dv_gpu gpu = {
+		.id = "0", .uuid = "GPU-1", .pci = {.vendor = 0x10de, .device = 0x20b0}};
+	dv_autofree char *text = NULL;
+	struct dv_gpus back = {0};
+
+	assert_int_equal(dv_api_gpus_encode(&gpu, 1, &text, NULL), 0);
+	assert_non_null(strstr(text, "\"pci_id\":\"10de:20b0\""));
+	assert_null(strstr(text, "pci_subsystem"));
+	for (size_t i = 0; i < DV_ARRAY_LEN(wrong); i++) {
+		char one[256];
+
+		(void)snprintf(one, sizeof(one),
+			       "{\"schema\":\"divvy/gpus/1\",\"gpus\":[{\"id\":\"0\",\"uuid\":"
+			       "\"GPU-1\",\"pci_id\":\"%s\"}]}",
+			       wrong[i]);
+		assert_int_equal(dv_api_gpus_decode(one, &back, NULL), -EPROTO);
+	}
+}
+
 /* What a driver calls itself may be no UTF-8; the document still is. */
 static void test_not_utf8(void **state)
 {
@@ -257,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_grant_env),
 		cmocka_unit_test(test_error_of_the_future),
 		cmocka_unit_test(test_error_with_control_characters),
+		cmocka_unit_test(test_pci_ids),
 		cmocka_unit_test(test_not_utf8),
 		cmocka_unit_test(test_plan_steps),
 	};

@@ -53,6 +53,7 @@ static void check_gpu(const struct dv_gpu *a, const struct dv_gpu *b)
 	assert_string_equal(a->model, b->model);
 	assert_string_equal(a->product, b->product);
 	assert_string_equal(a->address, b->address);
+	assert_memory_equal(&a->pci, &b->pci, sizeof(a->pci));
 	assert_int_equal(a->memory_bytes, b->memory_bytes);
 	assert_int_equal(a->compute_units, b->compute_units);
 	assert_int_equal(a->numa_node, b->numa_node);

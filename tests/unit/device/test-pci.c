@@ -35,6 +35,8 @@ static void test_every_vendor(void **state)
 	add_function(&tree, "0000:c1:00.0", "0x030200\n", "0x10de\n", "0x2330\n");
 	tree_link(&tree, PCI "0000:c1:00.0/driver", "../../../bus/pci/drivers/nvidia");
 	tree_file(&tree, PCI "0000:c1:00.0/numa_node", "1\n");
+	tree_file(&tree, PCI "0000:c1:00.0/subsystem_vendor", "0x10de\n");
+	tree_file(&tree, PCI "0000:c1:00.0/subsystem_device", "0x16c1\n");
 	tree_file(&tree, "proc/driver/nvidia/gpus/0000:c1:00.0/information",
 		  "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 16\n"
 		  "GPU UUID: \t GPU-12345678-1234-1234-1234-123456789abc\nDevice Minor: \t 3\n");
@@ -58,6 +60,11 @@ static void test_every_vendor(void **state)
 	assert_string_equal(gpus.items[1].driver, "amdgpu");
 	assert_int_equal(gpus.items[2].kind, DV_GPU_NVIDIA);
 	assert_string_equal(gpus.items[2].product, "NVIDIA H100 80GB HBM3");
+	assert_int_equal(gpus.items[2].id.vendor, 0x10de);
+	assert_int_equal(gpus.items[2].id.device, 0x2330);
+	assert_int_equal(gpus.items[2].id.subvendor, 0x10de);
+	assert_int_equal(gpus.items[2].id.subdevice, 0x16c1);
+	assert_int_equal(gpus.items[1].id.subvendor, 0);
 	assert_string_equal(gpus.items[2].uuid, "GPU-12345678-1234-1234-1234-123456789abc");
 	assert_int_equal(gpus.items[2].numa_node, 1);
 	assert_int_equal(gpus.items[3].kind, DV_GPU_OTHER);

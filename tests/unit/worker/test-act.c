@@ -61,6 +61,7 @@ static void test_gpus_then_cpu(void **state)
 	assert_int_equal(result.gpus.len, 3);
 	assert_string_equal(result.gpus.items[0].address, "0000:0a:00.0");
 	assert_string_equal(result.gpus.items[0].id, "0");
+	assert_int_equal(result.gpus.items[0].pci.device, 0x2330);
 	assert_int_equal(result.gpus.items[0].kind, DV_GPU_NVIDIA);
 	assert_false(dv_gpu_method(&result.gpus.items[0], DV_METHOD_SLICE)->ok);
 	/* Without NVIDIA's library the bus is all there is, and that is said. */
