@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "model/units.h"
 #include "plan/inside.h"
+#include "plan/mig.h"
 
 /* What the GPUs that it may be on have left, as far as it matters for this want. */
 struct left {
@@ -126,6 +127,41 @@ static void explain_whole(unsigned need, const struct left *left, struct dv_unpl
 		    left->whole_free == 1 ? "is" : "are");
 }
 
+/* What of the GPUs that it may be on binds. */
+static void explain_mig(const struct dv_task *task, const struct dv_packing *packing,
+			const struct dv_want *want, struct dv_unplaced *to)
+{
+	const struct dv_room *nearest = NULL;
+	unsigned free_most = 0, need = 0;
+
+	for (size_t g = 0; g < task->rooms.len; g++) {
+		const struct dv_room *room = &packing->rooms[g];
+		unsigned cells = dv_plan_mig_cells(room, want), left;
+
+		if (!dv_room_may(room, want) || !cells || room->wholes || room->slices)
+			continue;
+		left = dv_plan_mig_free_cells(room);
+		if (!nearest || left > free_most) {
+			nearest = room;
+			free_most = left;
+			need = cells;
+		}
+	}
+	if (!nearest)
+		say(to, "S02", "every GPU that it may use is divided in another way, or taken");
+	else if (free_most < need)
+		say(to, "S01", "it needs %u memory slice%s of a GPU, and at most %u %s free on one",
+		    need, dv_plural(need), free_most, free_most == 1 ? "is" : "are");
+	else if (want->tenant->start >= 0)
+		say(to, "S01", "the place at %d is taken on every GPU that it may use",
+		    want->tenant->start);
+	else
+		say(to, "M04",
+		    "%u memory slices are free on GPU %s, but not side by side at a place where "
+		    "it may stand, or another limit of the GPU is used up",
+		    free_most, nearest->gpu->id);
+}
+
 void dv_plan_explain(const struct dv_task *task, const struct dv_packing *packing, size_t i,
 		     struct dv_unplaced *ret)
 {
@@ -145,6 +181,8 @@ void dv_plan_explain(const struct dv_task *task, const struct dv_packing *packin
 		explain_slice(want, &left, ret);
 	else if (want->method == DV_METHOD_PARTITION)
 		explain_partition(&left, ret);
+	else if (want->method == DV_METHOD_MIG)
+		explain_mig(task, packing, want, ret);
 	else
 		explain_whole(DV_MAX(want->tenant->gpus, 1), &left, ret);
 }

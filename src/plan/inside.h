@@ -111,6 +111,19 @@ int dv_score_compare(const struct dv_score *a, const struct dv_score *b);
 /* Best fit by size, with the standing leases kept that `keep` says. */
 enum dv_keep { DV_KEEP_ALL, DV_KEEP_RUNNING, DV_KEEP_NONE };
 void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing);
+/* What a batch proved: no plan of the same wants takes fewer GPUs that nobody has a part of yet. */
+struct dv_plan_least {
+	bool known;
+	unsigned gpus;
+};
+/* Keep what stands and place all others as one batch of MIG partitions. `packing` is to be that of
+ * dv_pack_keep. 1: done; 0: it cannot be one (something else is to be placed too, or an exact
+ * place, or a tenant may not use every GPU), and the packing is as it was; -ENOMEM. */
+int dv_pack_mig_batch(const struct dv_task *task, struct dv_packing *packing,
+		      struct dv_plan_least *ret, struct dv_error *err) DV_MUST_CHECK;
+/* Only what stands is placed; and the score of a packing that was filled in by hand. */
+void dv_pack_keep(const struct dv_task *task, struct dv_packing *packing);
+void dv_pack_count(const struct dv_task *task, struct dv_packing *packing);
 /* Improve `packing` by looking at every other one; returns true when all were looked at, false when
  * there are too many. With `repack` what stands is not regarded: the fewest GPUs there could be. */
 bool dv_pack_search(const struct dv_task *task, bool repack, struct dv_packing *packing);

@@ -295,6 +295,13 @@ const char *dv_plan_mig_forbids(const struct dv_room *room, const struct dv_want
 	return "M04";
 }
 
+unsigned dv_plan_mig_free_cells(const struct dv_room *room)
+{
+	if (!room->grid)
+		return 0;
+	return (unsigned)__builtin_popcount(dv_grid_whole(room->grid) & ~room->cells.cells);
+}
+
 unsigned dv_plan_mig_stranded(const struct dv_room *room)
 {
 	uint32_t reachable = 0, left;

@@ -47,5 +47,7 @@ uint32_t dv_plan_mig_share(const struct dv_gpu *gpu, const struct dv_mig_profile
 const char *dv_plan_mig_forbids(const struct dv_room *room, const struct dv_want *want, char *buf,
 				size_t size);
 
+/* Cells that nothing stands on. */
+unsigned dv_plan_mig_free_cells(const struct dv_room *room);
 /* Cells of the room that no instance can be on any more. */
 unsigned dv_plan_mig_stranded(const struct dv_room *room);

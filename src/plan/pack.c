@@ -179,12 +179,28 @@ static void count(const struct dv_task *task, struct dv_packing *packing)
 	packing->score = score;
 }
 
-void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing)
+static void begin(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing)
 {
 	if (task->rooms.len)
 		memcpy(packing->rooms, task->rooms.items,
 		       task->rooms.len * sizeof(*packing->rooms));
 	keep_standing(task, keep, packing);
+}
+
+void dv_pack_keep(const struct dv_task *task, struct dv_packing *packing)
+{
+	begin(task, DV_KEEP_ALL, packing);
+}
+
+void dv_pack_count(const struct dv_task *task, struct dv_packing *packing)
+{
+	drop_incomplete(task, packing);
+	count(task, packing);
+}
+
+void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing)
+{
+	begin(task, keep, packing);
 	for (size_t n = 0; n < task->order.len; n++) {
 		unsigned i = task->order.items[n];
 		const struct dv_want *want = &task->wants.items[i];
@@ -203,6 +219,5 @@ void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_p
 		place = place_best(packing, task->rooms.len, want);
 		put(packing, want, i, &place);
 	}
-	drop_incomplete(task, packing);
-	count(task, packing);
+	dv_pack_count(task, packing);
 }

@@ -42,7 +42,8 @@ static void copy_packing(const struct dv_task *task, const struct dv_packing *fr
 }
 
 /* The best packing that is found; the first of equals. */
-static int pack(const struct dv_task *task, struct dv_packing *best, struct dv_error *err)
+static int pack(const struct dv_task *task, struct dv_packing *best,
+		struct dv_plan_least *ret_least, struct dv_error *err)
 {
 	dv_cleanup(packing_finip) struct dv_packing other = {0};
 	int r = dv_packing_init(&other, task, err);
@@ -52,6 +53,15 @@ static int pack(const struct dv_task *task, struct dv_packing *best, struct dv_e
 	dv_pack_best_fit(task, DV_KEEP_ALL, best);
 	for (int keep = DV_KEEP_RUNNING; keep <= DV_KEEP_NONE && best->score.unplaced; keep++) {
 		dv_pack_best_fit(task, (enum dv_keep)keep, &other);
+		if (dv_score_compare(&other.score, &best->score) < 0)
+			copy_packing(task, &other, best);
+	}
+	dv_pack_keep(task, &other);
+	r = dv_pack_mig_batch(task, &other, ret_least, err);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		dv_pack_count(task, &other);
 		if (dv_score_compare(&other.score, &best->score) < 0)
 			copy_packing(task, &other, best);
 	}
@@ -103,9 +113,21 @@ static unsigned least_gpus(const struct dv_task *task, const struct dv_packing *
 	return wholes + partitions + slices + (cells + DV_MPCT_WHOLE - 1) / DV_MPCT_WHOLE;
 }
 
+/* Does nothing stand, nor lie in the way? */
+static bool all_empty(const struct dv_task *task)
+{
+	for (size_t g = 0; g < task->rooms.len; g++)
+		if (!dv_room_empty(&task->rooms.items[g]))
+			return false;
+	for (size_t i = 0; i < task->wants.len; i++)
+		if (task->wants.items[i].standing)
+			return false;
+	return true;
+}
+
 /* The fewest GPUs that would do if nothing stood yet. */
-static int bound(const struct dv_task *task, const struct dv_packing *packing, struct dv_plan *plan,
-		 struct dv_error *err)
+static int bound(const struct dv_task *task, const struct dv_packing *packing,
+		 const struct dv_plan_least *least, struct dv_plan *plan, struct dv_error *err)
 {
 	dv_cleanup(packing_finip) struct dv_packing fewest = {0};
 	int r = dv_packing_init(&fewest, task, err);
@@ -115,6 +137,11 @@ static int bound(const struct dv_task *task, const struct dv_packing *packing, s
 	copy_packing(task, packing, &fewest);
 	if (dv_pack_search(task, true, &fewest)) {
 		plan->bound_gpus = fewest.score.gpus;
+		plan->bound_proven = true;
+		return 0;
+	}
+	if (least->known && all_empty(task)) {
+		plan->bound_gpus = least->gpus;
 		plan->bound_proven = true;
 		return 0;
 	}
@@ -334,14 +361,15 @@ int dv_plan_make(const struct dv_plan_input *input, struct dv_plan *ret, struct 
 	dv_cleanup(task_finip) struct dv_task task = {.input = input, .owner = input->uid};
 	dv_cleanup(packing_finip) struct dv_packing packing = {0};
 	dv_cleanup(plan_finip) struct dv_plan plan = {0};
+	struct dv_plan_least least = {0};
 	int r = read_task(&task, err);
 
 	if (r == 0)
 		r = dv_packing_init(&packing, &task, err);
 	if (r == 0)
-		r = pack(&task, &packing, err);
+		r = pack(&task, &packing, &least, err);
 	if (r == 0)
-		r = bound(&task, &packing, &plan, err);
+		r = bound(&task, &packing, &least, &plan, err);
 	if (r == 0)
 		r = fill(&task, &packing, &plan, err);
 	if (r < 0)
@@ -349,7 +377,7 @@ int dv_plan_make(const struct dv_plan_input *input, struct dv_plan *ret, struct 
 	(void)dv_copy(plan.fleet, sizeof(plan.fleet), input->fleet->name);
 	(void)dv_copy(plan.state, sizeof(plan.state), input->state ? input->state : "");
 	(void)dv_copy(plan.cost_note, sizeof(plan.cost_note),
-		      "whole devices, slices and CPU partitions need no licence");
+		      "whole devices, MIG, slices and CPU partitions need no licence");
 	*ret = plan;
 	memset(&plan, 0, sizeof(plan));
 	return 0;

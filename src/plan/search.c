@@ -16,7 +16,7 @@ struct search {
 	unsigned nodes;
 	struct dv_score score; /* so far */
 	struct dv_place places[WANTS_MOST];
-	unsigned next[WANTS_MOST]; /* where dv_room_fits would go on after that place */
+	unsigned next[WANTS_MOST]; /* from where dv_room_fits finds the places behind that one */
 	struct dv_room *rooms;
 	uint16_t may[ROOMS_MOST]; /* of each GPU: bit i: want i may be there */
 	struct dv_packing *best;
@@ -123,7 +123,10 @@ static void place_on(struct search *search, size_t n, size_t room, unsigned from
 	while (dv_room_fits(&search->rooms[room], want, from, &place, &from)) {
 		place.gpu = (int)room;
 		search->places[i] = place;
-		search->next[i] = from;
+		/* Behind it in the same run of units there may be room for the next. */
+		search->next[i] = want->method == DV_METHOD_PARTITION
+					  ? (unsigned)(place.start + place.size)
+					  : from;
 		dv_room_take(&search->rooms[room], want, &place);
 		place_rest(search, n + 1);
 		dv_room_give(&search->rooms[room], want, &place);
@@ -160,6 +163,22 @@ static size_t next_open(const struct search *search, size_t n)
 	return n;
 }
 
+/* From where on this GPU places are tried: behind those of the twin, as long as they are of the
+ * same size. */
+static unsigned first_on(const struct search *search, size_t n, int twin, size_t room)
+{
+	const struct dv_want *want = &search->task->wants.items[search->task->order.items[n]];
+	struct dv_place place;
+	unsigned next;
+
+	if (twin < 0 || search->places[twin].gpu != (int)room)
+		return 0;
+	if (dv_room_fits(&search->rooms[room], want, 0, &place, &next) &&
+	    place.size != search->places[twin].size)
+		return 0;
+	return search->next[twin];
+}
+
 static void place_rest(struct search *search, size_t n)
 {
 	const struct dv_task *task = search->task;
@@ -178,10 +197,8 @@ static void place_rest(struct search *search, size_t n)
 	before = twin(search, n);
 	for (size_t g = before < 0 ? 0 : (size_t)search->places[before].gpu; g < task->rooms.len;
 	     g++) {
-		bool beside = before >= 0 && search->places[before].gpu == (int)g;
-
 		if (search->may[g] >> i & 1 && !tried_already(search, g))
-			place_on(search, n, g, beside ? search->next[before] : 0);
+			place_on(search, n, g, first_on(search, n, before, g));
 	}
 	if (!some_part(search, i, true))
 		place_nowhere(search, n);

@@ -211,7 +211,48 @@ static void test_eight_times_seven(void **state)
 	replan();
 	assert_int_equal(plan.assignments.len, 56);
 	assert_int_equal(plan.gpus_used, 8);
+	assert_int_equal(plan.bound_gpus, 8);
+	assert_true(plan.bound_proven);
 	check_apart();
+	world_apply(&world, &plan, NULL);
+}
+
+/* Many of unlike size, on the fewest GPUs, where taking the largest first needs one more; and what
+ * binds is said of those that are left out. */
+static void test_batch(void **state)
+{
+	char uuid[16];
+
+	for (int i = 0; i < 10; i++) {
+		(void)snprintf(uuid, sizeof(uuid), "GPU-%d", i);
+		world_mig(&world, uuid, DV_MIG_ON);
+	}
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, count: 6, method: mig, profile: 3g.40gb}\n"
+			    "  - {name: b, count: 6, method: mig, profile: 2g.20gb}\n"
+			    "  - {name: c, count: 9, method: mig, needs: {memory: 9GiB}}\n"
+			    "  - {name: d, count: 3, method: mig, needs: {memory: 39GiB}}\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	assert_true(plan.bound_proven);
+	assert_int_equal(plan.gpus_used, plan.bound_gpus);
+	check_apart();
+	world_apply(&world, &plan, NULL);
+	/* As it stands it stays, and one more finds what binds. */
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: e, count: 60, method: mig, profile: 2g.20gb}\n");
+	replan();
+	assert_int_equal(plan.assignments.len, 30);
+	assert_int_equal(plan.unplaced.len, 30);
+	/* Two slices are free on each, but a fourth 2g has no place there. */
+	assert_string_equal(plan.unplaced.items[0].rules[0], "M04");
+	assert_non_null(strstr(plan.unplaced.items[0].reason, "2 memory slices are free"));
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: f, count: 11, method: mig, profile: 7g.80gb}\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 1);
+	assert_string_equal(plan.unplaced.items[0].rules[0], "S01");
+	assert_non_null(strstr(plan.unplaced.items[0].reason, "needs 8 memory slices"));
 }
 
 int main(void)
@@ -226,6 +267,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_what_stands_is_kept, tear_down),
 		cmocka_unit_test_teardown(test_moves_when_it_must, tear_down),
 		cmocka_unit_test_teardown(test_eight_times_seven, tear_down),
+		cmocka_unit_test_teardown(test_batch, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("plan/mig", tests, NULL, NULL);
