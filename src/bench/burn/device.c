@@ -40,7 +40,7 @@ struct functions {
 };
 
 /* Enough work-groups that every CPU has its part, each long enough not to be all overhead. */
-enum { BURN_GROUPS = 64, CALIBRATE_RUNS = 9, MEASURE_NS = 500000000 };
+enum { BURN_GROUPS = 64, CALIBRATE_RUNS = 9, WINDOWS = 5, WINDOW_NS = 200000000 };
 /* Buffers of the fill: each is half of the one before, or as large. */
 enum { FILL_MOST = 128, BUFFER_BYTES = 64 << 10 };
 
@@ -345,7 +345,7 @@ static int time_queue(struct burn_device *device, uint64_t loops, unsigned infli
 	uint64_t launched = 0, ended = 0;
 	int r = 0;
 
-	while (r == 0 && (dv_now_ns() < begun + MEASURE_NS || ended < inflight)) {
+	while (r == 0 && (dv_now_ns() < begun + WINDOW_NS || ended < inflight)) {
 		while (r == 0 && launched - ended < inflight) {
 			r = burn_device_launch(device, loops, &queue[launched % inflight], err);
 			launched += r == 0;
@@ -379,5 +379,14 @@ int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, unsign
 			(uint64_t)((double)loops * (double)kernel_ns / (double)DV_MAX(ns, 1u)), 1u);
 	}
 	*ret_loops = loops;
-	return time_queue(device, loops, inflight, ret_real_ns, err);
+	*ret_real_ns = UINT64_MAX;
+	/* Whatever disturbs makes it longer, so the shortest is nearest to being alone. */
+	for (unsigned window = 0; window < WINDOWS; window++) {
+		int r = time_queue(device, loops, inflight, &ns, err);
+
+		if (r < 0)
+			return r;
+		*ret_real_ns = DV_MIN(*ret_real_ns, ns);
+	}
+	return 0;
 }

@@ -16,8 +16,9 @@ DV_DEFINE_FREEP(struct burn_device, burn_device_close)
 
 enum { BURN_INFLIGHT_MOST = 64 };
 
-/* Loops for a launch of about `kernel_ns`, alone on the device; and what one really takes, on the
- * average, with `inflight` (1 to BURN_INFLIGHT_MOST) of them on the queue. */
+/* Loops for a launch of about `kernel_ns`, alone on the device; and what one really takes in the
+ * least disturbed of some windows, with `inflight` (1 to BURN_INFLIGHT_MOST) of them on the queue.
+ */
 int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, unsigned inflight,
 			  uint64_t *ret_loops, uint64_t *ret_real_ns,
 			  struct dv_error *err) DV_MUST_CHECK;
