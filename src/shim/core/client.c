@@ -207,6 +207,13 @@ static void flush_owed(void)
 
 static void *watch(void *arg);
 
+/* With `ask`. */
+static void start_watcher(void)
+{
+	if (!self.watcher)
+		self.watcher = dv_shim_thread(watch, NULL) == 0;
+}
+
 /* With `ask`: one attempt. 0: attached. */
 static int try_attach(uint64_t deadline_ns)
 {
@@ -242,8 +249,7 @@ static int try_attach(uint64_t deadline_ns)
 	pthread_mutex_unlock(&self.lock);
 	__atomic_fetch_add(&self.attachments, 1, __ATOMIC_RELEASE);
 	set_state(DV_SHIM_ATTACHED);
-	if (!self.watcher)
-		self.watcher = dv_shim_thread(watch, NULL) == 0;
+	start_watcher();
 	if (self.changed)
 		self.changed();
 	return 0;
@@ -309,8 +315,10 @@ static int ensure_attached(void)
 		backoff = DV_MIN(backoff * 2, (uint64_t)BACKOFF_MOST_MS);
 	}
 	self.next_try_ns = dv_shim_now_ns() + BACKOFF_MOST_MS * MS;
-	if (dv_shim_state() == DV_SHIM_NEW)
+	if (dv_shim_state() == DV_SHIM_NEW) {
 		set_state(DV_SHIM_FAILED);
+		start_watcher();
+	}
 	return -ECONNREFUSED;
 }
 
@@ -329,38 +337,58 @@ enum dv_shim_state dv_shim_attach(void)
 	return state;
 }
 
-/* Notices the hang-up, also in a program that makes no call, and looks for divvyd until it is back.
- */
+/* With `ask`, which is let go while it sleeps: look for divvyd until it is there. False: it said
+ * no, so that there is nothing to look for. */
+static bool find_divvyd(void)
+{
+	uint64_t backoff = BACKOFF_FIRST_MS;
+
+	for (;;) {
+		switch (dv_shim_state()) {
+		case DV_SHIM_ATTACHED:
+			return true;
+		case DV_SHIM_NEW: /* never with a watcher */
+		case DV_SHIM_REFUSED:
+			return false;
+		case DV_SHIM_AWAY:
+		case DV_SHIM_FAILED:
+			break;
+		}
+		if (try_attach(dv_shim_now_ns() + TRY_MS * MS) == 0)
+			return true;
+		pthread_mutex_unlock(&self.ask);
+		sleep_ms(backoff);
+		backoff = DV_MIN(backoff * 2, (uint64_t)BACKOFF_MOST_MS);
+		pthread_mutex_lock(&self.ask);
+	}
+}
+
+/* With `ask`, which is let go meanwhile: wait for the hang-up, and part. */
+static void await_hang_up(void)
+{
+	uint64_t seen = dv_shim_attachments();
+
+	self.watched = dv_shim_link_dup(&self.link);
+	pthread_mutex_unlock(&self.ask);
+	while (!dv_shim_link_watch(&self.watched, dv_shim_now_ns() + WATCH_MS * MS))
+		;
+	pthread_mutex_lock(&self.ask);
+	dv_shim_link_drop(&self.watched);
+	if (seen == dv_shim_attachments())
+		part();
+}
+
+/* Notices the hang-up, also in a program that makes no call, and looks for divvyd until it is back;
+ * or until it is there at all, as whoever uses the device without being known there is taken for
+ * one that goes round the gate. */
 static void *watch(void *arg)
 {
-	for (;;) {
-		uint64_t seen, backoff = BACKOFF_FIRST_MS;
-
-		pthread_mutex_lock(&self.ask);
-		seen = dv_shim_attachments();
-		self.watched = dv_shim_link_dup(&self.link);
-		pthread_mutex_unlock(&self.ask);
-
-		while (!dv_shim_link_watch(&self.watched, dv_shim_now_ns() + WATCH_MS * MS))
-			;
-		pthread_mutex_lock(&self.ask);
-		dv_shim_link_drop(&self.watched);
-		if (seen == dv_shim_attachments())
-			part();
-		while (dv_shim_state() == DV_SHIM_AWAY &&
-		       try_attach(dv_shim_now_ns() + TRY_MS * MS) != 0) {
-			pthread_mutex_unlock(&self.ask);
-			sleep_ms(backoff);
-			backoff = DV_MIN(backoff * 2, (uint64_t)BACKOFF_MOST_MS);
-			pthread_mutex_lock(&self.ask);
-		}
-		if (dv_shim_state() != DV_SHIM_ATTACHED) {
-			self.watcher = false;
-			pthread_mutex_unlock(&self.ask);
-			return NULL;
-		}
-		pthread_mutex_unlock(&self.ask);
-	}
+	pthread_mutex_lock(&self.ask);
+	while (find_divvyd())
+		await_hang_up();
+	self.watcher = false;
+	pthread_mutex_unlock(&self.ask);
+	return arg;
 }
 
 /* With `ask`, attached: 0, -ENOSPC, or another number when divvyd is gone. */

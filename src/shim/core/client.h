@@ -17,14 +17,16 @@
 #include "wire/gate.h"
 
 enum {
-	DV_SHIM_PATIENCE_MS = 3000, /* how long memory is asked for while divvyd is away */
+	/* How long a call waits for a divvyd that is away: one that starts again beside tenants
+	 * that keep every CPU busy takes seconds. */
+	DV_SHIM_PATIENCE_MS = 10000,
 };
 
 enum dv_shim_state {
 	DV_SHIM_NEW = 0,      /* nothing tried yet */
 	DV_SHIM_ATTACHED = 1, /* divvyd answers */
 	DV_SHIM_AWAY = 2,     /* was attached; divvyd is gone, and looked for */
-	DV_SHIM_FAILED = 3,   /* never attached; tried again now and then */
+	DV_SHIM_FAILED = 3,   /* never attached; divvyd is looked for */
 	DV_SHIM_REFUSED = 4,  /* divvyd said no, for good */
 };
 
