@@ -19,7 +19,8 @@ demo:
 	ninja -C build-release
 	tools/demo.sh build-release
 
-# All tests: lint, unit, golden, torture, end to end, with sanitizers, with gcc and clang, and clang-tidy.
+# All tests: lint, unit, golden, torture, end to end, with sanitizers, with gcc and clang, as a release,
+# and clang-tidy.
 check:
 	tools/deps.sh build run test
 	python3 tools/check.py

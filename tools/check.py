@@ -27,6 +27,8 @@ STAGES = [
      ["unit", "golden", "torture"]),
     ("build-tsan", {}, ["-Db_sanitize=thread", "-Db_lundef=false"], ["threads"]),
     ("build-clang", {"CC": "clang"}, ["-Dwerror=true"], ["unit"]),
+    # As users build it: -O3 sees more, and says so in warnings.
+    ("build-o3", {}, ["--buildtype=release", "-Dwerror=true"], ["unit"]),
 ]
 TIDY = "tidy"  # the last stage: clang-tidy with .clang-tidy over src/, as build-clang compiles it
 
@@ -119,7 +121,7 @@ def tidy():
     """Static analysis of each source, as many at a time as there are processors."""
     if not shutil.which("clang-tidy"):
         return [], [], [(TIDY, "clang-tidy is not installed")]
-    _, env, options, _ = STAGES[-1]
+    _, env, options, _ = next(s for s in STAGES if s[0] == "build-clang")
     # config.h comes with the set-up, and no other header is made.
     if set_up("build-clang", env, options):
         return [], [(f"{TIDY}: meson setup", "")], []

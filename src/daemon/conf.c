@@ -181,7 +181,7 @@ static int read_devices(const struct section *top)
 	static const char *const keys[] = {"cpu", NULL};
 	static const char *const cpu_keys[] = {"enabled", "memory", "compute_units", NULL};
 	struct dv_cpu_config *cpu = &top->config->cpu;
-	struct section devices, in;
+	struct section devices = {0}, in = {0};
 	int r = enter(top, "devices", keys, &devices);
 
 	if (r > 0)

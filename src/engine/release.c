@@ -23,62 +23,47 @@ int dv_engine_may_release(struct dv_engine *engine, const struct dv_lease *lease
 	return dv_error_fix(err, -EPERM, "ask that user or an administrator to release it");
 }
 
-static int new_release(struct dv_engine *engine, const struct dv_lease *lease,
-		       const struct dv_identity *who, struct dv_op **ret, struct dv_error *err)
+/* `id`: 0 where the lease was asked for by its name. */
+static int release(struct dv_engine *engine, const struct dv_lease *lease, int64_t id,
+		   const struct dv_identity *who, dv_engine_done_fn done, void *arg,
+		   struct dv_error *err)
 {
+	struct dv_op *op;
 	int r = dv_engine_may_release(engine, lease, who, err);
 
 	if (r == 0)
 		r = dv_engine_may_queue(engine, err);
 	if (r < 0)
 		return r;
-	*ret = dv_engine_op_new(DV_OP_RELEASE, who, NULL, NULL);
-	if (!*ret)
+	op = dv_engine_op_new(DV_OP_RELEASE, who, done, arg);
+	if (!op)
 		return dv_error_set(err, -ENOMEM, "no memory for the request");
-	(void)dv_copy((*ret)->name, sizeof((*ret)->name), lease->name);
-	(void)dv_copy((*ret)->gpu_uuid, sizeof((*ret)->gpu_uuid), lease->gpu_uuid);
-	return 0;
-}
-
-static void queue(struct dv_engine *engine, struct dv_op *op_take, dv_engine_done_fn done,
-		  void *arg)
-{
-	op_take->done = done;
-	op_take->arg = arg;
-	dv_engine_queue_take(engine, op_take);
+	op->lease_id = id;
+	(void)dv_copy(op->name, sizeof(op->name), lease->name);
+	(void)dv_copy(op->gpu_uuid, sizeof(op->gpu_uuid), lease->gpu_uuid);
+	dv_engine_queue_take(engine, op);
 	dv_engine_pump(engine);
+	return 0;
 }
 
 int dv_engine_release(struct dv_engine *engine, const char *name, const struct dv_identity *who,
 		      dv_engine_done_fn done, void *arg, struct dv_error *err)
 {
 	const struct dv_lease *lease = dv_engine_lease(engine, name);
-	struct dv_op *op = NULL;
-	int r = lease ? new_release(engine, lease, who, &op, err) : no_such_lease(name, err);
 
-	if (r == 0)
-		queue(engine, op, done, arg);
-	return r;
+	return lease ? release(engine, lease, 0, who, done, arg, err) : no_such_lease(name, err);
 }
 
 int dv_engine_release_id(struct dv_engine *engine, int64_t id, const struct dv_identity *who,
 			 dv_engine_done_fn done, void *arg, struct dv_error *err)
 {
 	const struct dv_lease *lease = dv_engine_find_lease(engine, id);
-	struct dv_op *op = NULL;
 	int r;
 
-	if (!lease) {
-		r = dv_error_rule(err, -ENOENT, "S09", "the lease with id %lld is no more",
-				  (long long)id);
-		return dv_error_fix(err, r, "`divvy leases` lists those that there are");
-	}
-	r = new_release(engine, lease, who, &op, err);
-	if (r < 0)
-		return r;
-	op->lease_id = id;
-	queue(engine, op, done, arg);
-	return 0;
+	if (lease)
+		return release(engine, lease, id, who, done, arg, err);
+	r = dv_error_rule(err, -ENOENT, "S09", "the lease with id %lld is no more", (long long)id);
+	return dv_error_fix(err, r, "`divvy leases` lists those that there are");
 }
 
 static const struct dv_change beginning = {.lease = DV_CHANGE_STATE,

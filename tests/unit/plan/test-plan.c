@@ -29,13 +29,16 @@ static void replan(void)
 	world_plan(&world, &plan);
 }
 
+/* There must be one. */
 static const struct dv_step *step_for(const char *tenant, const char *op)
 {
-	for (size_t i = 0; i < plan.steps.len; i++)
-		if (strcmp(plan.steps.items[i].tenant, tenant) == 0 &&
-		    strcmp(plan.steps.items[i].op, op) == 0)
-			return &plan.steps.items[i];
-	return NULL;
+	size_t i = 0;
+
+	while (i < plan.steps.len && (strcmp(plan.steps.items[i].tenant, tenant) != 0 ||
+				      strcmp(plan.steps.items[i].op, op) != 0))
+		i++;
+	assert_true(i < plan.steps.len);
+	return &plan.steps.items[i];
 }
 
 static bool needs(const struct dv_step *step, const struct dv_step *before)

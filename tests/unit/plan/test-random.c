@@ -334,11 +334,13 @@ static void try_tenant(struct oracle *oracle, size_t t)
 	}
 	tenant = &world->fleet.tenants.items[t];
 	for (unsigned part = 0; part < DV_MAX(tenant->gpus, 1); part++) {
-		if (oracle->repack || oracle_impossible(world, tenant) ||
+		const struct dv_lease *standing = oracle_standing(world, tenant, part);
+
+		if (oracle->repack || oracle_impossible(world, tenant) || !standing ||
 		    !oracle_keepable(world, tenant, part))
 			continue;
 		moved++;
-		disturbed += oracle_standing(world, tenant, part)->state == DV_LEASE_ACTIVE;
+		disturbed += standing->state == DV_LEASE_ACTIVE;
 	}
 	if (!oracle_impossible(world, tenant))
 		try_part(oracle, t, 0);
