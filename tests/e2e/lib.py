@@ -274,7 +274,8 @@ class MachineUser:
         self.uid, why = other_user() if os.geteuid() == 0 else (os.geteuid(), None)
         if self.uid is None:
             skip(why)
-        self.dir = tempfile.mkdtemp(prefix="divvy-e2e-")
+        # Short: sockets lie deep below it, and their addresses are bounded.
+        self.dir = tempfile.mkdtemp(prefix="u")
         os.chown(self.dir, self.uid, -1)
         self.env = {**os.environ, "XDG_RUNTIME_DIR": self.dir, "HOME": self.dir, "LC_ALL": "C.UTF-8"}
 

@@ -25,7 +25,7 @@ tenants:
 class World:
     def __init__(self, user):
         self.user = user
-        self.path = self.write("two-h100.yaml", MACHINE)
+        self.path = self.write("two.yaml", MACHINE)
 
     def write(self, name, text):
         path = os.path.join(self.user.dir, name)
@@ -43,7 +43,7 @@ class World:
 
     def sim(self, verb, *args):
         machines = self.user.machine("")
-        here, = [name for name in os.listdir(machines) if name.startswith("two-h100")]
+        here, = [name for name in os.listdir(machines) if name.startswith("two")]
         done = self.user.run(SIM, verb, os.path.join(machines, here), *args)
         expect(done.returncode == 0, f"divvy-sim {verb}", done.stderr)
         return done.stdout.strip()
