@@ -159,12 +159,15 @@ static void unmake(struct fake *fake, const struct dv_step *step)
  * instance. */
 static void change_mig(struct fake *fake, const struct dv_step *step, bool makes)
 {
-	struct dv_mig *mig = &fake->world->gpus[gpu_index(fake->world, step->gpu_uuid)].mig;
+	ssize_t gpu = gpu_index(fake->world, step->gpu_uuid);
 	const struct dv_mig_instance *there;
 	struct dv_node node;
+	struct dv_mig *mig;
 
-	if (step->lease.method != DV_METHOD_MIG || dv_node_parse(step->node, &node, NULL) < 0)
+	if (gpu < 0 || step->lease.method != DV_METHOD_MIG ||
+	    dv_node_parse(step->node, &node, NULL) < 0)
 		return;
+	mig = &fake->world->gpus[gpu].mig;
 	if (!node.has_partition) {
 		mig->mode = makes ? DV_MIG_ON : DV_MIG_OFF;
 		fake->world->overlap |= !makes && mig->instance_count;
