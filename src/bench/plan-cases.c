@@ -325,7 +325,7 @@ static int run_speed(const struct dv_plan_case *c, const struct dv_plan_grids *g
 		return r;
 	count = fill_online(online, grid, c->size, 0.9, held);
 	begin = seconds();
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; count > 0 && i < ROUNDS; i++) {
 		unsigned p = (unsigned)(next_random(&random) % grid->profile_count);
 		size_t out = next_random(&random) % count;
 		struct dv_online_choice choice;
@@ -356,10 +356,10 @@ static void random_requests(const struct dv_grid *grid, unsigned count, uint64_t
 
 	for (unsigned p = 0; p < grid->profile_count; p++)
 		requests[p] = (struct dv_batch_request){.profile = {(int)p}};
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; grid->profile_count && i < count; i++) {
 		unsigned at = (unsigned)(next_random(random) % 100), p = 0;
 
-		while (at >= parts[p])
+		while (p + 1 < DV_MIN(DV_ARRAY_LEN(parts), grid->profile_count) && at >= parts[p])
 			p++;
 		requests[p].count++;
 	}

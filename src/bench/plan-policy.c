@@ -255,7 +255,6 @@ static int ask_online(struct dv_bench_policy *policy, unsigned profile, struct d
 		r = dv_online_make_room(policy->online, profile, 1, &moves, &choice);
 		if (r == 0 && dv_online_apply(policy->online, &moves))
 			follow(policy, &moves);
-		may_move = false;
 	}
 	if (r == 0 && !dv_online_take(policy->online, choice.gpu, profile, choice.start))
 		return dv_error_set(err, -EINVAL, "a place that was not free");

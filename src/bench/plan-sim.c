@@ -45,7 +45,10 @@ static unsigned next_profile(struct run *run)
 
 static void end_those_of(struct run *run, long slot)
 {
+	/* What is no end is NONE.
+	 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	for (long e = run->ends[slot]; e != NONE; e = run->all.items[e].next)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		dv_bench_policy_end(run->policy, run->all.items[e].held);
 }
 
@@ -105,7 +108,7 @@ int dv_plan_sim_run(const struct dv_plan_sim *sim, enum dv_policy_kind policy,
 		mean += sim->mix[p] * sim->grid->profiles[p].size;
 	slots = FILLS * lround(all / mean);
 	life = lround(2 * sim->load * all / mean);
-	ends = malloc((size_t)(slots + life + 2) * sizeof(*ends));
+	ends = calloc((size_t)(slots + life + 2), sizeof(*ends));
 	if (!ends)
 		return dv_error_set(err, -ENOMEM, "no memory for a run");
 	for (long i = 0; i < slots + life + 2; i++)

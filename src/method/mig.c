@@ -128,7 +128,7 @@ static int set_mode(const struct dv_method_env *env, const struct dv_nvml *nvml,
 		    const struct dv_gpu *gpu, bool on, struct dv_error *err)
 {
 	enum dv_mig_when when = DV_MIG_WHEN_NOW;
-	struct dv_nvml_gpu now;
+	struct dv_nvml_gpu now = {0};
 	int r = dv_nvml_observe_one(nvml, gpu->uuid, &now, err);
 
 	if (r < 0 || (is_on(&now.mig) == on && now.mig.mode <= DV_MIG_ON))
@@ -186,7 +186,7 @@ static int make(const struct dv_nvml *nvml, const struct dv_gpu *gpu, const stru
 {
 	const struct dv_mig_instance *there;
 	const struct dv_mig_profile *profile;
-	struct dv_nvml_gpu now;
+	struct dv_nvml_gpu now = {0};
 	uint32_t id;
 	int r = dv_nvml_observe_one(nvml, gpu->uuid, &now, err);
 
@@ -224,7 +224,7 @@ static int unmake(const struct dv_method_env *env, const struct dv_nvml *nvml,
 {
 	const struct dv_mig_instance *there;
 	char who[160], what[80];
-	struct dv_nvml_gpu now;
+	struct dv_nvml_gpu now = {0};
 	int r = dv_nvml_observe_one(nvml, gpu->uuid, &now, err);
 
 	if (r < 0)
@@ -249,8 +249,8 @@ static int act_on_node(const struct dv_method_env *env, const struct dv_nvml *nv
 		       const struct dv_gpu *gpu, const struct dv_step *step, bool undo,
 		       struct dv_error *err)
 {
-	struct dv_node node;
-	bool makes;
+	struct dv_node node = {0};
+	bool makes = false;
 	int r = dv_method_read_step(DV_METHOD_MIG, step, undo, &makes, err);
 
 	if (r == 0)

@@ -17,7 +17,7 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(s
 
 static size_t stride_of(uint32_t class_count)
 {
-	return (class_count + BLOCK - 1) / BLOCK * BLOCK;
+	return ((size_t)class_count + BLOCK - 1) / BLOCK * BLOCK;
 }
 
 static void make_scarcity(struct dv_online *online)
@@ -55,8 +55,8 @@ void dv_cluster_weigh(struct dv_online *online)
 
 			a += scarce * *(const lanes *)from;
 			b += scarce * *(const lanes *)(from + LANES);
-			d += scarce * *(const lanes *)(from + 2 * LANES);
-			e += scarce * *(const lanes *)(from + 3 * LANES);
+			d += scarce * *(const lanes *)(from + (ptrdiff_t)2 * LANES);
+			e += scarce * *(const lanes *)(from + (ptrdiff_t)3 * LANES);
 		}
 		*(lanes *)&online->worths[c] = a;
 		*(lanes *)&online->worths[c + LANES] = b;

@@ -91,7 +91,7 @@ static void improve(struct process *process)
 static void tell_apart(struct process *process)
 {
 	const struct dv_layouts *layouts = process->layouts;
-	unsigned count = process->grid->profile_count;
+	size_t count = process->grid->profile_count;
 	double *swap;
 
 	for (unsigned at = 0; at < layouts->count; at++) {
@@ -133,14 +133,14 @@ int dv_layouts_value(const struct dv_grid *grid, const struct dv_layouts *layout
 {
 	struct process process = {.grid = grid, .layouts = layouts};
 	size_t pairs = (size_t)layouts->count * grid->profile_count;
-	dv_autofree double *room = calloc(2 * layouts->count + 2 * pairs, sizeof(*room));
+	dv_autofree double *room = calloc(2 * (size_t)layouts->count + 2 * pairs, sizeof(*room));
 	dv_autofree uint16_t *choices = calloc(pairs, sizeof(*choices));
 
 	if (!room || !choices)
 		return dv_error_set(err, -ENOMEM, "no memory for the values of layouts");
 	process.value = room;
 	process.next = room + layouts->count;
-	process.by_profile = room + 2 * layouts->count;
+	process.by_profile = room + 2 * (size_t)layouts->count;
 	process.by_profile_next = process.by_profile + pairs;
 	process.choices = choices;
 	set_rates(&process, mix);

@@ -94,6 +94,14 @@ static struct dv_room *room_of(struct dv_task *task, const char *uuid)
 	return NULL;
 }
 
+/* What grids are made from is the same; the rest follows from it. */
+static bool same_grid(const struct dv_grid *a, const struct dv_grid *b)
+{
+	return a->cells == b->cells && a->profile_count == b->profile_count &&
+	       a->limit_count == b->limit_count &&
+	       memcmp(a->profiles, b->profiles, a->profile_count * sizeof(a->profiles[0])) == 0;
+}
+
 /* GPUs that are alike have one grid. */
 static int find_grid(struct dv_task *task, struct dv_room *room, struct dv_error *err)
 {
@@ -103,7 +111,7 @@ static int find_grid(struct dv_task *task, struct dv_room *room, struct dv_error
 	if (r < 0 || !grid)
 		return r;
 	for (size_t i = 0; i < task->grids.len && !room->grid; i++)
-		if (memcmp(task->grids.items[i], grid, sizeof(*grid)) == 0)
+		if (same_grid(task->grids.items[i], grid))
 			room->grid = task->grids.items[i];
 	if (room->grid) {
 		free(grid);

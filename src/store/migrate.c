@@ -40,8 +40,8 @@ static const char *const migrations[] = {
 	/* 2: a user's own entries, however many of others lie between */
 	"CREATE INDEX audit_uid ON audit(uid, id);",
 	/* 3: the profile of a partition, to make it again */
-	"ALTER TABLE lease ADD COLUMN lease_profile TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE step ADD COLUMN lease_profile TEXT NOT NULL DEFAULT '';",
+	("ALTER TABLE lease ADD COLUMN lease_profile TEXT NOT NULL DEFAULT '';"
+	 "ALTER TABLE step ADD COLUMN lease_profile TEXT NOT NULL DEFAULT '';"),
 };
 
 int dv_store_newest(void)

@@ -343,7 +343,7 @@ static int time_queue(struct burn_device *device, uint64_t loops, unsigned infli
 	struct burn_launch *queue[BURN_INFLIGHT_MOST] = {NULL};
 	const uint64_t begun = dv_now_ns();
 	uint64_t launched = 0, ended = 0;
-	int r = 0;
+	int r = inflight ? 0 : dv_error_set(err, -EINVAL, "nothing is to be queued");
 
 	while (r == 0 && (dv_now_ns() < begun + WINDOW_NS || ended < inflight)) {
 		while (r == 0 && launched - ended < inflight) {

@@ -141,8 +141,7 @@ static void test_answers_with_wrong_members(void **state)
 		"{\"name\":\"a\",\"users\":[7]}",
 		"{\"name\":\"a\",\"users\":[{\"pid\":1}],\"user_count\":2}",
 		"{\"name\":\"a\",\"users\":[{\"pid\":1}],\"user_count\":0}",
-		"{\"name\":\"a\",\"users\":[{\"pid\":1,\"command\":\"a name of more than 23 "
-		"bytes\"}]}",
+		"{\"name\":\"a\",\"users\":[{\"pid\":1,\"command\":\"over twenty-three bytes!\"}]}",
 		"{\"name\":\"a\",\"pids\":[1,2],\"pid_count\":3}",
 		"{\"name\":\"a\",\"memory_bytes\":4611686018427387904}",
 		"{\"name\":\"0123456789012345678901234567890123456789012345678901234567890123\"}",
