@@ -312,7 +312,8 @@ static int attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
 				    dv_error_rule(err, -EAGAIN, "S20",
 						  "the partition of lease '%s' is not there",
 						  lease->name),
-				    "`divvy gpus --refresh` looks anew; divvyd makes it again");
+				    "try again in a moment: divvyd makes it again when it sees "
+				    "that it is gone");
 	for (size_t i = 0; i < DV_ARRAY_LEN(names); i++)
 		(void)snprintf(attach.env[attach.env_count++], sizeof(attach.env[0]), "%s=%s",
 			       names[i], compute->uuid);

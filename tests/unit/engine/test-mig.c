@@ -155,6 +155,28 @@ static void test_brought_back(void **state)
 	assert_int_equal(mig->instance_count, 2);
 }
 
+/* What cannot be made again is said, and nothing new comes beside it. */
+static void test_cannot_come_back(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_mig *mig = &fake->world->gpus[1].mig;
+	struct dv_plan plan;
+	size_t count;
+
+	plan_two(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	mig->instance_count = mig->compute_count = 1;
+	fake->world->thing_count = 1;
+	fake->fail_step = 1;
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_int_equal(dv_engine_lease(fake->engine, "b")->state, DV_LEASE_BROKEN);
+	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_READY);
+	assert_non_null(strstr(dv_engine_gpus(fake->engine, &count)[1].quarantine, "'b'"));
+	/* Its release ends that. */
+	assert_int_equal(fake_release(fake, "b", &fake_alice), 0);
+	assert_string_equal(dv_engine_gpus(fake->engine, &count)[1].quarantine, "");
+}
+
 static void test_no_mode_under_others(void **state)
 {
 	struct fake *fake = fake_of_state(state);
@@ -176,6 +198,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_undone_with_the_mode, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_killed_anywhere, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_brought_back, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_cannot_come_back, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_no_mode_under_others, setup, place_teardown),
 	};
 
