@@ -115,7 +115,9 @@ static void show_unplaced(struct dv_out *out, const struct dv_plan *plan)
 			continue;
 		}
 		dv_outf(out, "%s", i ? "" : "\n");
-		dv_out_style(out, DV_STYLE_BAD, "not placed");
+		/* A GPU's name has a blank: of it the mode is wanted. */
+		dv_out_style(out, DV_STYLE_BAD,
+			     strchr(u->tenant, ' ') ? "impossible" : "not placed");
 		dv_outf(out, " ");
 		dv_out_wrap(out, DV_STYLE_NONE, 2, 11, text);
 	}
@@ -198,9 +200,11 @@ static void show_waste(struct dv_out *out, const struct dv_plan *plan)
 
 static void show_head(struct dv_out *out, const struct dv_plan *plan)
 {
-	size_t all = plan->assignments.len + plan->unplaced.len;
+	size_t all = plan->assignments.len;
 	char text[256], kept[48] = "", bound[64] = "";
 
+	for (size_t i = 0; i < plan->unplaced.len; i++)
+		all += !strchr(plan->unplaced.items[i].tenant, ' ');
 	if (plan->kept)
 		(void)snprintf(kept, sizeof(kept), ", %u as %s", plan->kept,
 			       plan->kept == 1 ? "it stands" : "they stand");

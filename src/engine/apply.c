@@ -30,10 +30,15 @@ static int check_placed(const struct dv_plan *plan, struct dv_error *err)
 
 	if (plan->unplaced.len == 0)
 		return 0;
-	dv_error_rule(err, -ENOSPC, first->rule_count ? first->rules[0] : "G01",
-		      "%zu of the tenants cannot be placed; '%s': %.200s", plan->unplaced.len,
-		      first->tenant, first->reason);
-	return dv_error_fix(err, -ENOSPC,
+	/* A GPU's name has a blank: of it the mode is wanted. */
+	if (strchr(first->tenant, ' '))
+		dv_error_rule(err, -EBUSY, first->rule_count ? first->rules[0] : "M05",
+			      "%s: %.250s", first->tenant, first->reason);
+	else
+		dv_error_rule(err, -ENOSPC, first->rule_count ? first->rules[0] : "G01",
+			      "%zu of the tenants cannot be placed; '%s': %.200s",
+			      plan->unplaced.len, first->tenant, first->reason);
+	return dv_error_fix(err, strchr(first->tenant, ' ') ? -EBUSY : -ENOSPC,
 			    "`divvy plan FILE` says why of each; nothing was changed");
 }
 

@@ -56,15 +56,15 @@ static void print_gpu_rule(const struct dv_gpu_rule *rule, struct dv_buf *buf)
 	add_pair(buf, &separator, "uuid", rule->uuid);
 	add_pair(buf, &separator, "address", rule->address);
 	dv_buf_add(buf, "}\n");
-	if (!rule->methods)
-		return;
 	separator = "    methods: [";
 	for (int m = 0; m < DV_METHOD_COUNT; m++)
 		if (rule->methods & UINT32_C(1) << m) {
 			dv_buf_addf(buf, "%s%s", separator, dv_method_name((enum dv_method)m));
 			separator = ", ";
 		}
-	dv_buf_add(buf, "]\n");
+	dv_buf_add(buf, rule->methods ? "]\n" : "");
+	if (rule->mig != DV_MIG_WISH_NONE)
+		dv_buf_addf(buf, "    mig: %s\n", dv_mig_wish_name(rule->mig));
 }
 
 static void print_needs(const struct dv_needs *needs, struct dv_buf *buf)

@@ -8,7 +8,15 @@
 #include "base/str.h"
 #include "model/fleet-read.h"
 #include "model/gpu.h"
+#include "model/word.h"
 #include "model/yaml-document.h"
+
+static const char *const mig_wishes[DV_MIG_WISH_COUNT] = {"on", "off"};
+
+const char *dv_mig_wish_name(enum dv_mig_wish wish)
+{
+	return wish > DV_MIG_WISH_NONE && wish < DV_MIG_WISH_COUNT ? mig_wishes[wish - 1] : "";
+}
 
 static int no_memory(struct dv_error *err)
 {
@@ -83,22 +91,45 @@ static int read_methods(const struct dv_yaml *doc, const struct dv_yaml_node *no
 	return 0;
 }
 
+/* A mode that is off leaves nothing to a GPU that may be used by MIG alone. */
+static int read_mig(const struct dv_yaml *doc, const struct dv_yaml_node *node,
+		    struct dv_gpu_rule *rule, struct dv_error *err)
+{
+	struct dv_error why = {0};
+	char text[64];
+	int r = dv_yaml_text(doc, node, text, sizeof(text), err), word;
+
+	if (r < 0)
+		return r;
+	word = dv_word_parse("MIG mode", mig_wishes, text, &why);
+	if (word < 0)
+		return dv_yaml_fail(doc, node, why.rule, err, "%s", why.msg);
+	rule->mig = DV_MIG_WISH_NONE + 1 + word;
+	if (rule->mig == DV_MIG_WISH_OFF && rule->methods == UINT32_C(1) << DV_METHOD_MIG)
+		return dv_yaml_fail(doc, node, "F12", err,
+				    "'mig: off' turns off what 'methods: [mig]' allows");
+	return 0;
+}
+
 static int read_gpu_rule(const struct dv_yaml *doc, const struct dv_yaml_node *map,
 			 struct dv_gpu_rule *ret, struct dv_error *err)
 {
-	static const char *const keys[] = {"match", "methods", NULL};
+	static const char *const keys[] = {"match", "methods", "mig", NULL};
 	struct dv_gpu_rule rule = {.index = -1, .line = map->line};
 	int r = dv_yaml_only_keys(doc, map, keys, err);
 	const struct dv_yaml_node *match = dv_yaml_get(map, "match");
 	const struct dv_yaml_node *methods = dv_yaml_get(map, "methods");
+	const struct dv_yaml_node *mig = dv_yaml_get(map, "mig");
 
-	if (r == 0 && !match && !methods)
+	if (r == 0 && !match && !methods && !mig)
 		r = dv_yaml_fail(doc, map, "F10", err,
-				 "say which GPUs (match), or how they may be used (methods)");
+				 "say which GPUs (match), or how they may be used (methods, mig)");
 	if (r == 0 && match)
 		r = read_match(doc, match, &rule, err);
 	if (r == 0 && methods)
 		r = read_methods(doc, methods, &rule.methods, err);
+	if (r == 0 && mig)
+		r = read_mig(doc, mig, &rule, err);
 	if (r == 0)
 		*ret = rule;
 	return r;

@@ -19,6 +19,14 @@ struct dv_needs {
 	uint64_t p99_ns; /* 0: not said */
 };
 
+/* What is wanted of a GPU's MIG mode, whether or not a tenant has a partition there. */
+enum dv_mig_wish {
+	DV_MIG_WISH_NONE, /* as it is; on where a tenant is to have a partition */
+	DV_MIG_WISH_ON,
+	DV_MIG_WISH_OFF, /* and so nobody gets a partition there */
+	DV_MIG_WISH_COUNT
+};
+
 /* Which GPUs, and what may be done with them. Empty members match all. */
 struct dv_gpu_rule {
 	char model[DV_MODEL_SIZE];
@@ -26,7 +34,8 @@ struct dv_gpu_rule {
 	char uuid[DV_UUID_SIZE];
 	char address[16];
 	uint32_t methods; /* bits 1u << enum dv_method; 0: every method */
-	int line;	  /* in the file, for messages */
+	enum dv_mig_wish mig;
+	int line; /* in the file, for messages */
 };
 
 /* One tenant after `count` was unfolded ("tts" with count 3: tts-0, tts-1, tts-2). */
@@ -61,6 +70,9 @@ void dv_fleet_fini(struct dv_fleet *fleet);
 /* Print as a fleet file that parses to the same fleet; the caller frees. */
 int dv_fleet_print(const struct dv_fleet *fleet, char **ret_text,
 		   struct dv_error *err) DV_MUST_CHECK;
+
+/* "on", "off"; "" for no wish */
+const char *dv_mig_wish_name(enum dv_mig_wish wish);
 
 /* Does this rule speak of that GPU? */
 struct dv_gpu;

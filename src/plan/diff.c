@@ -80,6 +80,21 @@ static void compare(struct differ *d, const struct dv_assignment *a, const struc
 		    dv_policy_name(lease->policy));
 }
 
+/* The mode of a GPU that the plan changes, or cannot change as it is wanted. */
+static void compare_modes(struct differ *d, const struct dv_plan *plan)
+{
+	for (size_t i = 0; i < plan->steps.len; i++) {
+		const struct dv_step *step = &plan->steps.items[i];
+		bool on = strcmp(step->op, "mig.enable") == 0;
+		char name[DV_NAME_SIZE];
+
+		if (!on && strcmp(step->op, "mig.disable") != 0)
+			continue;
+		(void)snprintf(name, sizeof(name), "GPU %s", step->gpu);
+		add(d, name, "mig mode", on ? "on" : "off", on ? "off" : "on");
+	}
+}
+
 static bool is_wanted(const struct dv_plan *plan, const char *tenant)
 {
 	for (size_t i = 0; i < plan->assignments.len; i++)
@@ -116,10 +131,15 @@ int dv_diff_make(const struct dv_plan *plan, const struct dv_leases *leases,
 		if (!a->kept)
 			compare(&d, a, find(leases, plan->fleet, a->tenant));
 	}
-	for (size_t i = 0; i < plan->unplaced.len; i++)
-		if (!find(leases, plan->fleet, plan->unplaced.items[i].tenant))
-			add(&d, plan->unplaced.items[i].tenant, "lease",
-			    plan->unplaced.items[i].reason, "none");
+	for (size_t i = 0; i < plan->unplaced.len; i++) {
+		const struct dv_unplaced *u = &plan->unplaced.items[i];
+
+		if (strchr(u->tenant, ' '))
+			add(&d, u->tenant, "mig mode", u->reason, "not so");
+		else if (!find(leases, plan->fleet, u->tenant))
+			add(&d, u->tenant, "lease", u->reason, "none");
+	}
+	compare_modes(&d, plan);
 	unwanted(&d, plan, leases);
 	if (d.failed) {
 		dv_vec_fini(&d.found);

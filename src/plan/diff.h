@@ -8,7 +8,9 @@
 
 struct dv_difference {
 	char tenant[DV_NAME_SIZE];
-	char what[16];	 /* "lease", "method", "gpu", "memory", "compute", "policy", "kind" */
+	/* "lease", "method", "gpu", "memory", "compute", "policy", "kind"; of a GPU ("GPU 0", in
+	 * the tenant's place): "mig mode" */
+	char what[DV_PROFILE_SIZE];
 	char wanted[64]; /* "none": it should not be there */
 	char actual[64]; /* "none": it is not there */
 };

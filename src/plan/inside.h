@@ -40,7 +40,8 @@ struct dv_room {
 	const struct dv_gpu *gpu;
 	uint32_t methods; /* bits of those that may be used here, and that can be planned */
 	bool allowed;	  /* by the fleet's rules */
-	bool closed;	  /* nothing new: quarantined, another divvyd's, or a lease is unreadable */
+	enum dv_mig_wish mig_wish;
+	bool closed; /* nothing new: quarantined, another divvyd's, or a lease is unreadable */
 	unsigned wholes, slices, partitions, migs, others; /* leases, by how they divide it */
 	unsigned strangers; /* MIG instances that no lease stands for: they stay as they are */
 	unsigned ours;	    /* of these, placed by this plan */
@@ -127,6 +128,12 @@ void dv_pack_count(const struct dv_task *task, struct dv_packing *packing);
 /* Improve `packing` by looking at every other one; returns true when all were looked at, false when
  * there are too many. With `repack` what stands is not regarded: the fewest GPUs there could be. */
 bool dv_pack_search(const struct dv_task *task, bool repack, struct dv_packing *packing);
+
+/* mig-mode.c: the step that the GPU's MIG mode takes, "mig.enable" or "mig.disable", NULL for none;
+ * `room` is as packed. */
+const char *dv_plan_mode_step(const struct dv_room *room);
+/* Why a wish for the mode cannot be met: a rule, and text in `buf`; NULL: it is, or will be. */
+const char *dv_plan_mode_forbids(const struct dv_room *room, char *buf, size_t size);
 
 /* explain.c: why no place was found for want number i. */
 void dv_plan_explain(const struct dv_task *task, const struct dv_packing *packing, size_t i,

@@ -316,6 +316,22 @@ static void add_waste(const struct dv_room *room, struct dv_plan *plan)
 	plan->waste_mpct += free_units * DV_MPCT_WHOLE / room->units;
 }
 
+/* A wish for a GPU's mode that cannot be met stands among the tenants that cannot be placed, by
+ * the GPU's name: no tenant has a blank in its own. */
+static int refuse_mode(const struct dv_room *room, struct dv_plan *plan, struct dv_error *err)
+{
+	struct dv_unplaced unplaced = {.rule_count = 1};
+	const char *rule = dv_plan_mode_forbids(room, unplaced.reason, sizeof(unplaced.reason));
+
+	if (!rule)
+		return 0;
+	(void)snprintf(unplaced.tenant, sizeof(unplaced.tenant), "GPU %s", room->gpu->id);
+	(void)dv_copy(unplaced.rules[0], sizeof(unplaced.rules[0]), rule);
+	if (dv_vec_push(&plan->unplaced, unplaced) < 0)
+		return dv_error_set(err, -ENOMEM, "no memory for the plan");
+	return 0;
+}
+
 static int fill(struct dv_task *task, struct dv_packing *packing, struct dv_plan *plan,
 		struct dv_error *err)
 {
@@ -337,8 +353,10 @@ static int fill(struct dv_task *task, struct dv_packing *packing, struct dv_plan
 		if (dv_vec_push(&plan->unplaced, unplaced) < 0)
 			r = dv_error_set(err, -ENOMEM, "no memory for the plan");
 	}
-	for (size_t g = 0; g < task->rooms.len; g++)
+	for (size_t g = 0; g < task->rooms.len && r == 0; g++) {
 		add_waste(&packing->rooms[g], plan);
+		r = refuse_mode(&packing->rooms[g], plan, err);
+	}
 	plan->gpus_used = packing->score.gpus;
 	return r < 0 ? r : dv_plan_make_steps(task, packing, plan, err);
 }

@@ -27,6 +27,9 @@ static void read_rules(const struct dv_fleet *fleet, struct dv_room *room)
 			continue;
 		room->allowed = true;
 		by_rule = rule->methods ? rule->methods : UINT32_MAX;
+		room->mig_wish = rule->mig;
+		if (rule->mig == DV_MIG_WISH_OFF)
+			by_rule &= ~(1u << DV_METHOD_MIG);
 	}
 	for (unsigned i = 0; i < gpu->method_count; i++)
 		if (gpu->methods[i].ok)
@@ -305,7 +308,7 @@ static uint32_t share_of(const struct dv_want *want, const struct dv_place *plac
 static bool is_undivided(const struct dv_room *room)
 {
 	return !room->partitions && !room->migs && !room->strangers &&
-	       room->gpu->mig.mode != DV_MIG_ON;
+	       room->gpu->mig.mode != DV_MIG_ON && room->mig_wish != DV_MIG_WISH_ON;
 }
 
 static bool fits_units(const struct dv_room *room, const struct dv_want *want, unsigned from,

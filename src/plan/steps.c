@@ -12,8 +12,8 @@
 /* What is unmade on one GPU. */
 struct unmade {
 	unsigned count;
-	unsigned last;	  /* id of the last such step */
-	unsigned enabled; /* id of the step that turns MIG mode on, or 0 */
+	unsigned last; /* id of the last such step */
+	unsigned mode; /* id of the step that changes MIG mode, or 0 */
 	uint64_t memory_bytes;
 	uint64_t compute_mpct;
 };
@@ -144,8 +144,8 @@ static int make(const struct dv_task *task, const struct dv_packing *packing, si
 	dv_plan_make_lease(task, packing, i, &step.lease);
 	name_step(&step, room->gpu, true);
 	before = last_in_the_way(plan, want, place, room, &unmade[place->gpu]);
-	if (want->method == DV_METHOD_MIG && unmade[place->gpu].enabled)
-		before = unmade[place->gpu].enabled;
+	if (unmade[place->gpu].mode)
+		before = unmade[place->gpu].mode;
 	if (before)
 		step.needs[step.need_count++] = before;
 	/* Its name must be free. */
@@ -155,14 +155,17 @@ static int make(const struct dv_task *task, const struct dv_packing *packing, si
 	return push(plan, &step, err);
 }
 
-/* MIG mode of a GPU whose partitions are the first. */
-static int enable(const struct dv_task *task, size_t g, struct unmade *unmade, struct dv_plan *plan,
-		  struct dv_error *err)
+/* MIG mode of a GPU, after what has to go and before what comes. */
+static int change_mode(const struct dv_task *task, size_t g, const char *op, struct unmade *unmade,
+		       struct dv_plan *plan, struct dv_error *err)
 {
 	const struct dv_gpu *gpu = task->rooms.items[g].gpu;
-	struct dv_step step = {.op = "mig.enable", .undo = "mig.disable", .start = -1, .size = -1};
+	struct dv_step step = {.start = -1, .size = -1};
 	int r;
 
+	(void)dv_copy(step.op, sizeof(step.op), op);
+	(void)dv_copy(step.undo, sizeof(step.undo),
+		      strcmp(op, "mig.enable") == 0 ? "mig.disable" : "mig.enable");
 	step.lease.method = DV_METHOD_MIG;
 	step.lease.uid = task->owner;
 	(void)dv_copy(step.gpu, sizeof(step.gpu), gpu->id);
@@ -172,7 +175,7 @@ static int enable(const struct dv_task *task, size_t g, struct unmade *unmade, s
 		step.needs[step.need_count++] = unmade[g].last;
 	r = push(plan, &step, err);
 	if (r == 0)
-		unmade[g].enabled = (unsigned)plan->steps.len;
+		unmade[g].mode = (unsigned)plan->steps.len;
 	return r;
 }
 
@@ -191,9 +194,12 @@ int dv_plan_make_steps(const struct dv_task *task, const struct dv_packing *pack
 		if (task->wants.items[i].standing && !packing->places[i].keep)
 			r = unmake(task, task->wants.items[i].standing,
 				   task->wants.items[i].running, unmade, plan, err);
-	for (size_t g = 0; g < task->rooms.len && r == 0; g++)
-		if (packing->rooms[g].migs && task->rooms.items[g].gpu->mig.mode == DV_MIG_OFF)
-			r = enable(task, g, unmade, plan, err);
+	for (size_t g = 0; g < task->rooms.len && r == 0; g++) {
+		const char *op = dv_plan_mode_step(&packing->rooms[g]);
+
+		if (op)
+			r = change_mode(task, g, op, unmade, plan, err);
+	}
 	for (size_t i = 0; i < task->wants.len && r == 0; i++)
 		if (packing->places[i].gpu >= 0 && !packing->places[i].keep)
 			r = make(task, packing, i, unmade, plan, err);

@@ -74,6 +74,8 @@ struct dv_step *plan_end(struct dv_plan *plan, const struct fake *fake, const ch
 		op = "whole.destroy";
 	else if (lease->method == DV_METHOD_PARTITION)
 		op = "partition.destroy";
+	else if (lease->method == DV_METHOD_MIG)
+		op = "mig.destroy";
 	step = add(plan, op, lease->node, name, lease->method);
 	step->lease = *lease;
 	return step;

@@ -191,6 +191,83 @@ static void test_no_mode_under_others(void **state)
 	assert_int_equal(mig_of(fake)->mode, DV_MIG_ON);
 }
 
+/* Everything ends and the mode goes off; where that fails the partitions are there again. */
+static void test_off_and_undone(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_plan plan;
+
+	plan_two(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	for (int fails = 1; fails >= 0; fails--) {
+		plan_begin(&plan, fake, "lab");
+		plan_end(&plan, fake, "a");
+		plan_end(&plan, fake, "b");
+		plan_mode(&plan, "GPU-1", false);
+		fake->log[0] = '\0';
+		fake->fail_step = fails ? 3 : 0;
+		assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), fails ? -EIO : 0);
+		assert_non_null(strstr(fake->log, "+mig.disable GPU-1\n"));
+		assert_int_equal(mig_of(fake)->mode, fails ? DV_MIG_ON : DV_MIG_OFF);
+		assert_int_equal(mig_of(fake)->instance_count, fails ? 2 : 0);
+		assert_int_equal(dv_engine_leases(fake->engine)->len, fails ? 2 : 0);
+		if (fails)
+			assert_non_null(strstr(fake->log, "-mig.disable GPU-1\n"));
+	}
+	assert_true(fake_consistent(fake));
+}
+
+/* Killed anywhere on the way to off: all of it stands, or none. */
+static void test_off_killed_anywhere(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	bool whole = false;
+
+	for (unsigned at = 1; !whole; at++) {
+		struct dv_plan plan;
+		size_t count;
+
+		if (!dv_engine_leases(fake->engine)->len) {
+			plan_two(fake, &plan);
+			assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+		}
+		plan_begin(&plan, fake, "lab");
+		plan_end(&plan, fake, "a");
+		plan_end(&plan, fake, "b");
+		plan_mode(&plan, "GPU-1", false);
+		fake->events = 0;
+		fake->die_at = at;
+		whole = plan_apply(&plan, fake, &fake_alice, false) == 0;
+		if (whole)
+			break;
+		fake_kill(fake);
+		assert_int_equal(fake_start(fake), 0);
+		count = dv_engine_leases(fake->engine)->len;
+		assert_true(count == 0 || count == 2);
+		assert_int_equal(mig_of(fake)->mode, count ? DV_MIG_ON : DV_MIG_OFF);
+		assert_int_equal(mig_of(fake)->instance_count, count);
+		assert_true(fake_consistent(fake));
+		assert_true(at < 100);
+	}
+}
+
+/* A mode that cannot be is told of its GPU. */
+static void test_mode_that_cannot_be(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_unplaced unplaced = {.tenant = "GPU 1",
+				       .rule_count = 1,
+				       .rules = {"M05"},
+				       .reason = "its MIG mode cannot be turned off: ..."};
+	struct dv_plan plan;
+
+	plan_begin(&plan, fake, "lab");
+	assert_int_equal(dv_vec_push(&plan.unplaced, unplaced), 0);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EBUSY);
+	assert_string_equal(fake->err.rule, "M05");
+	assert_non_null(strstr(fake->err.msg, "GPU 1: its MIG mode"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +277,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_brought_back, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_cannot_come_back, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_no_mode_under_others, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_off_and_undone, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_off_killed_anywhere, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_mode_that_cannot_be, setup, place_teardown),
 	};
 
 	return cmocka_run_group_tests_name("engine/mig", tests, NULL, NULL);

@@ -95,11 +95,37 @@ static void test_as_wanted_is_no_difference(void **state)
 	dv_vec_fini(&d);
 }
 
+/* A GPU's mode is nobody's, and differs all the same. */
+static void test_modes(void **state)
+{
+	struct dv_step steps[] = {{.op = "mig.enable", .gpu = "0"},
+				  {.op = "mig.create", .gpu = "0"},
+				  {.op = "mig.disable", .gpu = "3"}};
+	struct dv_unplaced unplaced = {.tenant = "GPU 5", .reason = "cannot be turned off"};
+	const struct dv_leases leases = {0};
+	struct dv_plan plan = {.fleet = "lab"};
+	struct dv_differences d = {0};
+
+	plan.steps.items = steps;
+	plan.steps.len = DV_ARRAY_LEN(steps);
+	plan.unplaced.items = &unplaced;
+	plan.unplaced.len = 1;
+	assert_int_equal(dv_diff_make(&plan, &leases, &d, NULL), 0);
+	assert_int_equal(d.len, 3);
+	assert_string_equal(find(&d, "GPU 0", "mig mode")->wanted, "on");
+	assert_string_equal(find(&d, "GPU 0", "mig mode")->actual, "off");
+	assert_string_equal(find(&d, "GPU 3", "mig mode")->wanted, "off");
+	assert_string_equal(find(&d, "GPU 3", "mig mode")->actual, "on");
+	assert_string_equal(find(&d, "GPU 5", "mig mode")->wanted, "cannot be turned off");
+	dv_vec_fini(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_kind_of_difference),
 		cmocka_unit_test(test_as_wanted_is_no_difference),
+		cmocka_unit_test(test_modes),
 	};
 
 	return cmocka_run_group_tests_name("plan/diff", tests, NULL, NULL);

@@ -255,9 +255,113 @@ static void test_batch(void **state)
 	assert_non_null(strstr(plan.unplaced.items[0].reason, "needs 8 memory slices"));
 }
 
+/* The mode by itself: a wish of the fleet's gpus:, with nobody there. */
+static void test_mode_alone(void **state)
+{
+	world_mig(&world, "GPU-1", DV_MIG_OFF);
+	world_mig(&world, "GPU-2", DV_MIG_ON);
+	world_mig(&world, "GPU-3", DV_MIG_ON);
+	world_fleet(&world, "gpus:\n"
+			    "  - {match: {uuid: GPU-1}, mig: on}\n"
+			    "  - {match: {uuid: GPU-2}, mig: off}\n"
+			    "tenants: []\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	assert_int_equal(plan.steps.len, 2);
+	assert_string_equal(plan.steps.items[0].op, "mig.enable");
+	assert_string_equal(plan.steps.items[0].gpu_uuid, "GPU-1");
+	assert_string_equal(plan.steps.items[0].undo, "mig.disable");
+	assert_string_equal(plan.steps.items[1].op, "mig.disable");
+	assert_string_equal(plan.steps.items[1].gpu_uuid, "GPU-2");
+	assert_string_equal(plan.steps.items[1].undo, "mig.enable");
+	/* What is so already needs no step. */
+	world.gpus.items[0].mig.mode = DV_MIG_ON;
+	world.gpus.items[1].mig.mode = DV_MIG_OFF;
+	replan();
+	assert_int_equal(plan.steps.len, 0);
+}
+
+/* Off comes after the fleet's own partitions have gone, and nobody gets new ones there. */
+static void test_mode_off_after_the_last(void **state)
+{
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	world_lease(&world, "a", "lab", "GPU-1/p0+4", 40 * DV_GIB, 0);
+	world_lease(&world, "b", "lab", "GPU-1/p6+1", 10 * DV_GIB, 0);
+	for (size_t i = 0; i < 2; i++) {
+		world.leases.items[i].method = DV_METHOD_MIG;
+		(void)dv_copy(world.leases.items[i].profile, DV_PROFILE_SIZE,
+			      i ? "1g.10gb" : "3g.40gb");
+	}
+	world_fleet(&world, "gpus:\n"
+			    "  - mig: off\n"
+			    "tenants: []\n");
+	replan();
+	assert_int_equal(plan.steps.len, 3);
+	assert_string_equal(plan.steps.items[2].op, "mig.disable");
+	assert_int_equal(plan.steps.items[2].needs[0], 2);
+	world_fleet(&world, "gpus:\n"
+			    "  - mig: off\n"
+			    "tenants:\n"
+			    "  - {name: c, method: mig, profile: 1g.10gb}\n");
+	replan();
+	assert_string_equal(unplaced_of(&plan, "c")->rules[0], "G09");
+	assert_non_null(strstr(unplaced_of(&plan, "c")->reason, "do not allow"));
+}
+
+static const struct dv_unplaced *mode_refused(const char *rule, const char *why)
+{
+	const struct dv_unplaced *gpu = NULL;
+
+	replan();
+	for (size_t i = 0; i < plan.unplaced.len; i++)
+		if (strncmp(plan.unplaced.items[i].tenant, "GPU ", 4) == 0)
+			gpu = &plan.unplaced.items[i];
+	assert_non_null(gpu);
+	assert_string_equal(gpu->rules[0], rule);
+	if (!strstr(gpu->reason, why))
+		fail_msg("'%s' does not say '%s'", gpu->reason, why);
+	assert_int_equal(steps_of("mig.enable") + steps_of("mig.disable"), 0);
+	return gpu;
+}
+
+static void test_mode_that_cannot_be(void **state)
+{
+	struct dv_gpu *gpu = world_mig(&world, "GPU-1", DV_MIG_ON);
+	struct dv_lease *lease;
+
+	world_fleet(&world, "gpus: [{mig: off}]\ntenants: []\n");
+	gpu->mig.instances[gpu->mig.instance_count++] = (struct dv_mig_instance){
+		.profile = "3g.40gb", .profile_id = 9, .start = 0, .size = 4};
+	assert_string_equal(mode_refused("M05", "1 partition that no lease stands for")->tenant,
+			    "GPU 0");
+	gpu->mig.instance_count = 0;
+	lease = world_lease(&world, "a", "other", "GPU-1/p0+4", 40 * DV_GIB, 0);
+	lease->method = DV_METHOD_MIG;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), "3g.40gb");
+	mode_refused("S01", "1 partition of it is leased");
+	world.leases.len = 0;
+	(void)dv_copy(gpu->quarantine, sizeof(gpu->quarantine), "a step failed");
+	mode_refused("S11", "in quarantine: a step failed");
+	gpu->quarantine[0] = '\0';
+	(void)dv_copy(gpu->owned_by, sizeof(gpu->owned_by), "user 7");
+	mode_refused("S05", "another divvyd owns it: user 7");
+	gpu->owned_by[0] = '\0';
+	world_fleet(&world, "gpus: [{mig: on}]\ntenants: []\n");
+	gpu->mig.mode = DV_MIG_NONE;
+	gpu->methods[gpu->method_count - 1].ok = false;
+	mode_refused("M02", "turned on: it has no MIG");
+	gpu->mig.mode = DV_MIG_OFF;
+	gpu->methods[gpu->method_count - 1].ok = true;
+	world_lease(&world, "w", "", "GPU-1", 0, 0);
+	mode_refused("S02", "divided in another way by 1 lease");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_mode_alone, tear_down),
+		cmocka_unit_test_teardown(test_mode_off_after_the_last, tear_down),
+		cmocka_unit_test_teardown(test_mode_that_cannot_be, tear_down),
 		cmocka_unit_test_teardown(test_smallest_that_serves, tear_down),
 		cmocka_unit_test_teardown(test_where_the_driver_dead_ends, tear_down),
 		cmocka_unit_test_teardown(test_mode_is_turned_on_once, tear_down),
