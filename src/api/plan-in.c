@@ -203,6 +203,7 @@ static int numbers_get(const struct dv_api_in *in, struct dv_plan *plan)
 	r = r < 0 ? r : enter_member(in, "cost", &cost);
 	r = r < 0 ? r : dv_api_get_unsigned(&bound, "gpus", DV_GPUS_MOST, &plan->bound_gpus);
 	r = r < 0 ? r : dv_api_get_bool(&bound, "proven", &plan->bound_proven);
+	r = r < 0 ? r : dv_api_get_word(&bound, "kind", dv_bound_parse, &plan->bound);
 	r = r < 0 ? r : dv_api_get_unsigned(in, "kept", DV_TENANTS_MOST, &plan->kept);
 	r = r < 0 ? r : dv_api_get_unsigned(in, "gpus_used", DV_GPUS_MOST, &plan->gpus_used);
 	r = r < 0 ? r : dv_api_get_memory(&waste, "memory", &plan->waste_memory_bytes);

@@ -98,6 +98,7 @@ static json_t *bound_put(const struct dv_plan *plan)
 
 	dv_api_put_int(&out, "gpus", plan->bound_gpus);
 	dv_api_put_bool(&out, "proven", plan->bound_proven);
+	dv_api_put_text(&out, "kind", dv_bound_name(plan->bound));
 	return dv_api_done(&out);
 }
 

@@ -201,14 +201,16 @@ static void show_waste(struct dv_out *out, const struct dv_plan *plan)
 static void show_head(struct dv_out *out, const struct dv_plan *plan)
 {
 	size_t all = plan->assignments.len;
-	char text[256], kept[48] = "", bound[64] = "";
+	char text[320], kept[48] = "", bound[128] = "";
 
 	for (size_t i = 0; i < plan->unplaced.len; i++)
 		all += !strchr(plan->unplaced.items[i].tenant, ' ');
 	if (plan->kept)
 		(void)snprintf(kept, sizeof(kept), ", %u as %s", plan->kept,
 			       plan->kept == 1 ? "it stands" : "they stand");
-	if (plan->bound_proven && plan->bound_gpus == plan->gpus_used && plan->gpus_used)
+	if (plan->bound == DV_BOUND_HEURISTIC && plan->unplaced.len)
+		(void)snprintf(bound, sizeof(bound), "; whether more could be placed is not known");
+	else if (plan->bound_proven && plan->bound_gpus == plan->gpus_used && plan->gpus_used)
 		(void)snprintf(bound, sizeof(bound), ", and fewer would not do");
 	else if (plan->bound_gpus)
 		(void)snprintf(bound, sizeof(bound), ", and at least %u %s needed",

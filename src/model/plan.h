@@ -54,13 +54,26 @@ struct dv_step {
 	struct dv_lease lease;
 };
 
+/* What is known of how good a plan is. */
+enum dv_bound {
+	DV_BOUND_HEURISTIC, /* whether more tenants could be placed is not known */
+	DV_BOUND_LOWER,	    /* nobody more can be placed; fewer GPUs might do, or would if nothing
+			     * stood yet */
+	DV_BOUND_OPTIMAL,   /* nobody more can be placed, and fewer GPUs do not do */
+	DV_BOUND_COUNT
+};
+
+const char *dv_bound_name(enum dv_bound bound);
+int dv_bound_parse(const char *name, enum dv_bound *ret, struct dv_error *err) DV_MUST_CHECK;
+
 struct dv_plan {
 	char fleet[DV_NAME_SIZE];
-	char file[192]; /* the fleet's, for messages, or "" */
-	char *source;	/* the fleet file as it was planned, owned; NULL: not known */
-	char state[17]; /* hash of what was observed, hex */
-	unsigned bound_gpus;
-	bool bound_proven;
+	char file[192];	     /* the fleet's, for messages, or "" */
+	char *source;	     /* the fleet file as it was planned, owned; NULL: not known */
+	char state[17];	     /* hash of what was observed, hex */
+	unsigned bound_gpus; /* no plan of the same tenants takes fewer, whatever were moved */
+	bool bound_proven;   /* and there is one that takes so many */
+	enum dv_bound bound;
 	DV_VEC(struct dv_assignment) assignments;
 	DV_VEC(struct dv_unplaced) unplaced;
 	DV_VEC(struct dv_step) steps;

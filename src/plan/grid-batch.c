@@ -59,9 +59,16 @@ static int check(const struct dv_batch_input *input, struct dv_error *err)
 	return r;
 }
 
+static bool counts(const struct dv_batch_gpu *gpu)
+{
+	return gpu->cost == DV_BATCH_COST_ONE ||
+	       (gpu->cost == DV_BATCH_COST_IF_EMPTY && gpu->state.cells == 0);
+}
+
 static bool same_gpu(const struct dv_class *class, const struct dv_batch_gpu *gpu)
 {
-	return class->grid == gpu->grid && dv_grid_state_same(&class->state, &gpu->state);
+	return class->grid == gpu->grid && class->counts == counts(gpu) &&
+	       dv_grid_state_same(&class->state, &gpu->state);
 }
 
 static int add_classes(struct task *task, struct dv_error *err)
@@ -79,7 +86,8 @@ static int add_classes(struct task *task, struct dv_error *err)
 		if (k == program->classes.len) {
 			struct dv_class class = {.grid = gpu->grid,
 						 .state = gpu->state,
-						 .cost = gpu->state.cells == 0};
+						 .counts = counts(gpu),
+						 .cost = counts(gpu)};
 
 			if (k == DV_BATCH_CLASSES_MOST)
 				return dv_error_set(err, -E2BIG,
@@ -94,8 +102,13 @@ static int add_classes(struct task *task, struct dv_error *err)
 	return 0;
 }
 
-static bool same_profiles(const struct dv_batch_input *input, const int *a, const int *b)
+static bool same_type(const struct dv_batch_input *input, const struct dv_type *type,
+		      const struct dv_batch_request *request)
 {
+	const int *a = type->profile, *b = request->profile;
+
+	if (type->starts != request->starts)
+		return false;
 	for (unsigned g = 0; g < input->grid_count; g++)
 		if (a[g] != b[g] && (a[g] >= 0 || b[g] >= 0))
 			return false;
@@ -111,10 +124,12 @@ static void add_types(struct task *task)
 		unsigned t = 0;
 
 		while (t < program->type_count &&
-		       !same_profiles(input, program->types[t].profile, input->requests[i].profile))
+		       !same_type(input, &program->types[t], &input->requests[i]))
 			t++;
 		if (t == program->type_count)
-			program->types[program->type_count++].profile = input->requests[i].profile;
+			program->types[program->type_count++] =
+				(struct dv_type){.profile = input->requests[i].profile,
+						 .starts = input->requests[i].starts};
 		task->type_of[i] = t;
 	}
 }
@@ -198,8 +213,7 @@ static void set_costs(struct task *task, bool count_gpus)
 	double unit = count_gpus ? 1 : task->input->gpu_count + 1.0;
 
 	for (size_t k = 0; k < program->classes.len; k++)
-		program->classes.items[k].cost = count_gpus &&
-						 program->classes.items[k].state.cells == 0;
+		program->classes.items[k].cost = count_gpus && program->classes.items[k].counts;
 	for (unsigned i = 0; i < program->share_count; i++)
 		if (program->shares[i].count)
 			program->shares[i].penalty = task->penalty[program->shares[i].request] /
@@ -377,7 +391,7 @@ static int use_gpu(struct task *task, const struct dv_column *column, unsigned g
 		if (dv_vec_push(&batch->items, item) < 0)
 			return -ENOMEM;
 	}
-	batch->opened += any && g->state.cells == 0;
+	batch->opened += any && counts(g);
 	return 0;
 }
 
@@ -511,7 +525,7 @@ int dv_batch_fits(const struct dv_grid *grid, const unsigned *counts, unsigned g
 	struct dv_batch_request requests[DV_GRID_PROFILES_MOST] = {0};
 	struct dv_batch_input input = {.grids = grids, .grid_count = 1, .requests = requests};
 	struct task task = {.input = &input, .proven = true};
-	struct dv_class class = {.count = gpu_count};
+	struct dv_class class = {.count = gpu_count, .counts = true};
 	uint64_t cells = 0;
 	int r = 0;
 

@@ -16,7 +16,7 @@
 #include "plan/grid.h"
 
 enum {
-	DV_BATCH_GRIDS_MOST = 16,
+	DV_BATCH_GRIDS_MOST = 64,
 	DV_BATCH_REQUESTS_MOST = 64,
 	DV_BATCH_COUNT_MOST = 1 << 20, /* instances asked for, and GPUs */
 	DV_BATCH_CLASSES_MOST = 1024,  /* of GPUs: grid and state */
@@ -26,13 +26,22 @@ enum {
 struct dv_batch_request {
 	unsigned count;
 	int profile[DV_BATCH_GRIDS_MOST]; /* its number in each grid; -1: not on such a GPU */
-	unsigned priority;		  /* higher ones are placed first where not all fit */
-	unsigned value;			  /* of one, among those of its priority; 0: its cells */
+	uint32_t starts;   /* bit c: it may begin at cell c; 0: wherever its profile may */
+	unsigned priority; /* higher ones are placed first where not all fit */
+	unsigned value;	   /* of one, among those of its priority; 0: its cells */
+};
+
+/* Does using it count as opening one? */
+enum dv_batch_cost {
+	DV_BATCH_COST_IF_EMPTY, /* if nothing is on it */
+	DV_BATCH_COST_ONE,	/* whatever is on it */
+	DV_BATCH_COST_NONE,	/* it is in use in any case */
 };
 
 struct dv_batch_gpu {
 	unsigned grid;
 	struct dv_grid_state state;
+	enum dv_batch_cost cost;
 };
 
 struct dv_batch_input {
@@ -60,12 +69,13 @@ struct dv_batch {
 		DV_VEC(struct dv_batch_item);
 	} items;			       /* by request, then GPU, then start */
 	unsigned left[DV_BATCH_REQUESTS_MOST]; /* of each request: instances without a place */
-	unsigned opened;		       /* GPUs that were empty and are not any more */
+	unsigned opened;		       /* GPUs that are used and count */
 	unsigned least;			       /* no plan that places as much opens fewer */
 	enum dv_batch_bound bound;
 };
 
-/* Place the requests. Where not all fit, the most value is placed, higher priorities first; what is
+/* Place the requests. The same grid may be there several times, so that requests tell GPUs apart.
+ * Where not all fit, the most value is placed, higher priorities first; what is
  * left is in `left`. The same input gives the same result. -EINVAL for numbers that are not there;
  * -E2BIG over a limit, or for a grid with too many sets; -ENOMEM. */
 int dv_batch_make(const struct dv_batch_input *input, struct dv_batch *ret,

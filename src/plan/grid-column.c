@@ -88,7 +88,8 @@ static void visit(struct walk *walk, unsigned cell)
 	for (unsigned t = 0; t < program->type_count; t++) {
 		int profile = program->types[t].profile[walk->class->grid], place;
 
-		if (profile < 0 || walk->now.counts[t] >= program->types[t].demand)
+		if (profile < 0 || walk->now.counts[t] >= program->types[t].demand ||
+		    (program->types[t].starts && !(program->types[t].starts >> cell & 1)))
 			continue;
 		place = dv_grid_place_at(walk->grid, (unsigned)profile, cell);
 		if (place < 0 || !dv_grid_fits(walk->grid, &walk->state, (unsigned)place))

@@ -21,7 +21,8 @@ struct dv_class {
 	unsigned grid;
 	struct dv_grid_state state;
 	unsigned count;
-	unsigned cost;		      /* of using one: 1 where it is empty */
+	bool counts;		      /* using one is opening one */
+	unsigned cost;		      /* of using one, in what is solved now */
 	unsigned first, column_count; /* its columns follow each other */
 };
 
@@ -29,6 +30,7 @@ struct dv_class {
  * leave them out. */
 struct dv_type {
 	const int *profile; /* in each grid */
+	uint32_t starts;    /* where it may begin; 0: wherever its profile may */
 	unsigned demand;
 };
 

@@ -112,19 +112,28 @@ int dv_score_compare(const struct dv_score *a, const struct dv_score *b);
 /* Best fit by size, with the standing leases kept that `keep` says. */
 enum dv_keep { DV_KEEP_ALL, DV_KEEP_RUNNING, DV_KEEP_NONE };
 void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing);
-/* What a batch proved: no plan of the same wants takes fewer GPUs that nobody has a part of yet. */
-struct dv_plan_least {
-	bool known;
-	unsigned gpus;
+/* Place what is open of `packing`, all at once, on the fewest GPUs: partitions and whole GPUs, and
+ * slices too if asked for; not CPU partitions. What cannot be asked as one batch stays open. */
+struct dv_plan_batch {
+	bool most;	/* proven: beside what `packing` had none places more of it */
+	bool exact;	/* proven: nor as much on fewer GPUs */
+	bool valid;	/* `least` is known */
+	bool slices;	/* there are slices that are in none of this */
+	unsigned least; /* no packing that places as much uses fewer GPUs more */
 };
-/* Keep what stands and place all others as one batch of MIG partitions. `packing` is to be that of
- * dv_pack_keep. 1: done; 0: it cannot be one (something else is to be placed too, or an exact
- * place, or a tenant may not use every GPU), and the packing is as it was; -ENOMEM. */
-int dv_pack_mig_batch(const struct dv_task *task, struct dv_packing *packing,
-		      struct dv_plan_least *ret, struct dv_error *err) DV_MUST_CHECK;
-/* Only what stands is placed; and the score of a packing that was filled in by hand. */
-void dv_pack_keep(const struct dv_task *task, struct dv_packing *packing);
-void dv_pack_count(const struct dv_task *task, struct dv_packing *packing);
+int dv_plan_batch(const struct dv_task *task, bool with_slices, struct dv_packing *packing,
+		  struct dv_plan_batch *ret, struct dv_error *err) DV_MUST_CHECK;
+/* Keep what stands as `keep` says, and place all others: CPU partitions by best fit, slices on GPUs
+ * that have some already, all others as a batch, what is left by best fit. *ret_most: proven that
+ * none places more beside what was kept. */
+int dv_pack_batch(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing,
+		  bool *ret_most, struct dv_error *err) DV_MUST_CHECK;
+/* The fewest GPUs that hold as many wants as `packing` does if none stood, as a batch proves it.
+ * *ret_gpus is 0 when it does not; *ret_exact: so many are enough. */
+int dv_pack_least(const struct dv_task *task, const struct dv_packing *packing, unsigned *ret_gpus,
+		  bool *ret_exact, struct dv_error *err) DV_MUST_CHECK;
+/* Wants without a place that are not refused; parts of a tenant once. */
+unsigned dv_pack_open(const struct dv_task *task, const struct dv_packing *packing);
 /* Improve `packing` by looking at every other one; returns true when all were looked at, false when
  * there are too many. With `repack` what stands is not regarded: the fewest GPUs there could be. */
 bool dv_pack_search(const struct dv_task *task, bool repack, struct dv_packing *packing);

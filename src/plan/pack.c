@@ -187,15 +187,19 @@ static void begin(const struct dv_task *task, enum dv_keep keep, struct dv_packi
 	keep_standing(task, keep, packing);
 }
 
-void dv_pack_keep(const struct dv_task *task, struct dv_packing *packing)
+static bool is_open(const struct dv_packing *packing, const struct dv_want *want, size_t i)
 {
-	begin(task, DV_KEEP_ALL, packing);
+	return !want->rule[0] && packing->places[i].gpu < 0;
 }
 
-void dv_pack_count(const struct dv_task *task, struct dv_packing *packing)
+unsigned dv_pack_open(const struct dv_task *task, const struct dv_packing *packing)
 {
-	drop_incomplete(task, packing);
-	count(task, packing);
+	unsigned open = 0;
+
+	for (size_t i = 0; i < task->wants.len; i++)
+		open += task->wants.items[i].part == 0 &&
+			is_open(packing, &task->wants.items[i], i);
+	return open;
 }
 
 void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing)
@@ -219,5 +223,157 @@ void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_p
 		place = place_best(packing, task->rooms.len, want);
 		put(packing, want, i, &place);
 	}
-	dv_pack_count(task, packing);
+	drop_incomplete(task, packing);
+	count(task, packing);
+}
+
+/* ---- all at once ---- */
+
+enum { ANY_METHOD = -1 };
+
+/* What is open, of one method or of any, by best fit. */
+static void fill_open(const struct dv_task *task, int method, struct dv_packing *packing)
+{
+	for (size_t n = 0; n < task->order.len; n++) {
+		unsigned i = task->order.items[n];
+		const struct dv_want *want = &task->wants.items[i];
+		struct dv_place place;
+
+		if (!is_open(packing, want, i) ||
+		    (method != ANY_METHOD && (int)want->method != method))
+			continue;
+		place = place_best(packing, task->rooms.len, want);
+		put(packing, want, i, &place);
+	}
+}
+
+/* Slices onto GPUs where the fleet has some: that takes no further GPU. */
+static void fill_slices(const struct dv_task *task, struct dv_packing *packing)
+{
+	for (size_t n = 0; n < task->order.len; n++) {
+		unsigned i = task->order.items[n];
+		const struct dv_want *want = &task->wants.items[i];
+		struct dv_place best = {.gpu = -1}, place;
+		struct fit best_fit = {0}, fit;
+
+		if (!is_open(packing, want, i) || want->method != DV_METHOD_SLICE)
+			continue;
+		for (size_t g = 0; g < task->rooms.len; g++) {
+			struct dv_room *room = &packing->rooms[g];
+
+			if (!room->ours || !room->slices || !place_in(room, want, &place, &fit) ||
+			    (best.gpu >= 0 && !better(&fit, &best_fit)))
+				continue;
+			best = place;
+			best.gpu = (int)g;
+			best_fit = fit;
+		}
+		if (best.gpu >= 0)
+			put(packing, want, i, &best);
+	}
+}
+
+/* Of CPU partitions, and of tenants of several GPUs, a batch knows only that all fit. */
+static bool has_others(const struct dv_task *task, const struct dv_packing *packing)
+{
+	for (size_t i = 0; i < task->wants.len; i++) {
+		const struct dv_want *want = &task->wants.items[i];
+
+		if (is_open(packing, want, i) &&
+		    (want->part || want->method == DV_METHOD_PARTITION))
+			return true;
+	}
+	return false;
+}
+
+int dv_pack_batch(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing,
+		  bool *ret_most, struct dv_error *err)
+{
+	struct dv_plan_batch batch = {0};
+	bool other;
+	int r;
+
+	begin(task, keep, packing);
+	other = has_others(task, packing);
+	fill_open(task, DV_METHOD_PARTITION, packing);
+	fill_slices(task, packing);
+	r = dv_plan_batch(task, true, packing, &batch, err);
+	if (r < 0)
+		return r;
+	fill_open(task, ANY_METHOD, packing);
+	drop_incomplete(task, packing);
+	count(task, packing);
+	*ret_most = !dv_pack_open(task, packing) || (batch.most && !batch.slices && !other);
+	return 0;
+}
+
+/* What slices take at least, by the sums of their memory and their shares. */
+static unsigned least_for_slices(const struct dv_task *task)
+{
+	uint64_t memory = 0, mpct = 0, most = 1;
+
+	for (size_t g = 0; g < task->rooms.len; g++)
+		most = DV_MAX(most, task->rooms.items[g].gpu->memory_bytes);
+	for (size_t i = 0; i < task->wants.len; i++) {
+		const struct dv_want *want = &task->wants.items[i];
+
+		if (want->rule[0] || want->method != DV_METHOD_SLICE)
+			continue;
+		memory += want->memory_bytes;
+		mpct += want->compute_mpct;
+	}
+	return (unsigned)DV_MAX((memory + most - 1) / most,
+				(mpct + DV_MPCT_WHOLE - 1) / DV_MPCT_WHOLE);
+}
+
+/* Partitions, whole GPUs and, where that says all of them, slices; what else there is in `batch`.
+ */
+static int repack(const struct dv_task *task, bool with_slices, struct dv_packing *packing,
+		  struct dv_plan_batch *batch, struct dv_error *err)
+{
+	begin(task, DV_KEEP_NONE, packing);
+	return dv_plan_batch(task, with_slices, packing, batch, err);
+}
+
+/* Wants that a batch is not asked about. */
+static unsigned apart(const struct dv_task *task, bool slices)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < task->wants.len; i++) {
+		const struct dv_want *want = &task->wants.items[i];
+
+		count += !want->rule[0] && (want->method == DV_METHOD_PARTITION ||
+					    (slices && want->method == DV_METHOD_SLICE));
+	}
+	return count;
+}
+
+int dv_pack_least(const struct dv_task *task, const struct dv_packing *packing, unsigned *ret_gpus,
+		  bool *ret_exact, struct dv_error *err)
+{
+	struct dv_packing anew = {0};
+	struct dv_plan_batch batch = {0};
+	unsigned left = 0, open = dv_pack_open(task, packing), others;
+	int r = dv_packing_init(&anew, task, err);
+
+	if (r < 0)
+		return r;
+	r = repack(task, true, &anew, &batch, err);
+	if (r == 0 && batch.slices)
+		r = repack(task, false, &anew, &batch, err);
+	for (size_t i = 0; i < task->wants.len; i++)
+		left += is_open(&anew, &task->wants.items[i], i);
+	dv_packing_fini(&anew);
+	if (r < 0)
+		return r;
+	/* The same number of tenants: then it is these that count, whichever they are. */
+	others = apart(task, batch.slices);
+	if (!batch.valid || left - others != open ||
+	    (open && (others || has_others(task, packing))))
+		return 0;
+	*ret_gpus = batch.least + (batch.slices ? least_for_slices(task) : 0) +
+		    (apart(task, false) > 0);
+	*ret_exact = batch.exact && !others;
+	return 0;
 }

@@ -42,8 +42,8 @@ static void copy_packing(const struct dv_task *task, const struct dv_packing *fr
 }
 
 /* The best packing that is found; the first of equals. */
-static int pack(const struct dv_task *task, struct dv_packing *best,
-		struct dv_plan_least *ret_least, struct dv_error *err)
+static int pack(const struct dv_task *task, struct dv_packing *best, bool *ret_most,
+		struct dv_error *err)
 {
 	dv_cleanup(packing_finip) struct dv_packing other = {0};
 	int r = dv_packing_init(&other, task, err);
@@ -56,16 +56,12 @@ static int pack(const struct dv_task *task, struct dv_packing *best,
 		if (dv_score_compare(&other.score, &best->score) < 0)
 			copy_packing(task, &other, best);
 	}
-	dv_pack_keep(task, &other);
-	r = dv_pack_mig_batch(task, &other, ret_least, err);
+	r = dv_pack_batch(task, DV_KEEP_ALL, &other, ret_most, err);
 	if (r < 0)
 		return r;
-	if (r > 0) {
-		dv_pack_count(task, &other);
-		if (dv_score_compare(&other.score, &best->score) < 0)
-			copy_packing(task, &other, best);
-	}
-	(void)dv_pack_search(task, false, best);
+	if (dv_score_compare(&other.score, &best->score) < 0)
+		copy_packing(task, &other, best);
+	*ret_most = dv_pack_search(task, false, best) || *ret_most;
 	return 0;
 }
 
@@ -113,23 +109,13 @@ static unsigned least_gpus(const struct dv_task *task, const struct dv_packing *
 	return wholes + partitions + slices + (cells + DV_MPCT_WHOLE - 1) / DV_MPCT_WHOLE;
 }
 
-/* Does nothing stand, nor lie in the way? */
-static bool all_empty(const struct dv_task *task)
-{
-	for (size_t g = 0; g < task->rooms.len; g++)
-		if (!dv_room_empty(&task->rooms.items[g]))
-			return false;
-	for (size_t i = 0; i < task->wants.len; i++)
-		if (task->wants.items[i].standing)
-			return false;
-	return true;
-}
-
 /* The fewest GPUs that would do if nothing stood yet. */
-static int bound(const struct dv_task *task, const struct dv_packing *packing,
-		 const struct dv_plan_least *least, struct dv_plan *plan, struct dv_error *err)
+static int bound(const struct dv_task *task, const struct dv_packing *packing, struct dv_plan *plan,
+		 struct dv_error *err)
 {
 	dv_cleanup(packing_finip) struct dv_packing fewest = {0};
+	unsigned least = 0;
+	bool exact = false;
 	int r = dv_packing_init(&fewest, task, err);
 
 	if (r < 0)
@@ -140,13 +126,11 @@ static int bound(const struct dv_task *task, const struct dv_packing *packing,
 		plan->bound_proven = true;
 		return 0;
 	}
-	if (least->known && all_empty(task)) {
-		plan->bound_gpus = least->gpus;
-		plan->bound_proven = true;
-		return 0;
-	}
-	plan->bound_gpus = least_gpus(task, packing);
-	plan->bound_proven = plan->bound_gpus == packing->score.gpus;
+	r = dv_pack_least(task, packing, &least, &exact, err);
+	if (r < 0)
+		return r;
+	plan->bound_gpus = least ? least : least_gpus(task, packing);
+	plan->bound_proven = exact || plan->bound_gpus == packing->score.gpus;
 	return 0;
 }
 
@@ -379,15 +363,18 @@ int dv_plan_make(const struct dv_plan_input *input, struct dv_plan *ret, struct 
 	dv_cleanup(task_finip) struct dv_task task = {.input = input, .owner = input->uid};
 	dv_cleanup(packing_finip) struct dv_packing packing = {0};
 	dv_cleanup(plan_finip) struct dv_plan plan = {0};
-	struct dv_plan_least least = {0};
+	bool most = false;
 	int r = read_task(&task, err);
 
 	if (r == 0)
 		r = dv_packing_init(&packing, &task, err);
 	if (r == 0)
-		r = pack(&task, &packing, &least, err);
+		r = pack(&task, &packing, &most, err);
 	if (r == 0)
-		r = bound(&task, &packing, &least, &plan, err);
+		r = bound(&task, &packing, &plan, err);
+	if (r == 0 && most)
+		plan.bound = plan.bound_gpus == packing.score.gpus ? DV_BOUND_OPTIMAL
+								   : DV_BOUND_LOWER;
 	if (r == 0)
 		r = fill(&task, &packing, &plan, err);
 	if (r < 0)

@@ -132,11 +132,12 @@ int dv_report_plan(const struct dv_plan *plan, char **ret_html, struct dv_error 
 	dv_buf_addf(
 		&out,
 		"<h2>Left over</h2>\n<p>%s of memory on GPUs in use, fewest GPUs that could do: "
-		"%u (%s).</p>\n",
+		"%u (%s); this plan: %s.</p>\n",
 		plan->waste_memory_bytes
 			? dv_size_print(plan->waste_memory_bytes, size, sizeof(size))
 			: "Nothing",
-		plan->bound_gpus, plan->bound_proven ? "proven" : "not proven");
+		plan->bound_gpus, plan->bound_proven ? "proven" : "not proven",
+		dv_bound_name(plan->bound));
 	dv_html_end(&out);
 	return dv_buf_take(&out, ret_html) < 0
 		       ? dv_error_set(err, -ENOMEM, "no memory for the page")

@@ -379,6 +379,7 @@ static void random_plan(struct dv_plan *plan)
 	(void)dv_copy(plan->state, sizeof(plan->state), "0123456789abcdef");
 	plan->bound_gpus = (unsigned)random_below(8);
 	plan->bound_proven = random_below(2);
+	plan->bound = (enum dv_bound)random_below(DV_BOUND_COUNT);
 	plan->kept = (unsigned)random_below(100);
 	plan->gpus_used = (unsigned)random_below(100);
 	plan->waste_memory_bytes = random_bytes_count();
@@ -415,6 +416,7 @@ static void check_plan(const struct dv_plan *a, const struct dv_plan *b)
 	assert_string_equal(a->state, b->state);
 	assert_int_equal(a->bound_gpus, b->bound_gpus);
 	assert_int_equal(a->bound_proven, b->bound_proven);
+	assert_int_equal(a->bound, b->bound);
 	assert_int_equal(a->kept, b->kept);
 	assert_int_equal(a->gpus_used, b->gpus_used);
 	assert_int_equal(a->waste_memory_bytes, b->waste_memory_bytes);

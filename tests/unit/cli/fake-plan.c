@@ -90,6 +90,7 @@ static const char *encode_plan(bool all_placed)
 		.state = "0123456789abcdef",
 		.bound_gpus = 1,
 		.bound_proven = true,
+		.bound = DV_BOUND_OPTIMAL,
 		.assignments = {.items = assignments, .len = DV_ARRAY_LEN(assignments)},
 		.unplaced = {.items = &unplaced, .len = 1},
 		.steps = {.items = steps, .len = DV_ARRAY_LEN(steps)},

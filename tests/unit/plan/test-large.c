@@ -64,7 +64,15 @@ static void test_bound_is_honest(void **state)
 	world_fleet(&world, "tenants:\n"
 			    "  - {name: big, count: 30, needs: {memory: 48GiB, compute: 50%}}\n");
 	replan();
-	assert_int_equal(plan.gpus_used, 30);  /* two do not fit on one */
+	assert_int_equal(plan.gpus_used, 30); /* two do not fit on one, and all are alike */
+	assert_int_equal(plan.bound_gpus, 30);
+	assert_true(plan.bound_proven);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: big, count: 15, needs: {memory: 48GiB, compute: 50%}}\n"
+			    "  - {name: less, count: 15, needs: {memory: 44GiB, compute: 50%}}\n");
+	replan();
+	assert_int_equal(plan.gpus_used, 30);
+	assert_int_equal(plan.bound, DV_BOUND_LOWER);
 	assert_int_equal(plan.bound_gpus, 18); /* by memory alone; more is not known */
 	assert_false(plan.bound_proven);
 }

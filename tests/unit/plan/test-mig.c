@@ -356,6 +356,43 @@ static void test_mode_that_cannot_be(void **state)
 	mode_refused("S02", "divided in another way by 1 lease");
 }
 
+/* Exact places and named GPUs of a fleet that is too large to be searched through: proven, and on
+ * fewer GPUs than taking the largest first would need. */
+static void test_exact_places_of_many(void **state)
+{
+	char uuid[16];
+
+	for (int i = 0; i < 8; i++) {
+		(void)snprintf(uuid, sizeof(uuid), "GPU-%d", i);
+		world_mig(&world, uuid, DV_MIG_ON);
+	}
+	world_fleet(&world,
+		    "tenants:\n"
+		    "  - {name: p, count: 3, method: mig, profile: 2g.20gb, start: 2}\n"
+		    "  - {name: q, count: 2, method: mig, profile: 1g.10gb, start: 6, gpu: GPU-7}\n"
+		    "  - {name: r, count: 4, method: mig, profile: 1g.10gb, gpu: GPU-5}\n"
+		    "  - {name: s, count: 5, method: mig, profile: 3g.40gb}\n"
+		    "  - {name: w, gpus: 1}\n"
+		    "  - {name: t, count: 9, method: mig, profile: 1g.10gb}\n");
+	world.gpus.items[0].mig.mode = DV_MIG_OFF;
+	replan();
+	/* Only one can begin at 6 on GPU-7. */
+	assert_int_equal(plan.unplaced.len, 1);
+	assert_string_equal(plan.unplaced.items[0].tenant, "q-1");
+	assert_int_equal(plan.bound, DV_BOUND_OPTIMAL);
+	assert_true(plan.bound_proven);
+	for (size_t i = 0; i < plan.assignments.len; i++) {
+		const struct dv_assignment *a = &plan.assignments.items[i];
+
+		if (a->tenant[0] == 'p')
+			assert_int_equal(a->start, 2);
+		if (a->tenant[0] == 'r')
+			assert_string_equal(a->gpu_uuid, "GPU-5");
+	}
+	assert_string_equal(plan_of(&plan, "w")->gpu_uuid, "GPU-0");
+	world_apply(&world, &plan, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +409,10 @@ int main(void)
 		cmocka_unit_test_teardown(test_moves_when_it_must, tear_down),
 		cmocka_unit_test_teardown(test_eight_times_seven, tear_down),
 		cmocka_unit_test_teardown(test_batch, tear_down),
+		cmocka_unit_test_teardown(test_exact_places_of_many, tear_down),
+		cmocka_unit_test_teardown(test_mode_alone, tear_down),
+		cmocka_unit_test_teardown(test_mode_off_after_the_last, tear_down),
+		cmocka_unit_test_teardown(test_mode_that_cannot_be, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("plan/mig", tests, NULL, NULL);
