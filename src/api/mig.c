@@ -22,6 +22,28 @@ static json_t *starts_put(uint32_t starts)
 	return list;
 }
 
+/* How an instance may be divided: [{"slices": 1, "starts": [0, 1, 2]}, ...]. */
+static json_t *parts_put(const struct dv_mig_profile *profile)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 1; list && i < DV_MIG_PARTS_MOST; i++) {
+		struct dv_api_out out = dv_api_begin();
+
+		if (!profile->parts[i]) {
+			json_decref(dv_api_done(&out));
+			continue;
+		}
+		dv_api_put_int(&out, "slices", i);
+		dv_api_put_json(&out, "starts", starts_put(profile->parts[i]));
+		if (json_array_append_new(list, dv_api_done(&out)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *profile_put(const struct dv_mig_profile *profile)
 {
 	struct dv_api_out out = dv_api_begin();
@@ -38,6 +60,8 @@ static json_t *profile_put(const struct dv_mig_profile *profile)
 	for (unsigned i = 0; i < DV_MIG_ENGINE_COUNT; i++)
 		dv_api_put_int(&out, engines[i], profile->engines[i]);
 	dv_api_put_bool(&out, "graphics", profile->graphics);
+	dv_api_put_json(&out, "parts", parts_put(profile));
+	dv_api_put_bool(&out, "parts_derived", profile->parts_derived);
 	return dv_api_done(&out);
 }
 
@@ -109,18 +133,37 @@ static int middle_get(const struct dv_api_in *in, const char *key, uint16_t *ret
 	return r;
 }
 
-static int starts_get(const struct dv_api_in *in, uint32_t *ret)
+static int starts_get(const struct dv_api_in *in, unsigned most, uint32_t *ret)
 {
 	const json_t *list = NULL;
-	int r = dv_api_get_list(in, "starts", DV_MIG_CELLS_MOST, &list);
+	int r = dv_api_get_list(in, "starts", most, &list);
 
 	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
 		const json_t *item = json_array_get(list, i);
 		json_int_t start = json_is_integer(item) ? json_integer_value(item) : -1;
 
-		if (start < 0 || start >= DV_MIG_CELLS_MOST)
+		if (start < 0 || start >= (json_int_t)most)
 			return dv_error_set(in->err, in->code, "\"starts\" holds what is no start");
 		*ret |= UINT32_C(1) << start;
+	}
+	return r;
+}
+
+static int parts_get(const struct dv_api_in *in, struct dv_mig_profile *ret)
+{
+	const json_t *list = NULL;
+	int r = dv_api_get_list(in, "parts", DV_MIG_PARTS_MOST, &list);
+
+	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
+		uint32_t slices = 0, starts = 0;
+		struct dv_api_in part;
+
+		r = dv_api_enter(in, json_array_get(list, i), "an item of \"parts\"", &part);
+		r = r < 0 ? r
+			  : dv_api_get_unsigned(&part, "slices", DV_MIG_PARTS_MOST - 1, &slices);
+		r = r < 0 ? r : starts_get(&part, DV_MIG_PARTS_MOST, &starts);
+		if (r == 0)
+			ret->parts[slices] = (uint8_t)starts;
 	}
 	return r;
 }
@@ -139,9 +182,11 @@ static int profile_get(const struct dv_api_in *from, const json_t *value,
 	r = r < 0 ? r : small_get(&in, "size", DV_MIG_CELLS_MOST, &ret->size);
 	r = r < 0 ? r : small_get(&in, "compute_slices", DV_MIG_CELLS_MOST, &ret->compute_slices);
 	r = r < 0 ? r : small_get(&in, "most", UINT8_MAX, &ret->most);
-	r = r < 0 ? r : starts_get(&in, &ret->starts);
+	r = r < 0 ? r : starts_get(&in, DV_MIG_CELLS_MOST, &ret->starts);
 	for (unsigned i = 0; r == 0 && i < DV_MIG_ENGINE_COUNT; i++)
 		r = small_get(&in, engines[i], UINT8_MAX, &ret->engines[i]);
+	r = r < 0 ? r : parts_get(&in, ret);
+	r = r < 0 ? r : dv_api_get_bool(&in, "parts_derived", &ret->parts_derived);
 	return r < 0 ? r : dv_api_get_bool(&in, "graphics", &ret->graphics);
 }
 

@@ -28,7 +28,7 @@ static int print_leases(struct dv_out *out, const struct dv_api_status *status,
 		dv_table_add(&table, "%s", lease->name);
 		dv_table_add(&table, "%s", dv_show_user(lease->uid, buf));
 		dv_table_add(&table, "%s", dv_show_gpu(lease, &status->gpus));
-		dv_table_add(&table, "%s", dv_method_name(lease->method));
+		dv_table_add(&table, "%s", dv_show_method(lease, buf));
 		dv_table_add(&table, "%s", dv_show_size(lease->memory_bytes, buf));
 		dv_table_add(&table, "%s", dv_show_share(lease->compute_mpct, buf));
 		dv_table_add(&table, "%s",

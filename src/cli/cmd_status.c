@@ -85,7 +85,7 @@ static void add_tenant(struct dv_table *table, struct dv_out *out, const struct 
 	char a[DV_SHOW_SIZE], b[DV_SHOW_SIZE], bar[DV_BAR_SIZE];
 
 	dv_table_add(table, "%s", lease->name);
-	dv_table_add(table, "%s", dv_method_name(lease->method));
+	dv_table_add(table, "%s", dv_show_method(lease, a));
 	if (lease->memory_bytes)
 		dv_table_add(table, "%s %s of %s",
 			     dv_out_bar(out, lease->memory_used_bytes, lease->memory_bytes,

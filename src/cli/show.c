@@ -67,6 +67,23 @@ const char *dv_show_time(int64_t time_s, char buf[DV_SHOW_SIZE])
 	return buf;
 }
 
+static DV_PRINTF(3, 4) void append(char *buf, size_t size, const char *fmt, ...)
+{
+	size_t len = strlen(buf);
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(buf + len, size - len, fmt, args);
+	va_end(args);
+}
+
+const char *dv_show_method(const struct dv_lease *lease, char buf[DV_SHOW_SIZE])
+{
+	(void)snprintf(buf, DV_SHOW_SIZE, "%s%s%s", dv_method_name(lease->method),
+		       lease->profile[0] ? " " : "", lease->profile);
+	return buf;
+}
+
 const char *dv_show_part(const struct dv_lease *lease, char buf[DV_SHOW_SIZE])
 {
 	struct dv_node node;
@@ -79,6 +96,9 @@ const char *dv_show_part(const struct dv_lease *lease, char buf[DV_SHOW_SIZE])
 	else
 		(void)snprintf(buf, DV_SHOW_SIZE, "units %u-%u", node.start,
 			       node.start + node.size - 1);
+	if (node.has_part)
+		append(buf, DV_SHOW_SIZE, ", compute %u-%u", node.part_start,
+		       node.part_start + node.part_size - 1);
 	return buf;
 }
 
@@ -108,16 +128,6 @@ enum dv_style dv_show_state_style(enum dv_lease_state state)
 	return DV_STYLE_NONE;
 }
 
-static DV_PRINTF(3, 4) void append(char *buf, size_t size, const char *fmt, ...)
-{
-	size_t len = strlen(buf);
-	va_list args;
-
-	va_start(args, fmt);
-	(void)vsnprintf(buf + len, size - len, fmt, args);
-	va_end(args);
-}
-
 const char *dv_show_facts(const struct dv_gpu *gpu, bool address, char buf[DV_FACTS_SIZE])
 {
 	char text[DV_SHOW_SIZE];
@@ -133,6 +143,25 @@ const char *dv_show_facts(const struct dv_gpu *gpu, bool address, char buf[DV_FA
 		append(buf, DV_FACTS_SIZE, ", %u %s%s", gpu->compute_units,
 		       gpu->kind == DV_GPU_CPU ? "CPU" : "unit", dv_plural(gpu->compute_units));
 	return buf;
+}
+
+/* " as 1c at 0 + 2c at 1": how a partition is divided, if it is. */
+static void append_parts(const struct dv_mig *mig, const struct dv_mig_instance *instance,
+			 char *buf, size_t size)
+{
+	const struct dv_mig_profile *profile = dv_mig_find_id(mig, instance->profile_id);
+	bool first = true;
+
+	for (unsigned start = 0; profile && start < DV_MIG_PARTS_MOST; start++)
+		for (unsigned i = 0; i < mig->compute_count; i++) {
+			const struct dv_mig_compute *part = &mig->computes[i];
+
+			if (part->instance != instance->id || part->start != start ||
+			    part->size == profile->compute_slices)
+				continue;
+			append(buf, size, "%s%uc at %u", first ? " as " : " + ", part->size, start);
+			first = false;
+		}
 }
 
 const char *dv_show_mig(const struct dv_gpu *gpu, char *buf, size_t size)
@@ -154,6 +183,7 @@ const char *dv_show_mig(const struct dv_gpu *gpu, char *buf, size_t size)
 		       instance->profile[0] ? instance->profile : "a partition");
 		if (instance->size)
 			append(buf, size, " at %u", instance->start);
+		append_parts(mig, instance, buf, size);
 		if (instance->holder_count)
 			append(buf, size, " (in use)");
 	}

@@ -14,7 +14,10 @@ const char *dv_show_size(uint64_t bytes, char buf[DV_SHOW_SIZE]);
 const char *dv_show_user(uid_t uid, char buf[DV_SHOW_SIZE]);
 /* "2026-11-24 14:03:07", local time. */
 const char *dv_show_time(int64_t time_s, char buf[DV_SHOW_SIZE]);
-/* Which part of the device: "", "unit 1", "units 0-1" (of the CPU device: its CPUs). */
+/* "slice", "mig 2g.20gb" */
+const char *dv_show_method(const struct dv_lease *lease, char buf[DV_SHOW_SIZE]);
+/* Which part of the device: "", "unit 1", "units 0-1" (of the CPU device: its CPUs), "units 4-7,
+ * compute 2-2" (of a MIG partition, compute slices within it). */
 const char *dv_show_part(const struct dv_lease *lease, char buf[DV_SHOW_SIZE]);
 /* The id of the lease's device, or "?" when it is not there. */
 const char *dv_show_gpu(const struct dv_lease *lease, const struct dv_gpus *gpus);

@@ -80,6 +80,24 @@ static void add_mig(const struct dv_cat_mig *from, struct dv_gpu *gpu)
 		add_profile(&from->profiles.items[i], mig);
 }
 
+/* What a driver says only of an instance that is there. */
+static void add_parts(const struct dv_catalog *catalog, struct dv_mig_profile *profile)
+{
+	const struct dv_cat_ci_set *set = dv_catalog_ci(catalog, profile->compute_slices);
+
+	for (unsigned i = 0; i < DV_MIG_PARTS_MOST; i++)
+		if (profile->parts[i])
+			return;
+	profile->parts_derived = set != NULL;
+	for (size_t i = 0; set && i < set->profiles.len; i++) {
+		const struct dv_cat_ci *part = &set->profiles.items[i];
+
+		for (unsigned k = 0; part->size < DV_MIG_PARTS_MOST && k < part->start_count; k++)
+			if (part->starts[k] < DV_MIG_PARTS_MOST)
+				profile->parts[part->size] |= (uint8_t)(1u << part->starts[k]);
+	}
+}
+
 void dv_daemon_add_facts(struct dv_catalog **catalog, struct dv_gpu *gpus, size_t count)
 {
 	struct dv_error err = {0};
@@ -102,5 +120,7 @@ void dv_daemon_add_facts(struct dv_catalog **catalog, struct dv_gpu *gpus, size_
 			gpu->compute_units = known(row->multiprocessors, UINT32_MAX);
 		if (row->has_mig)
 			add_mig(&row->mig, gpu);
+		for (unsigned k = 0; k < gpu->mig.profile_count; k++)
+			add_parts(*catalog, &gpu->mig.profiles[k]);
 	}
 }

@@ -205,10 +205,33 @@ static int read_computes_of(const struct dv_nvml *nvml, struct dv_nvml_gi *gi, u
 		       : dv_nvml_fail(nvml, result, err, "listing compute instances");
 }
 
+/* Where compute instances of so many slices may begin in instances of that profile. */
+static void read_parts(const struct dv_nvml *nvml, struct dv_nvml_gi *gi,
+		       const struct dv_nvml_ci_profile *part, struct dv_mig_profile *to)
+{
+	struct dv_nvml_ci_placement places[HANDLES_MOST];
+	uint32_t count = 0;
+
+	if (!to || !nvml->call.ci_placements || !part->slices || part->slices >= DV_MIG_PARTS_MOST)
+		return;
+	if (nvml->call.ci_placements(gi, part->id, NULL, &count) != DV_NVML_SUCCESS ||
+	    count > HANDLES_MOST ||
+	    nvml->call.ci_placements(gi, part->id, places, &count) != DV_NVML_SUCCESS)
+		return;
+	for (uint32_t i = 0; i < DV_MIN(count, HANDLES_MOST); i++)
+		if (places[i].size == part->slices && places[i].start < DV_MIG_PARTS_MOST)
+			to->parts[part->slices] |= (uint8_t)(1u << places[i].start);
+}
+
 /* Those of the instance that was added last. */
 static int read_computes(const struct dv_nvml *nvml, struct dv_nvml_gi *gi, struct dv_mig *to,
 			 struct dv_error *err)
 {
+	struct dv_mig_profile *whole = NULL;
+
+	for (unsigned i = 0; i < to->profile_count; i++)
+		if (to->profiles[i].id == to->instances[to->instance_count - 1].profile_id)
+			whole = &to->profiles[i];
 	for (uint32_t number = 0; number < NUMBERS_MOST; number++) {
 		struct dv_nvml_ci_profile profile = {0};
 		enum dv_nvml_result result =
@@ -222,6 +245,7 @@ static int read_computes(const struct dv_nvml *nvml, struct dv_nvml_gi *gi, stru
 		if (result != DV_NVML_SUCCESS)
 			return dv_nvml_fail(nvml, result, err, "asking for compute profile %u",
 					    number);
+		read_parts(nvml, gi, &profile, whole);
 		r = read_computes_of(nvml, gi, profile.id, to, err);
 		if (r < 0)
 			return r;

@@ -109,8 +109,9 @@ int dv_engine_audit(struct dv_engine *engine, const struct dv_identity *who, con
 struct dv_step_kind {
 	const char *op, *undo;
 	enum dv_method method;
-	bool makes;  /* a lease; else it ends one */
-	bool of_gpu; /* it makes or ends a mode of the GPU instead, and no lease */
+	bool makes;   /* a lease; else it ends one */
+	bool of_gpu;  /* it makes or ends a mode of the GPU instead, and no lease */
+	bool of_part; /* the lease is a compute instance that is a part of a partition */
 };
 /* NULL: the engine does not know how to do that step. */
 const struct dv_step_kind *dv_engine_step_kind(const char *op);

@@ -31,9 +31,12 @@ static void drop_instance(struct dv_mig *mig, const struct dv_node *node)
 /* Its id is not known yet; nobody is handed what has no compute instance. */
 static void add_instance(struct dv_mig *mig, const struct dv_node *node, const char *name)
 {
-	const struct dv_mig_profile *profile = dv_mig_find(mig, name);
+	const struct dv_mig_profile *profile;
 	struct dv_mig_instance *instance;
+	const char *whole;
 
+	(void)dv_mig_part_slices(name, &whole);
+	profile = dv_mig_find(mig, whole);
 	if (mig->instance_count == DV_MIG_INSTANCES_MOST ||
 	    dv_mig_instance_at(mig, node->start, node->size))
 		return;
@@ -42,7 +45,33 @@ static void add_instance(struct dv_mig *mig, const struct dv_node *node, const c
 					     .profile_id = profile ? profile->id : UINT32_MAX,
 					     .start = (uint8_t)node->start,
 					     .size = (uint8_t)node->size};
-	(void)dv_copy(instance->profile, sizeof(instance->profile), name);
+	(void)dv_copy(instance->profile, sizeof(instance->profile), whole);
+}
+
+/* The partition goes with the last of its parts. */
+static bool has_other_part(const struct dv_engine *engine, const struct dv_lease *lease,
+			   const struct dv_node *node)
+{
+	for (size_t i = 0; i < engine->leases.len; i++) {
+		const struct dv_lease *other = &engine->leases.items[i];
+		struct dv_node at;
+
+		if (other->id != lease->id && dv_node_parse(other->node, &at, NULL) == 0 &&
+		    strcmp(at.gpu_uuid, node->gpu_uuid) == 0 && at.has_part &&
+		    at.start == node->start && at.size == node->size)
+			return true;
+	}
+	return false;
+}
+
+static void drop_part(struct dv_mig *mig, const struct dv_node *node)
+{
+	const struct dv_mig_instance *there = dv_mig_instance_at(mig, node->start, node->size);
+	const struct dv_mig_compute *part =
+		there ? dv_mig_compute_at(mig, there->id, node->part_start, node->part_size) : NULL;
+
+	if (part)
+		mig->computes[part - mig->computes] = mig->computes[--mig->compute_count];
 }
 
 void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
@@ -66,6 +95,8 @@ void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
 		return;
 	if (makes)
 		add_instance(mig, &node, step->lease.profile);
+	else if (node.has_part && has_other_part(engine, &step->lease, &node))
+		drop_part(mig, &node);
 	else
 		drop_instance(mig, &node);
 }
@@ -78,6 +109,8 @@ bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *leas
 	if (lease->method != DV_METHOD_MIG || dv_node_parse(lease->node, &node, NULL) < 0)
 		return false;
 	there = dv_mig_instance_at(&gpu->mig, node.start, node.size);
+	if (there && node.has_part)
+		return !dv_mig_compute_at(&gpu->mig, there->id, node.part_start, node.part_size);
 	return !there || !dv_mig_compute_of(&gpu->mig, there->id);
 }
 

@@ -12,6 +12,15 @@ struct held {
 	uint64_t memory_bytes, mpct;
 };
 
+/* Of a partition of MIG. */
+static unsigned compute_slices(const struct dv_gpu *gpu, const struct dv_lease *lease)
+{
+	const struct dv_mig_profile *profile = dv_mig_find(&gpu->mig, lease->profile);
+
+	return profile ? profile->compute_slices : gpu->mig.compute_slices;
+}
+
+/* Parts of a MIG partition are counted with all of its memory, which they share. */
 static void add(const struct dv_engine *engine, const struct dv_lease *lease, struct held *held)
 {
 	ssize_t i = dv_engine_find_gpu(engine, lease->gpu_uuid);
@@ -22,6 +31,13 @@ static void add(const struct dv_engine *engine, const struct dv_lease *lease, st
 	if (!gpu || dv_node_parse(lease->node, &node, NULL) < 0 || node.has_slice) {
 		held->memory_bytes += lease->memory_bytes;
 		held->mpct += lease->compute_mpct;
+	} else if (node.has_partition && gpu->mig.compute_slices && gpu->mig.cells) {
+		held->memory_bytes += lease->memory_bytes
+					      ? lease->memory_bytes
+					      : gpu->memory_bytes / gpu->mig.cells * node.size;
+		held->mpct += (uint64_t)DV_MPCT_WHOLE *
+			      (node.has_part ? node.part_size : compute_slices(gpu, lease)) /
+			      gpu->mig.compute_slices;
 	} else if (node.has_partition && gpu->compute_units) {
 		held->memory_bytes += lease->memory_bytes
 					      ? lease->memory_bytes

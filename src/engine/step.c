@@ -16,6 +16,8 @@ static const struct dv_step_kind kinds[] = {
 	{"partition.destroy", "partition.create", DV_METHOD_PARTITION, false},
 	{"mig.create", "mig.destroy", DV_METHOD_MIG, true},
 	{"mig.destroy", "mig.create", DV_METHOD_MIG, false},
+	{"mig.ci_create", "mig.ci_destroy", DV_METHOD_MIG, true, .of_part = true},
+	{"mig.ci_destroy", "mig.ci_create", DV_METHOD_MIG, false, .of_part = true},
 	{"mig.enable", "mig.disable", DV_METHOD_MIG, true, .of_gpu = true},
 	{"mig.disable", "mig.enable", DV_METHOD_MIG, false, .of_gpu = true},
 };
@@ -28,10 +30,11 @@ const struct dv_step_kind *dv_engine_step_kind(const char *op)
 	return NULL;
 }
 
-static const struct dv_step_kind *kind_of(enum dv_method method, bool makes)
+static const struct dv_step_kind *kind_of(enum dv_method method, bool makes, bool of_part)
 {
 	for (size_t i = 0; i < DV_ARRAY_LEN(kinds); i++)
-		if (kinds[i].method == method && kinds[i].makes == makes && !kinds[i].of_gpu)
+		if (kinds[i].method == method && kinds[i].makes == makes && !kinds[i].of_gpu &&
+		    kinds[i].of_part == of_part)
 			return &kinds[i];
 	return NULL;
 }
@@ -39,9 +42,10 @@ static const struct dv_step_kind *kind_of(enum dv_method method, bool makes)
 void dv_engine_step_of(const struct dv_gpu *gpu, const struct dv_lease *lease, bool makes,
 		       unsigned id, struct dv_step *ret)
 {
-	const struct dv_step_kind *kind = kind_of(lease->method, makes);
+	struct dv_node node = {0};
+	bool known = dv_node_parse(lease->node, &node, NULL) == 0;
+	const struct dv_step_kind *kind = kind_of(lease->method, makes, known && node.has_part);
 	struct dv_step step = {.id = id, .start = -1, .size = -1, .lease = *lease};
-	struct dv_node node;
 
 	(void)dv_copy(step.op, sizeof(step.op), kind ? kind->op : "");
 	(void)dv_copy(step.undo, sizeof(step.undo), kind ? kind->undo : "");
@@ -50,7 +54,7 @@ void dv_engine_step_of(const struct dv_gpu *gpu, const struct dv_lease *lease, b
 	(void)dv_copy(step.node, sizeof(step.node), lease->node);
 	(void)dv_copy(step.tenant, sizeof(step.tenant), lease->name);
 	(void)dv_copy(step.profile, sizeof(step.profile), lease->profile);
-	if (dv_node_parse(lease->node, &node, NULL) == 0 && node.has_partition) {
+	if (known && node.has_partition) {
 		step.start = (int)node.start;
 		step.size = (int)node.size;
 	}

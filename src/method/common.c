@@ -18,7 +18,8 @@ static bool ends_in(const char *text, const char *end)
 int dv_method_read_step(enum dv_method method, const struct dv_step *step, bool undo,
 			bool *ret_make, struct dv_error *err)
 {
-	bool create = ends_in(step->op, ".create"), destroy = ends_in(step->op, ".destroy");
+	bool create = ends_in(step->op, ".create") || ends_in(step->op, ".ci_create");
+	bool destroy = ends_in(step->op, ".destroy") || ends_in(step->op, ".ci_destroy");
 
 	if (step->lease.method != method)
 		return dv_error_set(err, -EINVAL, "step %u (%s) is not one of method %s", step->id,

@@ -9,8 +9,9 @@
 #include "method/common.h"
 
 /* A hardware partition of an NVIDIA GPU: a GPU instance at an explicit place, with one compute
- * instance that is all of it. What is there is looked up anew for each step, so that a step that
- * was cut off anywhere can be done, or undone, again. */
+ * instance that is all of it; or one of several compute instances of such a GPU instance, which is
+ * there as long as one of them is. What is there is looked up anew for each step, so that a step
+ * that was cut off anywhere can be done, or undone, again. */
 
 enum { USERS_MOST = 64 };
 
@@ -61,9 +62,20 @@ static int test(const struct dv_gpu *gpu, const struct dv_leases *leases,
 	return dv_method_test_step(DV_METHOD_MIG, gpu, leases, step, err);
 }
 
-/* "pid 4711 (python), pid 4712 (python)" of those on the instance; -1: on any part of the GPU. */
+/* What of a GPU; -1: all of it. */
+struct scope {
+	int instance, part;
+};
+
+static bool is_within(const struct dv_nvml_user *user, struct scope scope)
+{
+	return (scope.instance < 0 || user->instance == scope.instance) &&
+	       (scope.part < 0 || user->part == scope.part);
+}
+
+/* "pid 4711 (python), pid 4712 (python)" of those on it. */
 static unsigned name_users(const struct dv_method_env *env, const struct dv_nvml *nvml,
-			   const char *uuid, int instance, char *buf, size_t size)
+			   const char *uuid, struct scope scope, char *buf, size_t size)
 {
 	struct dv_nvml_user users[USERS_MOST];
 	unsigned count = 0, named = 0;
@@ -75,7 +87,7 @@ static unsigned name_users(const struct dv_method_env *env, const struct dv_nvml
 	for (unsigned i = 0; i < DV_MIN(count, (unsigned)USERS_MOST); i++) {
 		char command[64];
 
-		if (instance >= 0 && users[i].instance != instance)
+		if (!is_within(&users[i], scope))
 			continue;
 		dv_proc_command(env->root, users[i].pid, command, sizeof(command));
 		if (len < size)
@@ -106,7 +118,7 @@ static int take_back(const struct dv_method_env *env, const struct dv_nvml *nvml
 
 	(void)!dv_nvml_set_mig(nvml, gpu->uuid, !on, &ignored, NULL);
 	if (when == DV_MIG_WHEN_IDLE) {
-		(void)name_users(env, nvml, gpu->uuid, -1, who, sizeof(who));
+		(void)name_users(env, nvml, gpu->uuid, (struct scope){-1, -1}, who, sizeof(who));
 		return in_use(err, gpu->address[0] ? gpu->address : gpu->uuid, who);
 	}
 	dv_error_rule(err, -EBUSY, "M06",
@@ -158,20 +170,6 @@ static const struct dv_mig_instance *instance_of(const struct dv_nvml_gpu *now,
 	return dv_mig_instance_at(&now->mig, node->start, node->size);
 }
 
-/* The one compute instance that is all of it. */
-static int complete(const struct dv_nvml *nvml, const struct dv_gpu *gpu,
-		    const struct dv_nvml_gpu *now, uint32_t instance,
-		    const struct dv_mig_profile *profile, struct dv_error *err)
-{
-	const struct dv_mig_part_wish wish = {
-		.instance = instance, .slices = profile->compute_slices, .start = DV_MIG_ANYWHERE};
-	uint32_t id;
-
-	if (dv_mig_compute_of(&now->mig, instance))
-		return 0;
-	return dv_nvml_create_part(nvml, gpu->uuid, &wish, &id, err);
-}
-
 static int somebody_elses(const struct dv_gpu *gpu, const struct dv_node *node,
 			  struct dv_error *err)
 {
@@ -181,12 +179,41 @@ static int somebody_elses(const struct dv_gpu *gpu, const struct dv_node *node,
 	return dv_error_fix(err, -EBUSY, "look with `divvy gpus %s`, and plan again", gpu->id);
 }
 
+/* The compute instance that the node is: all of the instance, or the part at its place. */
+static int complete(const struct dv_nvml *nvml, const struct dv_gpu *gpu,
+		    const struct dv_nvml_gpu *now, const struct dv_mig_part_wish *wish,
+		    const struct dv_node *node, struct dv_error *err)
+{
+	const struct dv_mig_compute *there = dv_mig_compute_of(&now->mig, wish->instance);
+	uint32_t id;
+
+	if (node->has_part)
+		there = dv_mig_compute_at(&now->mig, wish->instance, wish->start, wish->slices);
+	else if (there && there->size != wish->slices)
+		return somebody_elses(gpu, node, err);
+	return there ? 0 : dv_nvml_create_part(nvml, gpu->uuid, wish, &id, err);
+}
+
+static struct dv_mig_part_wish wish_of(const struct dv_node *node,
+				       const struct dv_mig_profile *profile, uint32_t instance)
+{
+	struct dv_mig_part_wish wish = {instance, profile->compute_slices, DV_MIG_ANYWHERE};
+
+	if (node->has_part) {
+		wish.slices = node->part_size;
+		wish.start = node->part_start;
+	}
+	return wish;
+}
+
 static int make(const struct dv_nvml *nvml, const struct dv_gpu *gpu, const struct dv_lease *lease,
 		const struct dv_node *node, struct dv_error *err)
 {
 	const struct dv_mig_instance *there;
 	const struct dv_mig_profile *profile;
+	struct dv_mig_part_wish wish;
 	struct dv_nvml_gpu now = {0};
+	const char *name;
 	uint32_t id;
 	int r = dv_nvml_observe_one(nvml, gpu->uuid, &now, err);
 
@@ -197,25 +224,63 @@ static int make(const struct dv_nvml *nvml, const struct dv_gpu *gpu, const stru
 			err,
 			dv_error_rule(err, -ESTALE, "S12", "MIG mode of GPU %s is off", gpu->id),
 			"plan again: the plan turns it on");
-	profile = dv_mig_find(&now.mig, lease->profile);
+	(void)dv_mig_part_slices(lease->profile, &name);
+	profile = dv_mig_find(&now.mig, name);
 	if (!profile)
 		return dv_error_fix(err,
 				    dv_error_rule(err, -EINVAL, "M01",
 						  "the driver of GPU %s has no profile '%s'",
-						  gpu->id, lease->profile),
+						  gpu->id, name),
 				    "`divvy profiles %s` lists them", gpu->id);
 	there = instance_of(&now, node);
 	if (there && there->profile_id != profile->id)
 		return somebody_elses(gpu, node, err);
-	if (there)
-		return complete(nvml, gpu, &now, there->id, profile, err);
+	if (there) {
+		wish = wish_of(node, profile, there->id);
+		return complete(nvml, gpu, &now, &wish, node, err);
+	}
 	r = dv_nvml_create(nvml, gpu->uuid, profile->id, node->start, &id, err);
 	if (r < 0)
 		return r;
-	r = complete(nvml, gpu, &now, id, profile, err);
+	wish = wish_of(node, profile, id);
+	r = complete(nvml, gpu, &now, &wish, node, err);
 	if (r < 0)
 		(void)!dv_nvml_destroy(nvml, gpu->uuid, id, NULL);
 	return r;
+}
+
+/* Is it the instance that the lease had? It may be gone already, or another's by now. */
+static const struct dv_mig_instance *
+still_there(const struct dv_nvml_gpu *now, const struct dv_lease *lease, const struct dv_node *node)
+{
+	const struct dv_mig_instance *there = instance_of(now, node);
+	const char *name;
+
+	(void)dv_mig_part_slices(lease->profile, &name);
+	return there && (!there->profile[0] || strcmp(there->profile, name) == 0) ? there : NULL;
+}
+
+/* Is this one of the compute instances that end with the lease? */
+static bool ends(const struct dv_mig_compute *compute, uint32_t instance,
+		 const struct dv_node *node)
+{
+	return compute->instance == instance &&
+	       (!node->has_part ||
+		(compute->start == node->part_start && compute->size == node->part_size));
+}
+
+/* What must be unused for the lease to end; false: it is not there, so that nobody is in it. */
+static bool scope_of(const struct dv_nvml_gpu *now, uint32_t instance, const struct dv_node *node,
+		     struct scope *ret)
+{
+	const struct dv_mig_compute *part;
+
+	*ret = (struct scope){(int)instance, -1};
+	if (!node->has_part)
+		return true;
+	part = dv_mig_compute_at(&now->mig, instance, node->part_start, node->part_size);
+	ret->part = part ? (int)part->id : -1;
+	return part;
 }
 
 static int unmake(const struct dv_method_env *env, const struct dv_nvml *nvml,
@@ -223,26 +288,30 @@ static int unmake(const struct dv_method_env *env, const struct dv_nvml *nvml,
 		  const struct dv_node *node, struct dv_error *err)
 {
 	const struct dv_mig_instance *there;
-	char who[160], what[80];
 	struct dv_nvml_gpu now = {0};
+	struct scope scope;
+	unsigned others = 0;
+	char who[160], what[80];
 	int r = dv_nvml_observe_one(nvml, gpu->uuid, &now, err);
 
-	if (r < 0)
+	there = r < 0 ? NULL : still_there(&now, lease, node);
+	if (!there)
 		return r;
-	there = instance_of(&now, node);
-	/* Gone already, or another's by now. */
-	if (!there || (there->profile[0] && strcmp(there->profile, lease->profile) != 0))
-		return 0;
-	if (name_users(env, nvml, gpu->uuid, (int)there->id, who, sizeof(who))) {
+	if (scope_of(&now, there->id, node, &scope) &&
+	    name_users(env, nvml, gpu->uuid, scope, who, sizeof(who))) {
 		(void)snprintf(what, sizeof(what), "the partition %s of GPU %s", lease->profile,
 			       gpu->id);
 		return in_use(err, what, who);
 	}
-	for (unsigned i = 0; r == 0 && i < now.mig.compute_count; i++)
-		if (now.mig.computes[i].instance == there->id)
-			r = dv_nvml_destroy_part(nvml, gpu->uuid, there->id, now.mig.computes[i].id,
-						 err);
-	return r < 0 ? r : dv_nvml_destroy(nvml, gpu->uuid, there->id, err);
+	for (unsigned i = 0; r == 0 && i < now.mig.compute_count; i++) {
+		const struct dv_mig_compute *compute = &now.mig.computes[i];
+
+		if (ends(compute, there->id, node))
+			r = dv_nvml_destroy_part(nvml, gpu->uuid, there->id, compute->id, err);
+		else
+			others += compute->instance == there->id;
+	}
+	return r < 0 || others ? r : dv_nvml_destroy(nvml, gpu->uuid, there->id, err);
 }
 
 static int act_on_node(const struct dv_method_env *env, const struct dv_nvml *nvml,
@@ -305,7 +374,10 @@ static int attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
 	if (r < 0)
 		return r;
 	instance = dv_mig_instance_at(&gpu->mig, node.start, node.size);
-	if (instance)
+	if (instance && node.has_part)
+		compute =
+			dv_mig_compute_at(&gpu->mig, instance->id, node.part_start, node.part_size);
+	else if (instance)
 		compute = dv_mig_compute_of(&gpu->mig, instance->id);
 	if (!compute || !compute->uuid[0])
 		return dv_error_fix(err,

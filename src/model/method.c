@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/method.h"
 
+#include "model/mig.h"
 #include "model/word.h"
 
 static const char *const methods[DV_METHOD_COUNT + 1] = {
@@ -194,6 +195,27 @@ struct dv_isolates dv_method_isolates(enum dv_method method, bool cpu)
 enum dv_isolation dv_method_isolation(enum dv_method method, bool cpu)
 {
 	return held(method, cpu)->isolation;
+}
+
+/* Whose memory it is the MMU keeps, how much of the partition's each takes nobody does; nor is said
+ * anywhere that a fault of one leaves the others alone. */
+static const struct held on_part = HELD(MEMORY, ENFORCED, NONE, HARDWARE, NONE, NONE);
+
+static const struct held *held_as(enum dv_method method, bool cpu, const char *profile)
+{
+	return method == DV_METHOD_MIG && !cpu && dv_mig_part_slices(profile, NULL)
+		       ? &on_part
+		       : held(method, cpu);
+}
+
+struct dv_isolates dv_method_isolates_as(enum dv_method method, bool cpu, const char *profile)
+{
+	return held_as(method, cpu, profile)->by;
+}
+
+enum dv_isolation dv_method_isolation_as(enum dv_method method, bool cpu, const char *profile)
+{
+	return held_as(method, cpu, profile)->isolation;
 }
 
 enum dv_division dv_method_division(enum dv_method method)

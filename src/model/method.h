@@ -87,6 +87,12 @@ int dv_hold_parse(const char *name, enum dv_hold *ret, struct dv_error *err) DV_
 struct dv_isolates dv_method_isolates(enum dv_method method, bool cpu);
 enum dv_isolation dv_method_isolation(enum dv_method method, bool cpu);
 
+/* The same of a MIG partition or of a compute instance that is only a part of one, by the profile's
+ * name ("1c.3g.40gb"; "" for any other): such instances share memory, cache and faults within the
+ * partition, and only their compute is their own (MIG User Guide, "Compute instances"). */
+struct dv_isolates dv_method_isolates_as(enum dv_method method, bool cpu, const char *profile);
+enum dv_isolation dv_method_isolation_as(enum dv_method method, bool cpu, const char *profile);
+
 /* The division that a lease by this method makes of the node it is carved from. */
 enum dv_division dv_method_division(enum dv_method method);
 

@@ -53,6 +53,30 @@ const struct dv_mig_instance *dv_mig_instance_at(const struct dv_mig *mig, uint3
 	return NULL;
 }
 
+unsigned dv_mig_part_slices(const char *name, const char **ret_whole)
+{
+	unsigned slices = 0;
+
+	if (name[0] >= '1' && name[0] <= '9' && strncmp(name + 1, "c.", 2) == 0)
+		slices = (unsigned)(name[0] - '0');
+	if (ret_whole)
+		*ret_whole = slices ? name + 3 : name;
+	return slices;
+}
+
+const struct dv_mig_compute *dv_mig_compute_at(const struct dv_mig *mig, uint32_t instance,
+					       uint32_t start, uint32_t size)
+{
+	for (unsigned i = 0; i < mig->compute_count; i++) {
+		const struct dv_mig_compute *compute = &mig->computes[i];
+
+		if (compute->instance == instance && compute->start == start &&
+		    compute->size == size)
+			return compute;
+	}
+	return NULL;
+}
+
 const struct dv_mig_compute *dv_mig_compute_of(const struct dv_mig *mig, uint32_t instance)
 {
 	for (unsigned i = 0; i < mig->compute_count; i++)

@@ -17,6 +17,7 @@ enum {
 	DV_MIG_INSTANCES_MOST = 16, /* GPU instances of one GPU */
 	DV_MIG_COMPUTES_MOST = 16,  /* compute instances of one GPU */
 	DV_MIG_CELLS_MOST = 32,
+	DV_MIG_PARTS_MOST = 8, /* compute slices of an instance that is divided */
 };
 
 enum dv_mig_mode {
@@ -50,6 +51,10 @@ struct dv_mig_profile {
 	uint8_t engines[DV_MIG_ENGINE_COUNT];
 	bool graphics;	     /* graphics interfaces work in it */
 	bool memory_derived; /* memory_mib comes from the name less 10 % */
+	/* parts[n]: bit s: a compute instance of n slices may begin at compute slice s of an
+	 * instance; all 0: not known. A driver says it only of an instance that is there. */
+	uint8_t parts[DV_MIG_PARTS_MOST];
+	bool parts_derived; /* from the catalogue */
 };
 
 struct dv_mig_instance {
@@ -88,5 +93,13 @@ const struct dv_mig_profile *dv_mig_find_id(const struct dv_mig *mig, uint32_t i
 /* The instance that begins there with that size, or NULL. */
 const struct dv_mig_instance *dv_mig_instance_at(const struct dv_mig *mig, uint32_t start,
 						 uint32_t size);
+/* "1c.3g.40gb" names a compute instance that is a part of an instance of profile "3g.40gb": how
+ * many compute slices it has; 0: the name is of a whole instance. `*ret_whole` (may be NULL) points
+ * to the instance's profile within `name`, either way. */
+unsigned dv_mig_part_slices(const char *name, const char **ret_whole);
+
+/* The compute instance of that instance which begins there with that size, or NULL. */
+const struct dv_mig_compute *dv_mig_compute_at(const struct dv_mig *mig, uint32_t instance,
+					       uint32_t start, uint32_t size);
 /* The first compute instance in it, or NULL. */
 const struct dv_mig_compute *dv_mig_compute_of(const struct dv_mig *mig, uint32_t instance);

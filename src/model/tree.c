@@ -36,19 +36,19 @@ static bool read_number(const char **text, uint64_t most, uint64_t *ret)
 	return true;
 }
 
-static bool read_partition(const char **text, struct dv_node *node)
+/* "/p0+4", "/c1+2" */
+static bool read_interval(const char **text, uint32_t *ret_start, uint32_t *ret_size)
 {
 	uint64_t start, size;
-	const char *s = *text + 2; /* "/p" */
+	const char *s = *text + 2;
 
 	if (!read_number(&s, UINT32_MAX, &start) || *s != '+')
 		return false;
 	s++;
 	if (!read_number(&s, UINT32_MAX, &size) || size == 0 || start + size > UINT32_MAX)
 		return false;
-	node->has_partition = true;
-	node->start = (uint32_t)start;
-	node->size = (uint32_t)size;
+	*ret_start = (uint32_t)start;
+	*ret_size = (uint32_t)size;
 	*text = s;
 	return true;
 }
@@ -86,13 +86,20 @@ int dv_node_parse(const char *path, struct dv_node *ret_node, struct dv_error *e
 	const char *s = path;
 	bool good = read_uuid(&s, &node);
 
-	if (good && strncmp(s, "/p", 2) == 0)
-		good = read_partition(&s, &node);
-	if (good && strncmp(s, "/s", 2) == 0)
+	if (good && strncmp(s, "/p", 2) == 0) {
+		good = read_interval(&s, &node.start, &node.size);
+		node.has_partition = good;
+	}
+	if (good && node.has_partition && strncmp(s, "/c", 2) == 0) {
+		good = read_interval(&s, &node.part_start, &node.part_size);
+		node.has_part = good;
+	} else if (good && strncmp(s, "/s", 2) == 0) {
 		good = read_slice(&s, &node);
+	}
 	if (!good || *s)
 		return dv_error_set(err, -EINVAL,
-				    "'%.200s' is not a node's path (GPU[/pSTART+SIZE][/sLEASE])",
+				    "'%.200s' is not a node's path (GPU[/pSTART+SIZE][/sLEASE], "
+				    "GPU/pSTART+SIZE/cSTART+SIZE)",
 				    path);
 	*ret_node = node;
 	return 0;
@@ -100,14 +107,17 @@ int dv_node_parse(const char *path, struct dv_node *ret_node, struct dv_error *e
 
 const char *dv_node_print(const struct dv_node *node, char *buf, size_t size)
 {
-	char partition[32] = "", slice[32] = "";
+	char partition[32] = "", part[32] = "", slice[32] = "";
 
 	if (node->has_partition)
 		(void)snprintf(partition, sizeof(partition), "/p%" PRIu32 "+%" PRIu32, node->start,
 			       node->size);
+	if (node->has_part)
+		(void)snprintf(part, sizeof(part), "/c%" PRIu32 "+%" PRIu32, node->part_start,
+			       node->part_size);
 	if (node->has_slice)
 		(void)snprintf(slice, sizeof(slice), "/s%" PRId64, node->slice);
-	(void)snprintf(buf, size, "%s%s%s", node->gpu_uuid, partition, slice);
+	(void)snprintf(buf, size, "%s%s%s%s", node->gpu_uuid, partition, part, slice);
 	return buf;
 }
 
@@ -128,6 +138,8 @@ static enum dv_division gpu_division(const struct dv_node *node, enum dv_method 
 /* Has the node the form that a lease of this method has? */
 static bool fits_method(const struct dv_node *node, enum dv_method method, bool cpu)
 {
+	if (node->has_part && (cpu || method != DV_METHOD_MIG))
+		return false;
 	switch (method) {
 	case DV_METHOD_PASSTHROUGH:
 		return !node->has_partition && !node->has_slice;
@@ -162,7 +174,9 @@ static int read_holding(const struct dv_lease *lease, bool cpu, struct holding *
 	if (strcmp(h.node.gpu_uuid, lease->gpu_uuid) != 0)
 		return dv_error_set(err, -EINVAL, "lease '%s' is of GPU %s, its node %s is not",
 				    lease->name, lease->gpu_uuid, lease->node);
-	if (!fits_method(&h.node, lease->method, cpu))
+	if (!fits_method(&h.node, lease->method, cpu) ||
+	    (lease->profile[0] && lease->method == DV_METHOD_MIG &&
+	     dv_mig_part_slices(lease->profile, NULL) != h.node.part_size))
 		return dv_error_set(err, -EINVAL, "lease '%s': %s cannot be had by method %s",
 				    lease->name, lease->node, dv_method_name(lease->method));
 	h.division = gpu_division(&h.node, h.method, cpu);
@@ -178,10 +192,25 @@ static bool same_partition(const struct dv_node *a, const struct dv_node *b)
 	       (!a->has_partition || (a->start == b->start && a->size == b->size));
 }
 
+static bool intervals_meet(uint32_t a, uint32_t a_size, uint32_t b, uint32_t b_size)
+{
+	return (uint64_t)a < (uint64_t)b + b_size && (uint64_t)b < (uint64_t)a + a_size;
+}
+
 static bool partitions_meet(const struct dv_node *a, const struct dv_node *b)
 {
-	return (uint64_t)a->start < (uint64_t)b->start + b->size &&
-	       (uint64_t)b->start < (uint64_t)a->start + a->size;
+	return intervals_meet(a->start, a->size, b->start, b->size);
+}
+
+/* Two compute instances of one partition: side by side, and the partition is the same for both. */
+static bool parts_meet(const struct holding *a, const struct holding *b)
+{
+	const char *one, *other;
+
+	(void)dv_mig_part_slices(a->lease->profile, &one);
+	(void)dv_mig_part_slices(b->lease->profile, &other);
+	return strcmp(one, other) != 0 || intervals_meet(a->node.part_start, a->node.part_size,
+							 b->node.part_start, b->node.part_size);
 }
 
 /* The rule itself: may these two stand side by side? */
@@ -198,13 +227,15 @@ static enum clash clash_between(const struct holding *a, const struct holding *b
 		return CLASH_DIVIDED;
 	if (!same_partition(m, n))
 		return partitions_meet(m, n) ? CLASH_OWNED : CLASH_NONE;
+	if (m->has_part && n->has_part)
+		return parts_meet(a, b) ? CLASH_OWNED : CLASH_NONE;
 	/* One has the whole partition. */
 	if (!m->has_slice || !n->has_slice || m->slice == n->slice)
 		return CLASH_OWNED;
 	return a->method == b->method ? CLASH_NONE : CLASH_DIVIDED;
 }
 
-enum { PART_SIZE = 64 };
+enum { PART_SIZE = 96 };
 
 /* The node, in words: "all of it", "a slice", "CPUs 2-3". */
 static const char *part_words(const struct dv_node *node, const struct dv_gpu *gpu,
@@ -212,6 +243,16 @@ static const char *part_words(const struct dv_node *node, const struct dv_gpu *g
 {
 	const char *unit = gpu->kind == DV_GPU_CPU ? "CPU" : "memory slice";
 
+	if (node->has_part) {
+		(void)snprintf(buf, PART_SIZE,
+			       "compute slices %" PRIu32 "-%" PRIu32 " of %s%s %" PRIu32,
+			       node->part_start, node->part_start + node->part_size - 1, unit,
+			       dv_plural(node->size), node->start);
+		if (node->size > 1)
+			(void)snprintf(buf + strlen(buf), PART_SIZE - strlen(buf), "-%" PRIu32,
+				       node->start + node->size - 1);
+		return buf;
+	}
 	if (!node->has_partition)
 		return node->has_slice ? "a slice" : "all of it";
 	if (node->size == 1)
@@ -486,7 +527,7 @@ void dv_tree_left(const struct dv_gpu *gpu, const struct dv_leases *leases, cons
 	*ret_memory_bytes = 0;
 	*ret_mpct = 0;
 	if (dv_node_parse(parent_path, &probe.node, NULL) < 0 || probe.node.has_slice ||
-	    strcmp(probe.node.gpu_uuid, gpu->uuid) != 0)
+	    probe.node.has_part || strcmp(probe.node.gpu_uuid, gpu->uuid) != 0)
 		return;
 	probe.node.has_slice = true;
 	probe.node.slice = -1;

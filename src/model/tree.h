@@ -3,13 +3,17 @@
  *
  * A node's path is text: "<gpu uuid>", a partition of it "<gpu uuid>/p<start>+<size>" (units of the
  * division: memory slices of MIG, CPUs of the CPU device), a slice of either
- * "<parent>/s<lease id>". A node is divided in one way at a time; a lease on a node excludes every
- * lease on an ancestor or a descendant. Pure; leases are the caller's.
+ * "<parent>/s<lease id>"; a compute instance that is a part of a MIG partition
+ * "<partition>/c<start>+<size>" (compute slices within it). A node is divided in one way at a time;
+ * a lease on a node excludes every lease on an ancestor or a descendant. Pure; leases are the
+ * caller's.
  *
  * A lease's node has the form of its method: passthrough has the GPU, mig and partition have a
  * partition of it, vgpu and sriov a slice of the GPU, slice one of either, vgpu-mig a partition or
- * a slice of one. Everything else is -EINVAL. Partitions are cpusets on the CPU device ("CPU-..."
- * where only the uuid is known), MIG on every other. */
+ * a slice of one; a lease of mig may also have a part of a
+ * partition, and the parts of one partition are all of the same profile of it. Everything else is
+ * -EINVAL. Partitions are cpusets on the CPU device ("CPU-..." where only the uuid is known), MIG
+ * on every other. */
 #pragma once
 
 #include "model/gpu.h"
@@ -17,9 +21,10 @@
 
 struct dv_node {
 	char gpu_uuid[DV_UUID_SIZE];
-	bool has_partition, has_slice;
-	uint32_t start, size; /* of the partition, in units of the division */
-	int64_t slice;	      /* lease id */
+	bool has_partition, has_part, has_slice;
+	uint32_t start, size;		/* of the partition, in units of the division */
+	uint32_t part_start, part_size; /* of the part, in compute slices of the partition */
+	int64_t slice;			/* lease id */
 };
 
 int dv_node_parse(const char *path, struct dv_node *ret_node, struct dv_error *err) DV_MUST_CHECK;

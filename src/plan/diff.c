@@ -58,6 +58,14 @@ static const struct dv_lease *find(const struct dv_leases *leases, const char *f
 	return NULL;
 }
 
+/* "p0+4" of a node's path. */
+static const char *place_of(const char *node)
+{
+	const char *slash = strchr(node, '/');
+
+	return slash ? slash + 1 : "";
+}
+
 static void compare(struct differ *d, const struct dv_assignment *a, const struct dv_lease *lease)
 {
 	char wanted[64], actual[64];
@@ -70,6 +78,12 @@ static void compare(struct differ *d, const struct dv_assignment *a, const struc
 	add(d, a->tenant, "method", dv_method_name(a->method), dv_method_name(lease->method));
 	add(d, a->tenant, "kind", dv_kind_name(a->kind), dv_kind_name(lease->kind));
 	add(d, a->tenant, "gpu", a->gpu_uuid, lease->gpu_uuid);
+	if (a->method == DV_METHOD_MIG && lease->method == DV_METHOD_MIG) {
+		add(d, a->tenant, "profile", a->profile, lease->profile);
+		if (strcmp(a->gpu_uuid, lease->gpu_uuid) == 0)
+			add(d, a->tenant, "place", place_of(a->node), place_of(lease->node));
+		return;
+	}
 	add(d, a->tenant, "memory", size_text(a->memory_bytes, wanted),
 	    size_text(lease->memory_bytes, actual));
 	if (a->method == DV_METHOD_SLICE)

@@ -8,7 +8,7 @@
 
 struct dv_difference {
 	char tenant[DV_NAME_SIZE];
-	/* "lease", "method", "gpu", "memory", "compute", "policy", "kind"; of a GPU ("GPU 0", in
+	/* "lease", "method", "gpu", "profile", "place", "memory", ...; of a GPU ("GPU 0", in
 	 * the tenant's place): "mig mode" */
 	char what[DV_PROFILE_SIZE];
 	char wanted[64]; /* "none": it should not be there */

@@ -133,6 +133,7 @@ static void explain_mig(const struct dv_task *task, const struct dv_packing *pac
 {
 	const struct dv_room *nearest = NULL;
 	unsigned free_most = 0, need = 0;
+	const char *whole;
 
 	for (size_t g = 0; g < task->rooms.len; g++) {
 		const struct dv_room *room = &packing->rooms[g];
@@ -149,6 +150,11 @@ static void explain_mig(const struct dv_task *task, const struct dv_packing *pac
 	}
 	if (!nearest)
 		say(to, "S02", "every GPU that it may use is divided in another way, or taken");
+	else if (dv_mig_part_slices(want->tenant->profile, &whole))
+		say(to, "S01",
+		    "no partition %s that it may share has the compute slices left, and there is "
+		    "no place for another",
+		    whole);
 	else if (free_most < need)
 		say(to, "S01", "it needs %u memory slice%s of a GPU, and at most %u %s free on one",
 		    need, dv_plural(need), free_most, free_most == 1 ? "is" : "are");

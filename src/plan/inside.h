@@ -13,6 +13,8 @@ struct dv_place {
 	int gpu;	 /* number in the input, -1: nowhere */
 	int start, size; /* of a partition, else -1 */
 	int profile;	 /* of MIG: its number in the room's grid */
+	/* Of a compute instance that is a part of it: compute slices within; size 0: all of it. */
+	unsigned part_start, part_size;
 	bool keep;
 };
 
@@ -35,6 +37,12 @@ struct dv_want {
 	char reason[256];
 };
 
+/* A MIG partition that is divided into compute instances. */
+struct dv_host {
+	uint8_t profile; /* its number in the grid plus 1; 0: none */
+	uint8_t taken;	 /* bits of the compute slices that are somebody's */
+};
+
 /* What is left of one GPU. */
 struct dv_room {
 	const struct dv_gpu *gpu;
@@ -51,6 +59,7 @@ struct dv_room {
 	uint64_t taken[DV_UNIT_WORDS];
 	const struct dv_grid *grid; /* of MIG: where partitions may be; NULL: not known */
 	struct dv_grid_state cells; /* and what is taken of it */
+	struct dv_host hosts[DV_GRID_CELLS_MOST]; /* by where they start */
 };
 
 /* How good a packing is: less is better, the first member that differs decides. */

@@ -77,13 +77,21 @@ void dv_plan_mig_block(struct dv_room *room, const struct dv_leases *leases)
 	}
 }
 
-void dv_plan_mig_add(struct dv_room *room, const struct dv_lease *lease)
+void dv_plan_mig_add(struct dv_room *room, const struct dv_lease *lease, uid_t owner)
 {
+	struct dv_place place = {0};
+	const char *whole;
 	struct dv_node node;
 
 	room->migs++;
-	if (room->grid && dv_node_parse(lease->node, &node, NULL) == 0)
-		block(room, dv_grid_find(room->grid, lease->profile), node.start, node.size);
+	if (!room->grid || dv_node_parse(lease->node, &node, NULL) < 0)
+		return;
+	(void)dv_mig_part_slices(lease->profile, &whole);
+	if (node.has_part && lease->uid == owner &&
+	    dv_plan_part_standing(room, &node, lease->profile, &place))
+		dv_plan_part_add(room, &place);
+	else
+		block(room, dv_grid_find(room->grid, whole), node.start, node.size);
 }
 
 const struct dv_mig_profile *dv_plan_mig_profile(const struct dv_room *room, int profile)
@@ -110,14 +118,17 @@ static bool is_special(const char *name)
 	return strpbrk(name, "+-") != NULL;
 }
 
+/* slices: of a part of it; 0: all. */
 static bool gives_enough(const struct dv_room *room, const struct dv_needs *needs,
-			 const struct dv_mig_profile *profile)
+			 const struct dv_mig_profile *profile, unsigned slices)
 {
 	uint32_t share = dv_plan_mig_share(room->gpu, profile);
 
 	/* Where SMs are not known, compute slices of all of them say as much. */
 	if (!share && room->gpu->mig.compute_slices)
 		share = profile->compute_slices * DV_MPCT_WHOLE / room->gpu->mig.compute_slices;
+	if (slices)
+		share = share / profile->compute_slices * slices;
 	return (uint64_t)profile->memory_mib * DV_MIB >= needs->memory_bytes &&
 	       share >= needs->compute_mpct;
 }
@@ -126,12 +137,14 @@ bool dv_plan_mig_serves(const struct dv_room *room, const struct dv_want *want, 
 {
 	const struct dv_mig_profile *is = dv_plan_mig_profile(room, (int)profile);
 	const struct dv_tenant *tenant = want->tenant;
+	const char *name;
+	unsigned slices = dv_mig_part_slices(tenant->profile, &name);
 
-	if (!is || (tenant->profile[0] && strcmp(is->name, tenant->profile) != 0))
+	if (!is || (name[0] && strcmp(is->name, name) != 0))
 		return false;
-	if (!tenant->profile[0] && is_special(is->name))
+	if ((!name[0] && is_special(is->name)) || (slices && !dv_plan_part_can(is, slices)))
 		return false;
-	return gives_enough(room, &tenant->needs, is);
+	return gives_enough(room, &tenant->needs, is, slices);
 }
 
 unsigned dv_plan_mig_cells(const struct dv_room *room, const struct dv_want *want)
@@ -150,10 +163,13 @@ unsigned dv_plan_mig_cells(const struct dv_room *room, const struct dv_want *wan
 static bool may_be(const struct dv_room *room, const struct dv_want *want, unsigned place)
 {
 	const struct dv_grid_place *at = &room->grid->places[place];
+	const struct dv_part part = {dv_mig_part_slices(want->tenant->profile, NULL), place};
 
-	return (want->tenant->start < 0 || at->start == want->tenant->start) &&
-	       dv_plan_mig_serves(room, want, at->profile) &&
-	       dv_grid_fits(room->grid, &room->cells, place);
+	if ((want->tenant->start >= 0 && at->start != want->tenant->start) ||
+	    !dv_plan_mig_serves(room, want, at->profile))
+		return false;
+	return part.slices ? dv_plan_part_fits(room, &part) >= 0
+			   : dv_grid_fits(room->grid, &room->cells, place);
 }
 
 /* The fewest cells with which the want still fits somewhere; 0: nowhere. */
@@ -173,6 +189,7 @@ static unsigned fitting_cells(const struct dv_room *room, const struct dv_want *
 bool dv_plan_mig_fits(const struct dv_room *room, const struct dv_want *want, unsigned from,
 		      struct dv_place *ret_place, unsigned *ret_next)
 {
+	struct dv_part part = {.slices = dv_mig_part_slices(want->tenant->profile, NULL)};
 	unsigned cells = room->grid ? fitting_cells(room, want) : 0;
 
 	for (unsigned i = from; cells && i < room->grid->place_count; i++) {
@@ -182,6 +199,11 @@ bool dv_plan_mig_fits(const struct dv_room *room, const struct dv_want *want, un
 			continue;
 		*ret_place = (struct dv_place){
 			.start = at->start, .size = (int)cells, .profile = at->profile};
+		part.place = i;
+		if (part.slices) {
+			ret_place->part_size = part.slices;
+			ret_place->part_start = (unsigned)dv_plan_part_fits(room, &part);
+		}
 		*ret_next = i + 1;
 		return true;
 	}
@@ -196,27 +218,40 @@ static unsigned number_of(const struct dv_room *room, const struct dv_place *pla
 
 bool dv_plan_mig_free(const struct dv_room *room, const struct dv_place *place)
 {
-	return dv_grid_fits(room->grid, &room->cells, number_of(room, place));
+	return place->part_size ? dv_plan_part_free(room, place)
+				: dv_grid_fits(room->grid, &room->cells, number_of(room, place));
 }
 
 void dv_plan_mig_take(struct dv_room *room, const struct dv_place *place)
 {
 	room->migs++;
-	dv_grid_take(room->grid, &room->cells, number_of(room, place));
+	if (place->part_size)
+		dv_plan_part_take(room, place);
+	else
+		dv_grid_take(room->grid, &room->cells, number_of(room, place));
 }
 
 void dv_plan_mig_give(struct dv_room *room, const struct dv_place *place)
 {
 	room->migs--;
-	dv_grid_give(room->grid, &room->cells, number_of(room, place));
+	if (place->part_size)
+		dv_plan_part_give(room, place);
+	else
+		dv_grid_give(room->grid, &room->cells, number_of(room, place));
 }
 
 unsigned dv_plan_mig_loss(const struct dv_room *room, const struct dv_place *place)
 {
+	enum { PARTS_WEIGH_LESS = 128 };
 	struct dv_grid_state after = room->cells;
+	unsigned number = number_of(room, place), loss = 0;
 
-	dv_grid_take(room->grid, &after, number_of(room, place));
-	return dv_grid_openness(room->grid, &room->cells) - dv_grid_openness(room->grid, &after);
+	if (dv_grid_fits(room->grid, &after, number)) {
+		dv_grid_take(room->grid, &after, number);
+		loss = dv_grid_openness(room->grid, &room->cells) -
+		       dv_grid_openness(room->grid, &after);
+	}
+	return loss * PARTS_WEIGH_LESS + (place->part_size ? dv_plan_part_loss(room, place) : 0);
 }
 
 bool dv_plan_mig_standing(const struct dv_room *room, const struct dv_lease *lease,
@@ -225,6 +260,8 @@ bool dv_plan_mig_standing(const struct dv_room *room, const struct dv_lease *lea
 	int profile = room->grid ? dv_grid_find(room->grid, lease->profile) : -1;
 	struct dv_node node;
 
+	if (room->grid && dv_node_parse(lease->node, &node, NULL) == 0 && node.has_part)
+		return dv_plan_part_standing(room, &node, lease->profile, ret);
 	if (profile < 0 || dv_node_parse(lease->node, &node, NULL) < 0 || !node.has_partition ||
 	    node.size != room->grid->profiles[profile].size ||
 	    dv_grid_place_at(room->grid, (unsigned)profile, node.start) < 0)
@@ -249,15 +286,19 @@ static void list_profiles(const struct dv_grid *grid, char *buf, size_t size)
 static const char *forbids_profile(const struct dv_room *room, const struct dv_tenant *tenant,
 				   char *buf, size_t size)
 {
-	int profile = dv_grid_find(room->grid, tenant->profile);
+	const char *name;
+	unsigned slices = dv_mig_part_slices(tenant->profile, &name);
+	int profile = dv_grid_find(room->grid, name);
 	char names[160];
 
 	if (profile < 0) {
 		list_profiles(room->grid, names, sizeof(names));
 		(void)snprintf(buf, size, "GPU %s has no profile '%s'; it has %s", room->gpu->id,
-			       tenant->profile, names);
+			       name, names);
 		return "M01";
 	}
+	if (slices && !dv_plan_part_can(dv_plan_mig_profile(room, profile), slices))
+		return dv_plan_part_forbids(room, tenant->profile, buf, size);
 	if (tenant->start >= 0 &&
 	    dv_grid_place_at(room->grid, (unsigned)profile, (unsigned)tenant->start) < 0) {
 		size_t len = (size_t)snprintf(buf, size, "%s on GPU %s cannot start at %d, only at",

@@ -3,6 +3,7 @@
  * what the GPU's driver says; nothing of a width or of a profile is in code. */
 #pragma once
 
+#include "model/tree.h"
 #include "plan/grid.h"
 #include "plan/inside.h"
 
@@ -13,8 +14,9 @@ int dv_plan_mig_grid(const struct dv_gpu *gpu, struct dv_grid **ret,
 
 /* Instances that no lease stands for are somebody's: they stay. */
 void dv_plan_mig_block(struct dv_room *room, const struct dv_leases *leases);
-/* A lease's partition is in the way, whatever is planned. */
-void dv_plan_mig_add(struct dv_room *room, const struct dv_lease *lease);
+/* A lease's partition is in the way, whatever is planned; one that `owner` has compute instances in
+ * can take more of his. */
+void dv_plan_mig_add(struct dv_room *room, const struct dv_lease *lease, uid_t owner);
 
 /* Does that profile of the room's grid give what is needed? By name if the tenant names one, else
  * by memory and compute; profiles with a special outfit (+me, -me, +gfx) only by name. */
@@ -42,6 +44,32 @@ const struct dv_mig_profile *dv_plan_mig_profile(const struct dv_room *room, int
 /* Its SMs of all SMs (or of those of the largest profile, where that is all that is known), in
  * thousandths of a percent; 0: not known. */
 uint32_t dv_plan_mig_share(const struct dv_gpu *gpu, const struct dv_mig_profile *profile);
+
+/* mig-part.c: compute instances that are a part of a partition ("1c.3g.40gb"). They are put into
+ * the partitions of that profile that are divided already, before another is made. */
+struct dv_part {
+	unsigned slices;
+	unsigned place; /* number of the partition's place in the grid */
+};
+/* May an instance of that profile be divided into such parts? */
+bool dv_plan_part_can(const struct dv_mig_profile *profile, unsigned slices);
+/* Where in that partition the part would leave most room, -1: nowhere. */
+int dv_plan_part_fits(const struct dv_room *room, const struct dv_part *part);
+bool dv_plan_part_free(const struct dv_room *room, const struct dv_place *place);
+void dv_plan_part_take(struct dv_room *room, const struct dv_place *place);
+void dv_plan_part_give(struct dv_room *room, const struct dv_place *place);
+/* How many places of parts would be lost; of a part that needs a new partition, more. */
+unsigned dv_plan_part_loss(const struct dv_room *room, const struct dv_place *place);
+/* Is there such a partition, and may the part be there? */
+bool dv_plan_part_standing(const struct dv_room *room, const struct dv_node *node,
+			   const char *profile, struct dv_place *ret);
+/* A lease's part, which stays. */
+void dv_plan_part_add(struct dv_room *room, const struct dv_place *place);
+/* What of divided partitions nobody has, in thousandths of a percent of the GPU. */
+uint32_t dv_plan_part_waste(const struct dv_room *room);
+/* Why a partition of that profile cannot be divided so. */
+const char *dv_plan_part_forbids(const struct dv_room *room, const char *name, char *buf,
+				 size_t size);
 
 /* Why no profile of this GPU serves: a rule, and text in `buf`; NULL: one does. */
 const char *dv_plan_mig_forbids(const struct dv_room *room, const struct dv_want *want, char *buf,

@@ -68,7 +68,7 @@ static int pack(const struct dv_task *task, struct dv_packing *best, bool *ret_m
 /* The least part of a GPU that a partition for this want takes, in thousandths of a percent. */
 static unsigned mig_cells(const struct dv_task *task, const struct dv_want *want)
 {
-	unsigned least = 0;
+	unsigned least = 0, slices = dv_mig_part_slices(want->tenant->profile, NULL);
 
 	for (size_t g = 0; g < task->rooms.len; g++) {
 		const struct dv_room *room = &task->rooms.items[g];
@@ -76,6 +76,9 @@ static unsigned mig_cells(const struct dv_task *task, const struct dv_want *want
 
 		if (cells)
 			cells = cells * DV_MPCT_WHOLE / room->grid->cells;
+		/* Others may have the rest of the partition. */
+		if (slices && room->gpu->mig.compute_slices)
+			cells = cells * slices / room->gpu->mig.compute_slices;
 		if (cells && (!least || cells < least))
 			least = cells;
 	}
@@ -188,6 +191,10 @@ static void say_why(const struct dv_want *want, const struct dv_place *place,
 	else if (want->method == DV_METHOD_PARTITION)
 		(void)snprintf(buf, size, "%d of %u CPU%s: what is asked for, rounded up",
 			       place->size, gpu->compute_units, dv_plural(gpu->compute_units));
+	else if (place->part_size)
+		(void)snprintf(buf, size,
+			       "the fleet names the profile; memory, cache and faults are shared "
+			       "with the other compute instances of the partition");
 	else if (tenant->profile[0])
 		(void)snprintf(buf, size, "the fleet names the profile");
 	else if (want->method == DV_METHOD_MIG)
@@ -213,8 +220,8 @@ static void say_estimated(const struct dv_want *want, struct dv_assignment *to)
 			      "compute_pct");
 }
 
-static void assign_mig(const struct dv_room *room, const struct dv_place *place,
-		       struct dv_assignment *to)
+static void assign_mig(const struct dv_room *room, const struct dv_want *want,
+		       const struct dv_place *place, struct dv_assignment *to)
 {
 	const struct dv_mig_profile *profile = dv_plan_mig_profile(room, place->profile);
 
@@ -222,6 +229,14 @@ static void assign_mig(const struct dv_room *room, const struct dv_place *place,
 	to->memory_bytes = (uint64_t)profile->memory_mib * DV_MIB;
 	to->compute_mpct = dv_plan_mig_share(room->gpu, profile);
 	to->compute_slices = profile->compute_slices;
+	if (place->part_size) {
+		(void)dv_copy(to->profile, sizeof(to->profile), want->tenant->profile);
+		to->compute_mpct = to->compute_mpct / profile->compute_slices * place->part_size;
+		to->compute_slices = place->part_size;
+	}
+	if (place->part_size && profile->parts_derived)
+		(void)dv_copy(to->derived[to->derived_count++], sizeof(to->derived[0]),
+			      "compute_start");
 	if (profile->memory_derived)
 		(void)dv_copy(to->derived[to->derived_count++], sizeof(to->derived[0]),
 			      "memory_mib");
@@ -250,8 +265,11 @@ static int assign(const struct dv_task *task, const struct dv_packing *packing, 
 	(void)dv_copy(to.node, sizeof(to.node), lease.node);
 	to.memory_bytes = lease.memory_bytes;
 	to.compute_mpct = lease.compute_mpct;
-	to.isolation = dv_method_isolation(want->method, gpu->kind == DV_GPU_CPU);
-	to.isolates = dv_gpu_isolates(gpu, want->method);
+	to.isolation = dv_method_isolation_as(want->method, gpu->kind == DV_GPU_CPU,
+					      want->tenant->profile);
+	to.isolates = place->part_size
+			      ? dv_method_isolates_as(want->method, false, want->tenant->profile)
+			      : dv_gpu_isolates(gpu, want->method);
 	/* A partition's memory limit is kept as a slice's is: by the layer in its processes. */
 	if (want->method == DV_METHOD_PARTITION && lease.memory_bytes)
 		to.isolates.quota = DV_HOLD_COOPERATIVE;
@@ -259,7 +277,7 @@ static int assign(const struct dv_task *task, const struct dv_packing *packing, 
 		to.policy = lease.policy;
 		to.has_policy = true;
 	} else if (want->method == DV_METHOD_MIG) {
-		assign_mig(&packing->rooms[place->gpu], place, &to);
+		assign_mig(&packing->rooms[place->gpu], want, place, &to);
 	} else if (want->method == DV_METHOD_PARTITION) {
 		to.compute_mpct =
 			(uint32_t)((uint64_t)place->size * DV_MPCT_WHOLE / gpu->compute_units);
@@ -289,6 +307,7 @@ static void add_waste(const struct dv_room *room, struct dv_plan *plan)
 	}
 	if (room->grid && room->migs) {
 		plan->waste_stranded_slices += dv_plan_mig_stranded(room);
+		plan->waste_mpct += dv_plan_part_waste(room);
 		return;
 	}
 	if (!room->units)

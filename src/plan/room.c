@@ -52,7 +52,7 @@ static uint64_t less(uint64_t whole, uint64_t part)
 }
 
 /* A lease that stays whatever is planned. */
-static void add_lease(struct dv_room *room, const struct dv_lease *lease)
+static void add_lease(struct dv_room *room, const struct dv_lease *lease, uid_t owner)
 {
 	struct dv_node node;
 
@@ -63,7 +63,7 @@ static void add_lease(struct dv_room *room, const struct dv_lease *lease)
 	if (lease->method == DV_METHOD_PASSTHROUGH) {
 		room->wholes++;
 	} else if (lease->method == DV_METHOD_MIG) {
-		dv_plan_mig_add(room, lease);
+		dv_plan_mig_add(room, lease, owner);
 	} else if (node.has_partition) {
 		room->partitions += lease->method == DV_METHOD_PARTITION;
 		room->others += lease->method != DV_METHOD_PARTITION;
@@ -160,7 +160,7 @@ void dv_plan_fill_rooms(struct dv_task *task)
 		struct dv_room *room = room_of(task, leases->items[i].gpu_uuid);
 
 		if (room && stays(task, &leases->items[i]))
-			add_lease(room, &leases->items[i]);
+			add_lease(room, &leases->items[i], task->owner);
 	}
 }
 
@@ -172,8 +172,8 @@ bool dv_room_empty(const struct dv_room *room)
 
 static bool holds_enough(const struct dv_room *room, const struct dv_want *want)
 {
-	return dv_method_isolation(want->method, room->gpu->kind == DV_GPU_CPU) >=
-	       want->tenant->needs.isolation;
+	return dv_method_isolation_as(want->method, room->gpu->kind == DV_GPU_CPU,
+				      want->tenant->profile) >= want->tenant->needs.isolation;
 }
 
 static bool has_method(const struct dv_room *room, const struct dv_want *want)
@@ -245,8 +245,13 @@ const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *wa
 	}
 	if (!holds_enough(room, want)) {
 		(void)snprintf(buf, size, "%s isolation is needed, and %s on GPU %s holds %s",
-			       dv_isolation_name(needs->isolation), dv_method_name(want->method),
-			       gpu->id, dv_isolation_name(dv_method_isolation(want->method, cpu)));
+			       dv_isolation_name(needs->isolation),
+			       dv_mig_part_slices(want->tenant->profile, NULL)
+				       ? "a compute instance that is a part of a partition"
+				       : dv_method_name(want->method),
+			       gpu->id,
+			       dv_isolation_name(dv_method_isolation_as(want->method, cpu,
+									want->tenant->profile)));
 		return "G10";
 	}
 	if (gpu->quarantine[0]) {

@@ -123,10 +123,12 @@ static void place_on(struct search *search, size_t n, size_t room, unsigned from
 	while (dv_room_fits(&search->rooms[room], want, from, &place, &from)) {
 		place.gpu = (int)room;
 		search->places[i] = place;
-		/* Behind it in the same run of units there may be room for the next. */
+		/* Behind it in the same run of units, or beside it in the same partition, there may
+		 * be room for the next. */
 		search->next[i] = want->method == DV_METHOD_PARTITION
 					  ? (unsigned)(place.start + place.size)
-					  : from;
+				  : place.part_size ? from - 1
+						    : from;
 		dv_room_take(&search->rooms[room], want, &place);
 		place_rest(search, n + 1);
 		dv_room_give(&search->rooms[room], want, &place);

@@ -34,11 +34,15 @@ static const char *prefix(enum dv_method method)
 static void name_step(struct dv_step *step, const struct dv_gpu *gpu, bool make)
 {
 	const struct dv_lease *lease = &step->lease;
+	bool in_partition;
 	struct dv_node node;
+	const char *part;
 
-	(void)snprintf(step->op, sizeof(step->op), "%s.%s", prefix(lease->method),
+	in_partition = dv_node_parse(lease->node, &node, NULL) == 0 && node.has_partition;
+	part = in_partition && node.has_part ? "ci_" : "";
+	(void)snprintf(step->op, sizeof(step->op), "%s.%s%s", prefix(lease->method), part,
 		       make ? "create" : "destroy");
-	(void)snprintf(step->undo, sizeof(step->undo), "%s.%s", prefix(lease->method),
+	(void)snprintf(step->undo, sizeof(step->undo), "%s.%s%s", prefix(lease->method), part,
 		       make ? "destroy" : "create");
 	(void)dv_copy(step->gpu, sizeof(step->gpu), gpu->id);
 	(void)dv_copy(step->gpu_uuid, sizeof(step->gpu_uuid), gpu->uuid);
@@ -46,7 +50,7 @@ static void name_step(struct dv_step *step, const struct dv_gpu *gpu, bool make)
 	(void)dv_copy(step->tenant, sizeof(step->tenant), lease->name);
 	(void)dv_copy(step->profile, sizeof(step->profile), lease->profile);
 	step->start = step->size = -1;
-	if (dv_node_parse(lease->node, &node, NULL) == 0 && node.has_partition) {
+	if (in_partition) {
 		step->start = (int)node.start;
 		step->size = (int)node.size;
 	}
@@ -206,6 +210,17 @@ int dv_plan_make_steps(const struct dv_task *task, const struct dv_packing *pack
 	return r;
 }
 
+/* Of the partition's memory it has none of its own. */
+static void make_part(const struct dv_want *want, const struct dv_place *place,
+		      struct dv_node *node, struct dv_lease *lease)
+{
+	node->has_part = true;
+	node->part_start = place->part_start;
+	node->part_size = place->part_size;
+	lease->memory_bytes = 0;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), want->tenant->profile);
+}
+
 void dv_plan_make_lease(const struct dv_task *task, const struct dv_packing *packing, size_t i,
 			struct dv_lease *ret)
 {
@@ -239,6 +254,8 @@ void dv_plan_make_lease(const struct dv_task *task, const struct dv_packing *pac
 		node.size = (uint32_t)place->size;
 		ret->memory_bytes = (uint64_t)profile->memory_mib * DV_MIB;
 		(void)dv_copy(ret->profile, sizeof(ret->profile), profile->name);
+		if (place->part_size)
+			make_part(want, place, &node, ret);
 	}
 	if (want->method == DV_METHOD_PARTITION) {
 		node.has_partition = true;

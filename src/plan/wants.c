@@ -80,6 +80,7 @@ static bool mig_as_wanted(const struct dv_room *room, const struct dv_want *want
 	const struct dv_place *place = &want->standing_place;
 
 	return place->start >= 0 && dv_plan_mig_serves(room, want, (unsigned)place->profile) &&
+	       place->part_size == dv_mig_part_slices(want->tenant->profile, NULL) &&
 	       (want->tenant->start < 0 || place->start == want->tenant->start) &&
 	       (unsigned)place->size == dv_plan_mig_cells(room, want);
 }
@@ -333,9 +334,11 @@ static int rank(const struct dv_want *want)
 	}
 }
 
-/* How much of a GPU its smallest profile takes, where it takes most. */
+/* How much of a GPU its smallest profile takes, where it takes most; parts of a partition after
+ * those that have all of one. */
 static uint64_t mig_weight(const struct dv_task *task, const struct dv_want *want)
 {
+	unsigned slices = dv_mig_part_slices(want->tenant->profile, NULL);
 	uint64_t weight = 0;
 
 	for (size_t i = 0; i < task->rooms.len; i++) {
@@ -345,7 +348,7 @@ static uint64_t mig_weight(const struct dv_task *task, const struct dv_want *wan
 		if (room->grid)
 			weight = DV_MAX(weight, cells * DV_MPCT_WHOLE / room->grid->cells);
 	}
-	return weight;
+	return weight * (DV_MIG_PARTS_MOST + 1) + (slices ? slices : DV_MIG_PARTS_MOST);
 }
 
 static void weigh(const struct dv_task *task, struct dv_want *want)

@@ -111,6 +111,9 @@ static inline void random_mig(struct dv_mig *mig)
 			profile->engines[k] = (uint8_t)random_below(UINT8_MAX);
 		profile->graphics = random_below(2);
 		profile->memory_derived = random_below(2);
+		for (unsigned k = 1; k < DV_MIG_PARTS_MOST; k++)
+			profile->parts[k] = (uint8_t)random_below(UINT8_MAX + 1);
+		profile->parts_derived = random_below(2);
 	}
 	mig->instance_count = (unsigned)random_below(DV_MIG_INSTANCES_MOST + 1);
 	for (unsigned i = 0; i < mig->instance_count; i++) {

@@ -155,12 +155,52 @@ static void unmake(struct fake *fake, const struct dv_step *step)
 		world->things[i] = world->things[--world->thing_count];
 }
 
+static void drop_computes(struct dv_mig *mig, const struct dv_node *node)
+{
+	for (unsigned i = 0; i < mig->compute_count; i++) {
+		const struct dv_mig_compute *compute = &mig->computes[i];
+
+		if (compute->instance == 100 + node->start &&
+		    (!node->has_part ||
+		     (compute->start == node->part_start && compute->size == node->part_size)))
+			mig->computes[i--] = mig->computes[--mig->compute_count];
+	}
+}
+
+static void change_instance(struct dv_mig *mig, const struct dv_node *node, const char *profile,
+			    bool makes)
+{
+	const struct dv_mig_instance *there = dv_mig_instance_at(mig, node->start, node->size);
+	const uint32_t id = 100 + node->start;
+
+	if (makes && !there) {
+		struct dv_mig_instance instance = {.id = id,
+						   .start = (uint8_t)node->start,
+						   .size = (uint8_t)node->size,
+						   .profile_id = UINT32_MAX};
+
+		(void)dv_mig_part_slices(profile, &profile);
+		(void)dv_copy(instance.profile, sizeof(instance.profile), profile);
+		mig->instances[mig->instance_count++] = instance;
+	}
+	if (makes && !dv_mig_compute_at(mig, id, node->part_start, node->part_size))
+		mig->computes[mig->compute_count++] =
+			(struct dv_mig_compute){.uuid = "MIG-x",
+						.instance = id,
+						.start = (uint8_t)node->part_start,
+						.size = (uint8_t)node->part_size};
+	if (makes || !there)
+		return;
+	drop_computes(mig, node);
+	if (!dv_mig_compute_of(mig, id))
+		mig->instances[there - mig->instances] = mig->instances[--mig->instance_count];
+}
+
 /* The device's own side of MIG: partitions only while the mode is on, each with one compute
  * instance. */
 static void change_mig(struct fake *fake, const struct dv_step *step, bool makes)
 {
 	ssize_t gpu = gpu_index(fake->world, step->gpu_uuid);
-	const struct dv_mig_instance *there;
 	struct dv_node node;
 	struct dv_mig *mig;
 
@@ -174,32 +214,12 @@ static void change_mig(struct fake *fake, const struct dv_step *step, bool makes
 		return;
 	}
 	fake->world->overlap |= mig->mode != DV_MIG_ON;
-	there = dv_mig_instance_at(mig, node.start, node.size);
-	if (makes && !there) {
-		struct dv_mig_instance instance = {.id = 100 + node.start,
-						   .start = (uint8_t)node.start,
-						   .size = (uint8_t)node.size,
-						   .profile_id = UINT32_MAX};
-
-		(void)dv_copy(instance.profile, sizeof(instance.profile), step->lease.profile);
-		mig->instances[mig->instance_count++] = instance;
-		mig->computes[mig->compute_count] =
-			(struct dv_mig_compute){.uuid = "MIG-x", .instance = instance.id};
-		mig->compute_count++;
-	}
-	if (!makes && there) {
-		size_t at = (size_t)(there - mig->instances);
-
-		mig->instances[at] = mig->instances[--mig->instance_count];
-		for (unsigned i = 0; i < mig->compute_count; i++)
-			if (mig->computes[i].instance == 100 + node.start)
-				mig->computes[i--] = mig->computes[--mig->compute_count];
-	}
+	change_instance(mig, &node, step->lease.profile, makes);
 }
 
 static void perform(struct fake *fake, const struct dv_step *step, bool undo)
 {
-	bool makes = strstr(step->op, ".create") || strstr(step->op, ".enable");
+	bool makes = strstr(step->op, "create") || strstr(step->op, ".enable");
 
 	change_mig(fake, step, makes != undo);
 	if (!strchr(step->node, '/') && step->lease.method == DV_METHOD_MIG)

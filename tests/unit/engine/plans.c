@@ -57,6 +57,11 @@ struct dv_step *plan_mig(struct dv_plan *plan, const char *node, const char *nam
 	return add(plan, "mig.create", node, name, DV_METHOD_MIG);
 }
 
+struct dv_step *plan_part(struct dv_plan *plan, const char *node, const char *name)
+{
+	return add(plan, "mig.ci_create", node, name, DV_METHOD_MIG);
+}
+
 struct dv_step *plan_mode(struct dv_plan *plan, const char *gpu, bool on)
 {
 	return add(plan, on ? "mig.enable" : "mig.disable", gpu, "", DV_METHOD_MIG);

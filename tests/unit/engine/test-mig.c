@@ -90,10 +90,55 @@ static void test_undone_with_the_mode(void **state)
 	assert_string_equal(before, after);
 }
 
-/* Killed after each event in turn: then the old or the new state, and nobody has anything else. */
-static void test_killed_anywhere(void **state)
+/* Two compute instances of one partition. */
+static void plan_parts(struct fake *fake, struct dv_plan *plan)
+{
+	struct dv_step *step;
+
+	plan_begin(plan, fake, "lab");
+	plan_mode(plan, "GPU-1", true);
+	step = plan_part(plan, "GPU-1/p0+4/c0+1", "a");
+	(void)dv_copy(step->lease.profile, sizeof(step->lease.profile), "1c.3g.40gb");
+	step = plan_part(plan, "GPU-1/p0+4/c1+2", "b");
+	(void)dv_copy(step->lease.profile, sizeof(step->lease.profile), "2c.3g.40gb");
+}
+
+static void test_parts(void **state)
 {
 	struct fake *fake = fake_of_state(state);
+	struct dv_mig *mig = &fake->world->gpus[1].mig;
+	struct dv_plan plan;
+
+	plan_parts(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	assert_string_equal(fake->log, "+mig.enable GPU-1\n+mig.ci_create GPU-1/p0+4/c0+1\n"
+				       "+mig.ci_create GPU-1/p0+4/c1+2\n");
+	assert_int_equal(mig_of(fake)->instance_count, 1);
+	assert_string_equal(mig_of(fake)->instances[0].profile, "3g.40gb");
+	/* The partition that they are in goes with the last of them. */
+	assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+	assert_int_equal(mig_of(fake)->instance_count, 1);
+	/* One that somebody took is made again, beside the other. */
+	plan_begin(&plan, fake, "lab");
+	(void)dv_copy(plan_part(&plan, "GPU-1/p0+4/c0+1", "a")->lease.profile, DV_PROFILE_SIZE,
+		      "1c.3g.40gb");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	assert_int_equal(mig->compute_count, 2);
+	mig->compute_count = 1;
+	fake->log[0] = '\0';
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_string_equal(fake->log, "+mig.ci_create GPU-1/p0+4/c0+1\n");
+	assert_int_equal(mig->compute_count, 2);
+	assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+	assert_int_equal(fake_release(fake, "b", &fake_alice), 0);
+	assert_int_equal(mig_of(fake)->instance_count, 0);
+	assert_int_equal(mig->instance_count, 0);
+}
+
+/* Killed after each event in turn: then the old or the new state, and nobody has anything else. */
+static void check_killed_anywhere(struct fake *fake, unsigned instances,
+				  void (*make_plan)(struct fake *, struct dv_plan *))
+{
 	bool whole = false;
 
 	for (unsigned at = 1; !whole; at++) {
@@ -101,7 +146,7 @@ static void test_killed_anywhere(void **state)
 			struct dv_plan plan;
 			size_t count;
 
-			plan_two(fake, &plan);
+			make_plan(fake, &plan);
 			fake->events = 0;
 			fake->die_at = at;
 			fake->die_before = before;
@@ -113,7 +158,7 @@ static void test_killed_anywhere(void **state)
 			count = dv_engine_leases(fake->engine)->len;
 			assert_true(count == 0 || count == 2);
 			assert_int_equal(mig_of(fake)->mode, count ? DV_MIG_ON : DV_MIG_OFF);
-			assert_int_equal(mig_of(fake)->instance_count, count);
+			assert_int_equal(mig_of(fake)->instance_count, count ? instances : 0);
 			assert_true(fake_consistent(fake));
 			if (count) {
 				assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
@@ -125,6 +170,16 @@ static void test_killed_anywhere(void **state)
 		}
 		assert_true(at < 100);
 	}
+}
+
+static void test_killed_anywhere(void **state)
+{
+	check_killed_anywhere(fake_of_state(state), 2, plan_two);
+}
+
+static void test_killed_anywhere_with_parts(void **state)
+{
+	check_killed_anywhere(fake_of_state(state), 1, plan_parts);
 }
 
 /* A reset took mode and partitions: they are made again, at their places. */
@@ -274,6 +329,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mode_then_partitions, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_undone_with_the_mode, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_killed_anywhere, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_killed_anywhere_with_parts, setup,
+						place_teardown),
+		cmocka_unit_test_setup_teardown(test_parts, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_brought_back, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_cannot_come_back, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_no_mode_under_others, setup, place_teardown),

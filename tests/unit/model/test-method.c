@@ -98,9 +98,27 @@ static void test_divisions(void **state)
 	assert_int_equal(dv_method_division(DV_METHOD_COUNT), DV_DIVISION_NONE);
 }
 
+/* Of a compute instance that is a part of a partition only the compute is its own. */
+static void test_parts_hold_less(void **state)
+{
+	struct dv_isolates by = dv_method_isolates_as(DV_METHOD_MIG, false, "1c.3g.40gb");
+
+	assert_int_equal(by.compute, DV_HOLD_HARDWARE);
+	assert_int_equal(by.memory, DV_HOLD_ENFORCED);
+	assert_int_equal(by.quota, DV_HOLD_NONE);
+	assert_int_equal(by.bandwidth, DV_HOLD_NONE);
+	assert_int_equal(by.fault, DV_HOLD_NONE);
+	assert_int_equal(dv_method_isolation_as(DV_METHOD_MIG, false, "1c.3g.40gb"),
+			 DV_ISOLATION_MEMORY);
+	assert_int_equal(dv_method_isolation_as(DV_METHOD_MIG, false, "3g.40gb"),
+			 DV_ISOLATION_HARDWARE);
+	assert_int_equal(dv_method_isolation_as(DV_METHOD_MIG, false, ""), DV_ISOLATION_HARDWARE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parts_hold_less),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_isolation_is_not_overstated),
 		cmocka_unit_test(test_isolation_of_methods),

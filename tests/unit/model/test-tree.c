@@ -616,9 +616,63 @@ static void test_against_oracle(void **state)
 	assert_true(refused > 5000);
 }
 
+static struct dv_lease part(const char *name, const char *node, const char *profile)
+{
+	struct dv_lease l = lease(name, node, DV_METHOD_MIG, 0, 0);
+
+	(void)snprintf(l.profile, sizeof(l.profile), "%s", profile);
+	return l;
+}
+
+/* Compute instances of one partition stand side by side, and with nothing else. */
+static void test_parts(void **state)
+{
+	const struct {
+		const char *node, *profile;
+		int r;
+	} cases[] = {
+		{"GPU-1/p0+4/c1+1", "1c.3g.40gb", 0},
+		{"GPU-1/p0+4/c1+2", "2c.3g.40gb", 0},
+		{"GPU-1/p4+4/c0+1", "1c.3g.40gb", 0},
+		{"GPU-1/p4+4", "3g.40gb", 0},
+		{"GPU-1/p0+4/c0+1", "1c.3g.40gb", -EBUSY},
+		{"GPU-1/p0+4/c0+2", "2c.3g.40gb", -EBUSY},
+		{"GPU-1/p0+4/c1+1", "1c.4g.40gb", -EBUSY}, /* the partition would be another */
+		{"GPU-1/p0+4", "3g.40gb", -EBUSY},
+		{"GPU-1/p0+2/c1+1", "1c.2g.20gb", -EBUSY},
+		{"GPU-1", "", -EINVAL},
+		{"GPU-1/p0+4/c1+1", "2c.3g.40gb", -EINVAL}, /* not what its name says */
+		{"GPU-1/p0+4/c1+1", "3g.40gb", -EINVAL},
+	};
+	struct dv_leases leases = {0};
+	char buf[DV_NODE_SIZE];
+	struct dv_node node;
+
+	assert_int_equal(dv_node_parse("GPU-1/p4+4/c2+1", &node, NULL), 0);
+	assert_true(node.has_partition && node.has_part && !node.has_slice);
+	assert_int_equal(node.part_start, 2);
+	assert_int_equal(node.part_size, 1);
+	assert_string_equal(dv_node_print(&node, buf, sizeof(buf)), "GPU-1/p4+4/c2+1");
+	assert_int_equal(dv_node_parse("GPU-1/c2+1", &node, NULL), -EINVAL);
+	assert_int_equal(dv_node_parse("GPU-1/p0+4/c2+0", &node, NULL), -EINVAL);
+	assert_int_equal(dv_node_parse("GPU-1/p0+4/c2+1/s1", &node, NULL), -EINVAL);
+
+	assert_int_equal(dv_vec_push(&leases, part("a", "GPU-1/p0+4/c0+1", "1c.3g.40gb")), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct dv_lease claim = part("b", cases[i].node, cases[i].profile);
+		struct dv_error err = {0};
+
+		assert_int_equal(dv_tree_may_claim(&gpu, &leases, &claim, &err), cases[i].r);
+		if (cases[i].r == -EBUSY)
+			assert_string_equal(err.rule, "S01");
+	}
+	dv_vec_fini(&leases);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_node_refused),
 		cmocka_unit_test(test_whole_excludes_all),

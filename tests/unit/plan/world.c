@@ -223,11 +223,11 @@ static void carry_out(struct world *world, const struct dv_step *step)
 				world->gpus.items[i].mig.mode = DV_MIG_ON;
 		return;
 	}
-	if (len > 7 && strcmp(step->op + len - 7, ".create") == 0) {
+	if (len > 7 && strcmp(step->op + len - 6, "create") == 0) {
 		make(world, step);
 		return;
 	}
-	assert_true(len > 8 && strcmp(step->op + len - 8, ".destroy") == 0);
+	assert_true(len > 8 && strcmp(step->op + len - 7, "destroy") == 0);
 	for (size_t i = 0; i < world->leases.len; i++) {
 		if (strcmp(world->leases.items[i].name, step->tenant) != 0)
 			continue;
@@ -333,6 +333,7 @@ struct dv_gpu *world_mig(struct world *world, const char *uuid, enum dv_mig_mode
 		 .size = 2,
 		 .compute_slices = 2,
 		 .most = 3,
+		 .parts = {0, 0x3},
 		 .engines = {2, 2, 0, 2, 0}},
 		{.name = "3g.40gb",
 		 .id = 9,
@@ -342,6 +343,7 @@ struct dv_gpu *world_mig(struct world *world, const char *uuid, enum dv_mig_mode
 		 .size = 4,
 		 .compute_slices = 3,
 		 .most = 2,
+		 .parts = {0, 0x7, 0x1},
 		 .engines = {3, 3, 0, 3, 0}},
 		{.name = "4g.40gb",
 		 .id = 5,
@@ -351,6 +353,7 @@ struct dv_gpu *world_mig(struct world *world, const char *uuid, enum dv_mig_mode
 		 .size = 4,
 		 .compute_slices = 4,
 		 .most = 1,
+		 .parts = {0, 0xf, 0x5},
 		 .engines = {4, 4, 0, 4, 0}},
 		{.name = "7g.80gb",
 		 .id = 0,
@@ -360,6 +363,7 @@ struct dv_gpu *world_mig(struct world *world, const char *uuid, enum dv_mig_mode
 		 .size = 8,
 		 .compute_slices = 7,
 		 .most = 1,
+		 .parts = {0, 0x7f, 0x15, 0x11, 0x1},
 		 .engines = {8, 7, 0, 7, 1}},
 	};
 	struct dv_gpu *gpu = world_gpu(world, uuid, UINT64_C(81559) * DV_MIB);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps of MIG on a simulated machine: partitions and their compute instances are made, ended and
+ * undone, whatever was there or was cut off. */
+#include <ftw.h>
+#include <setjmp.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "device/nvml.h"
+#include "method/method.h"
+
+extern char **environ;
+
+static char dir[64], library[96], uuid[DV_UUID_SIZE];
+static struct dv_root root;
+static struct dv_gpu gpu;
+
+static int sim(const char *verb, const char *a, const char *b, const char *c)
+{
+	char *argv[] = {(char *)DIVVY_SIM, (char *)verb, dir, (char *)a,
+			(char *)b,	   (char *)c,	 NULL};
+	posix_spawn_file_actions_t actions;
+	int status = 0;
+	pid_t pid;
+
+	assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+	assert_int_equal(posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", 1, 0), 0);
+	assert_int_equal(posix_spawn(&pid, DIVVY_SIM, &actions, NULL, argv, environ), 0);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int hold(const char *gi, const char *ci)
+{
+	char *argv[] = {(char *)DIVVY_SIM, (char *)"hold",    dir,
+			(char *)"0",	   (char *)"python3", (char *)"compute",
+			(char *)gi,	   (char *)ci,	      NULL};
+	int status = 0;
+	pid_t pid;
+
+	assert_int_equal(posix_spawn(&pid, DIVVY_SIM, NULL, NULL, argv, environ), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+/* Sets `gpu` to what GPU 0 is now. */
+static const struct dv_mig *look(void)
+{
+	struct dv_nvml_gpus gpus = {0};
+	struct dv_nvml *nvml = NULL;
+	struct dv_error err = {0};
+
+	if (dv_nvml_open(library, &nvml, &err) < 0 || dv_nvml_observe(nvml, &gpus, &err) < 0)
+		fail_msg("%s", err.msg);
+	gpu.kind = DV_GPU_NVIDIA;
+	gpu.mig = gpus.items[0].mig;
+	(void)dv_copy(gpu.id, sizeof(gpu.id), "0");
+	(void)dv_copy(gpu.uuid, sizeof(gpu.uuid), gpus.items[0].uuid);
+	(void)dv_copy(uuid, sizeof(uuid), gpus.items[0].uuid);
+	dv_vec_fini(&gpus);
+	dv_nvml_close(nvml);
+	return &gpu.mig;
+}
+
+static int before(void **state)
+{
+	char path[96];
+
+	(void)snprintf(dir, sizeof(dir), "/tmp/divvy-method-XXXXXX");
+	if (!mkdtemp(dir) || sim("new", "dgx-h100", NULL, NULL) != 0)
+		return -1;
+	(void)snprintf(library, sizeof(library), "%s/libnvidia-ml.so.1", dir);
+	(void)snprintf(path, sizeof(path), "%s/root", dir);
+	(void)look();
+	return dv_root_open(path, &root, NULL);
+}
+
+static int after(void **state)
+{
+	dv_root_fini(&root);
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct dv_lease lease_of(const char *place, const char *profile)
+{
+	struct dv_lease lease = {.method = DV_METHOD_MIG};
+
+	(void)snprintf(lease.node, sizeof(lease.node), "%s%s", uuid, place);
+	(void)dv_copy(lease.name, sizeof(lease.name), "a");
+	(void)dv_copy(lease.gpu_uuid, sizeof(lease.gpu_uuid), uuid);
+	(void)dv_copy(lease.profile, sizeof(lease.profile), profile);
+	return lease;
+}
+
+static int act(const char *op, const char *place, const char *profile, bool undo,
+	       struct dv_error *err)
+{
+	const struct dv_method_env env = {.root = &root, .nvml = library};
+	const struct dv_method_ops *ops = dv_method_ops(DV_METHOD_MIG);
+	struct dv_step step = {.id = 1, .start = -1, .size = -1, .lease = lease_of(place, profile)};
+
+	(void)dv_copy(step.op, sizeof(step.op), op);
+	(void)dv_copy(step.gpu_uuid, sizeof(step.gpu_uuid), uuid);
+	return (undo ? ops->undo : ops->commit)(&env, &gpu, &step, err);
+}
+
+static void must(const char *op, const char *place, const char *profile, bool undo)
+{
+	struct dv_error err = {0};
+
+	if (act(op, place, profile, undo, &err) < 0)
+		fail_msg("%s%s: %s", op, place, err.msg);
+}
+
+static void test_parts(void **state)
+{
+	struct dv_attach attach;
+	struct dv_lease lease;
+	struct dv_error err = {0};
+	const struct dv_mig *mig;
+
+	must("mig.enable", "", "", false);
+	must("mig.ci_create", "/p4+4/c0+2", "2c.3g.40gb", false);
+	must("mig.ci_create", "/p4+4/c2+1", "1c.3g.40gb", false);
+	must("mig.ci_create", "/p4+4/c2+1", "1c.3g.40gb", false); /* once more is nothing more */
+	mig = look();
+	assert_int_equal(mig->instance_count, 1);
+	assert_string_equal(mig->instances[0].profile, "3g.40gb");
+	assert_int_equal(mig->compute_count, 2);
+	/* What the driver says of an instance that is there. */
+	assert_int_equal(dv_mig_find(mig, "3g.40gb")->parts[1], 0x7);
+	assert_false(dv_mig_find(mig, "3g.40gb")->parts_derived);
+
+	/* A tenant is given its own. */
+	lease = lease_of("/p4+4/c0+2", "2c.3g.40gb");
+	assert_int_equal(dv_method_ops(DV_METHOD_MIG)->attach(&gpu, &lease, NULL, &attach, NULL),
+			 0);
+	assert_string_equal(strchr(attach.env[0], '=') + 1,
+			    dv_mig_compute_at(mig, mig->instances[0].id, 0, 2)->uuid);
+	lease = lease_of("/p4+4/c1+1", "1c.3g.40gb");
+	assert_int_equal(dv_method_ops(DV_METHOD_MIG)->attach(&gpu, &lease, NULL, &attach, &err),
+			 -EAGAIN);
+
+	/* There is no room where one is, nor all of it while there are parts. */
+	assert_true(act("mig.ci_create", "/p4+4/c1+1", "1c.3g.40gb", false, &err) < 0);
+	err = (struct dv_error){0};
+	assert_int_equal(act("mig.create", "/p4+4", "3g.40gb", false, &err), -EBUSY);
+	assert_string_equal(err.rule, "S12");
+	assert_int_equal(look()->compute_count, 2);
+
+	/* One goes, and the partition with the last. */
+	must("mig.ci_destroy", "/p4+4/c0+2", "2c.3g.40gb", false);
+	assert_int_equal(look()->compute_count, 1);
+	must("mig.ci_create", "/p4+4/c2+1", "1c.3g.40gb", true);
+	assert_int_equal(look()->instance_count, 0);
+	must("mig.ci_destroy", "/p4+4/c0+2", "2c.3g.40gb", false); /* gone already */
+	must("mig.ci_destroy", "/p4+4/c0+2", "2c.3g.40gb", true);
+	assert_int_equal(look()->compute_count, 1);
+}
+
+/* A place that the driver does not have, or a driver that fails: nothing of it stays. */
+static void test_nothing_is_left(void **state)
+{
+	struct dv_error err = {0};
+
+	must("mig.enable", "", "", false);
+	assert_true(act("mig.ci_create", "/p4+4/c1+2", "2c.3g.40gb", false, &err) < 0);
+	assert_int_equal(look()->instance_count, 0);
+	assert_int_equal(
+		sim("fault", "nvmlGpuInstanceCreateComputeInstanceWithPlacement", "1", "999"), 0);
+	assert_int_equal(act("mig.ci_create", "/p4+4/c0+1", "1c.3g.40gb", false, NULL), -EIO);
+	assert_int_equal(look()->instance_count, 0);
+	/* Of a partition that others have a part of only the part. */
+	must("mig.ci_create", "/p4+4/c0+1", "1c.3g.40gb", false);
+	assert_int_equal(
+		sim("fault", "nvmlGpuInstanceCreateComputeInstanceWithPlacement", "1", "999"), 0);
+	assert_int_equal(act("mig.ci_create", "/p4+4/c2+1", "1c.3g.40gb", false, NULL), -EIO);
+	assert_int_equal(look()->compute_count, 1);
+}
+
+/* Who is in one part does not keep the other from ending. */
+static void test_in_use(void **state)
+{
+	const struct dv_mig *mig;
+	struct dv_error err = {0};
+	char gi[16], ci[16];
+
+	must("mig.enable", "", "", false);
+	must("mig.ci_create", "/p4+4/c0+1", "1c.3g.40gb", false);
+	must("mig.ci_create", "/p4+4/c2+1", "1c.3g.40gb", false);
+	mig = look();
+	(void)snprintf(gi, sizeof(gi), "%u", mig->instances[0].id);
+	(void)snprintf(ci, sizeof(ci), "%u",
+		       dv_mig_compute_at(mig, mig->instances[0].id, 2, 1)->id);
+	assert_int_equal(hold(gi, ci), 0);
+	assert_int_equal(act("mig.ci_destroy", "/p4+4/c2+1", "1c.3g.40gb", false, &err), -EBUSY);
+	assert_string_equal(err.rule, "M05");
+	assert_non_null(strstr(err.msg, "python3"));
+	must("mig.ci_destroy", "/p4+4/c0+1", "1c.3g.40gb", false);
+	assert_int_equal(look()->compute_count, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_parts, before, after),
+		cmocka_unit_test_setup_teardown(test_nothing_is_left, before, after),
+		cmocka_unit_test_setup_teardown(test_in_use, before, after),
+	};
+
+	return cmocka_run_group_tests_name("method/mig", tests, NULL, NULL);
+}
