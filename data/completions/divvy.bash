@@ -35,6 +35,7 @@ _divvy()
 	run:--name) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")); return ;;
 	run:--method) COMPREPLY=($(compgen -W 'slice partition passthrough' -- "$cur")); return ;;
 	run:--unenforced) COMPREPLY=($(compgen -W 'stop warn' -- "$cur")); return ;;
+	attach:--as) COMPREPLY=(); return ;;
 	top:--every) COMPREPLY=(); return ;;
 	top:-d) COMPREPLY=(); return ;;
 	plan:--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -52,7 +53,7 @@ _divvy()
 	esac
 	case $verb:$cur in
 	:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top plan apply diff assert export log bench report explain help' -- "$cur")) ;;
+	:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release attach top plan apply diff assert export log bench report explain help' -- "$cur")) ;;
 	status:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	status:*) COMPREPLY=() ;;
 	gpus:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -67,6 +68,8 @@ _divvy()
 	leases:*) COMPREPLY=() ;;
 	release:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	release:*) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")) ;;
+	attach:-*) COMPREPLY=($(compgen -W ' --as --json --socket --machine -h --help --version' -- "$cur")) ;;
+	attach:*) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")) ;;
 	top:-*) COMPREPLY=($(compgen -W ' -1 --once -d --every --json --socket --machine -h --help --version' -- "$cur")) ;;
 	top:*) COMPREPLY=() ;;
 	plan:-*) COMPREPLY=($(compgen -W ' -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
@@ -88,7 +91,7 @@ _divvy()
 	explain:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	explain:*) COMPREPLY=() ;;
 	help:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
-	help:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release top plan apply diff assert export log bench report explain help' -- "$cur")) ;;
+	help:*) COMPREPLY=($(compgen -W 'status gpus who profiles run leases release attach top plan apply diff assert export log bench report explain help' -- "$cur")) ;;
 	esac
 }
 

@@ -24,6 +24,7 @@ complete -c divvy -n __fish_use_subcommand -a profiles -d 'the partitions and vG
 complete -c divvy -n __fish_use_subcommand -a run -d 'one command in a slice, a partition or on a whole device'
 complete -c divvy -n __fish_use_subcommand -a leases -d 'who has what: every lease, its limits, state and processes'
 complete -c divvy -n __fish_use_subcommand -a release -d 'give a lease back'
+complete -c divvy -n __fish_use_subcommand -a attach -d 'what to hand to a lease'\''s container or process'
 complete -c divvy -n __fish_use_subcommand -a top -d 'live: devices and tenants, shares wanted and got, memory, waiting'
 complete -c divvy -n __fish_use_subcommand -a plan -d 'where each tenant of a fleet goes, and the steps; changes nothing'
 complete -c divvy -n __fish_use_subcommand -a apply -d 'make a fleet so: each step in a journal, all of it or nothing'
@@ -46,6 +47,8 @@ complete -c divvy -n '__fish_seen_subcommand_from run' -l measure -d 'say at the
 complete -c divvy -n '__fish_seen_subcommand_from run' -l unenforced -x -a 'stop warn' -d 'a process that goes round the gate: stop or warn; as divvyd is configured, if not given'
 complete -c divvy -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c divvy -n '__fish_seen_subcommand_from release' -a '(__divvy_leases)'
+complete -c divvy -n '__fish_seen_subcommand_from attach' -l as -x -d 'env (if not given): KEY=VALUE lines; cdi: a CDI file'
+complete -c divvy -n '__fish_seen_subcommand_from attach' -a '(__divvy_leases)'
 complete -c divvy -n '__fish_seen_subcommand_from top' -l once -s 1 -d 'print one page and end'
 complete -c divvy -n '__fish_seen_subcommand_from top' -l every -s d -x -d 'look again after this time: 500ms; 1s if not given'
 complete -c divvy -n '__fish_seen_subcommand_from plan' -l out -s o -r -F -d 'also write the plan to this file, for apply and report'
@@ -64,4 +67,4 @@ complete -c divvy -n '__fish_seen_subcommand_from bench' -l runs -x -d 'run each
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l out -s o -r -F -d 'also write the document (.json) or the page (.html)'
 complete -c divvy -n '__fish_seen_subcommand_from report' -l out -s o -r -F -d 'where the page goes; - is standard output'
 complete -c divvy -n '__fish_seen_subcommand_from report' -F
-complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus who profiles run leases release top plan apply diff assert export log bench report explain help'
+complete -c divvy -n '__fish_seen_subcommand_from help' -a 'status gpus who profiles run leases release attach top plan apply diff assert export log bench report explain help'

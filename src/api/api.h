@@ -38,11 +38,14 @@ int dv_api_request_decode(const char *text, size_t len, struct dv_lease_request 
 
 /* divvy/grant/1, the answer to POST /v1/leases and GET /v1/leases/NAME/attach: the lease and what a
  * process of it needs. Only its owner gets one. */
-enum { DV_API_ENV_MOST = 16 };
+enum { DV_API_ENV_MOST = 16, DV_API_DEVICES_MOST = 8 };
 struct dv_api_grant {
 	struct dv_lease lease;
 	unsigned env_count;
 	char env[DV_API_ENV_MOST][256]; /* "KEY=VALUE" */
+	unsigned device_count;
+	char devices[DV_API_DEVICES_MOST][64]; /* "/dev/...": those that it needs; 0: not said */
+	char note[256];			       /* what is to be done before that, or "" */
 	char cgroup[256];
 	char cpus[256];
 	bool gated;

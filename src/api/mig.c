@@ -65,6 +65,12 @@ static json_t *profile_put(const struct dv_mig_profile *profile)
 	return dv_api_done(&out);
 }
 
+static void right_put(struct dv_api_out *out, const struct dv_mig_right *right)
+{
+	dv_api_put_int(out, "capability", right->minor);
+	dv_api_put_bool(out, "capability_node", right->node);
+}
+
 static json_t *instance_put(const struct dv_mig_instance *instance)
 {
 	struct dv_api_out out = dv_api_begin();
@@ -75,6 +81,7 @@ static json_t *instance_put(const struct dv_mig_instance *instance)
 	dv_api_put_int(&out, "start", instance->start);
 	dv_api_put_int(&out, "size", instance->size);
 	dv_api_put_int(&out, "holders", instance->holder_count);
+	right_put(&out, &instance->right);
 	return dv_api_done(&out);
 }
 
@@ -88,6 +95,7 @@ static json_t *compute_put(const struct dv_mig_compute *compute)
 	dv_api_put_int(&out, "profile_id", compute->profile_id);
 	dv_api_put_int(&out, "start", compute->start);
 	dv_api_put_int(&out, "size", compute->size);
+	right_put(&out, &compute->right);
 	return dv_api_done(&out);
 }
 
@@ -190,6 +198,13 @@ static int profile_get(const struct dv_api_in *from, const json_t *value,
 	return r < 0 ? r : dv_api_get_bool(&in, "graphics", &ret->graphics);
 }
 
+static int right_get(const struct dv_api_in *in, struct dv_mig_right *ret)
+{
+	int r = dv_api_get_unsigned(in, "capability", UINT32_MAX, &ret->minor);
+
+	return r < 0 ? r : dv_api_get_bool(in, "capability_node", &ret->node);
+}
+
 static int instance_get(const struct dv_api_in *from, const json_t *value,
 			struct dv_mig_instance *ret)
 {
@@ -201,7 +216,8 @@ static int instance_get(const struct dv_api_in *from, const json_t *value,
 	r = r < 0 ? r : dv_api_get_unsigned(&in, "profile_id", UINT32_MAX, &ret->profile_id);
 	r = r < 0 ? r : small_get(&in, "start", DV_MIG_CELLS_MOST, &ret->start);
 	r = r < 0 ? r : small_get(&in, "size", DV_MIG_CELLS_MOST, &ret->size);
-	return r < 0 ? r : middle_get(&in, "holders", &ret->holder_count);
+	r = r < 0 ? r : middle_get(&in, "holders", &ret->holder_count);
+	return r < 0 ? r : right_get(&in, &ret->right);
 }
 
 static int compute_get(const struct dv_api_in *from, const json_t *value,
@@ -215,7 +231,8 @@ static int compute_get(const struct dv_api_in *from, const json_t *value,
 	r = r < 0 ? r : dv_api_get_unsigned(&in, "id", UINT32_MAX, &ret->id);
 	r = r < 0 ? r : dv_api_get_unsigned(&in, "profile_id", UINT32_MAX, &ret->profile_id);
 	r = r < 0 ? r : small_get(&in, "start", DV_MIG_CELLS_MOST, &ret->start);
-	return r < 0 ? r : small_get(&in, "size", DV_MIG_CELLS_MOST, &ret->size);
+	r = r < 0 ? r : small_get(&in, "size", DV_MIG_CELLS_MOST, &ret->size);
+	return r < 0 ? r : right_get(&in, &ret->right);
 }
 
 /* Each item of list `key` by `get` into the array, with their number. */

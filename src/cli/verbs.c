@@ -24,6 +24,7 @@ const struct dv_verb *const dv_verbs[] = {
 	&dv_verb_run,
 	&dv_verb_leases,
 	&dv_verb_release,
+	&dv_verb_attach,
 	&dv_verb_top,
 	&dv_verb_plan,
 	&dv_verb_apply,

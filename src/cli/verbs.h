@@ -6,6 +6,7 @@
 
 extern const struct dv_verb dv_verb_apply;
 extern const struct dv_verb dv_verb_assert;
+extern const struct dv_verb dv_verb_attach;
 extern const struct dv_verb dv_verb_bench;
 extern const struct dv_verb dv_verb_diff;
 extern const struct dv_verb dv_verb_explain;

@@ -81,7 +81,8 @@ static int encode_grant(const struct dv_daemon *daemon, const struct dv_lease *l
 	int r;
 
 	static_assert(DV_ARRAY_LEN(grant->env) == DV_ARRAY_LEN(found->env) &&
-			      sizeof(grant->env) == sizeof(found->env),
+			      sizeof(grant->env) == sizeof(found->env) &&
+			      sizeof(grant->devices) == sizeof(found->devices),
 		      "the method's and the API's environments have one shape");
 	if (!grant || !found)
 		return dv_error_set(err, -ENOMEM, "no memory for a grant");
@@ -91,6 +92,9 @@ static int encode_grant(const struct dv_daemon *daemon, const struct dv_lease *l
 	grant->lease = *lease;
 	grant->env_count = found->env_count;
 	memcpy(grant->env, found->env, sizeof(grant->env));
+	grant->device_count = found->device_count;
+	memcpy(grant->devices, found->devices, sizeof(grant->devices));
+	(void)dv_copy(grant->note, sizeof(grant->note), found->note);
 	(void)dv_copy(grant->cgroup, sizeof(grant->cgroup), found->cgroup);
 	(void)dv_copy(grant->cpus, sizeof(grant->cpus), found->cpus);
 	grant->gated = found->gated;

@@ -127,6 +127,24 @@ static bool look_anew(struct dv_daemon *daemon, struct dv_request *request)
 	return true;
 }
 
+/* A partition that was just made has no id yet: it comes with the probe that is at work. */
+static bool wait_for_ids(struct dv_daemon *daemon, struct dv_request *request)
+{
+	size_t count = 0;
+	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
+
+	if (!daemon->probing || request->again)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		for (unsigned k = 0; k < gpus[i].mig.instance_count; k++)
+			if (gpus[i].mig.instances[k].id == UINT32_MAX) {
+				request->again = true;
+				dv_daemon_wait(daemon, request);
+				return true;
+			}
+	return false;
+}
+
 void dv_handle_gpus(struct dv_daemon *daemon, struct dv_request *request, const char *name)
 {
 	struct dv_error err = {0};
@@ -134,7 +152,7 @@ void dv_handle_gpus(struct dv_daemon *daemon, struct dv_request *request, const 
 	char *text = NULL;
 	int r;
 
-	if (look_anew(daemon, request))
+	if (look_anew(daemon, request) || wait_for_ids(daemon, request))
 		return;
 	r = dv_observe_gpus(daemon, &gpus, &err);
 	r = r < 0 ? r : dv_api_gpus_encode(gpus.items, gpus.len, &text, &err);

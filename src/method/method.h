@@ -30,7 +30,10 @@ struct dv_attach {
 	char env[16][256]; /* "KEY=VALUE" */
 	char cgroup[256];  /* cgroup directory to enter before exec, relative to /, or "" */
 	char cpus[256];	   /* list of CPUs to bind to where no cgroup could be made, or "" */
-	bool gated;	   /* a layer must say hello, else the tenant is not enforced */
+	unsigned device_count;
+	char devices[8][64]; /* "/dev/...": all that a container of the tenant needs of them */
+	char note[256];	     /* what is missing before they can be handed out, or "" */
+	bool gated;	     /* a layer must say hello, else the tenant is not enforced */
 };
 
 /* Where the product's files are, and the lease's socket. */

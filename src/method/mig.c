@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -359,6 +360,38 @@ static int undo(const struct dv_method_env *env, const struct dv_gpu *gpu,
 	return act(env, gpu, step, true, err);
 }
 
+static DV_PRINTF(2, 3) void add_device(struct dv_attach *attach, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(attach->devices[attach->device_count++], sizeof(attach->devices[0]), fmt,
+			args);
+	va_end(args);
+}
+
+/* The GPU's own nodes, which every tenant of it has, and the two rights that only this one has (MIG
+ * User Guide, "Device nodes and capabilities"). None where the rights are not known: without them
+ * the rest is of no use. */
+static void add_devices(const struct dv_mig *mig, const struct dv_mig_instance *instance,
+			const struct dv_mig_compute *compute, struct dv_attach *attach)
+{
+	if (!instance->right.minor || !compute->right.minor)
+		return;
+	add_device(attach, "/dev/nvidia%u", mig->minor);
+	add_device(attach, "/dev/nvidiactl");
+	add_device(attach, "/dev/nvidia-uvm");
+	add_device(attach, "/dev/nvidia-caps/nvidia-cap%u", instance->right.minor);
+	add_device(attach, "/dev/nvidia-caps/nvidia-cap%u", compute->right.minor);
+	if (instance->right.node && compute->right.node)
+		return;
+	(void)snprintf(attach->note, sizeof(attach->note),
+		       "a node is not there yet: nvidia-modprobe -f /proc/driver/nvidia/"
+		       "capabilities/gpu%u/mig/gi%u/access -f /proc/driver/nvidia/capabilities/"
+		       "gpu%u/mig/gi%u/ci%u/access",
+		       mig->minor, instance->id, mig->minor, instance->id, compute->id);
+}
+
 /* A program is given the device that its compute instance is, by UUID (MIG User Guide, "CUDA
  * visibility"); NVIDIA's container runtime takes the same name. */
 static int attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
@@ -389,6 +422,7 @@ static int attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
 	for (size_t i = 0; i < DV_ARRAY_LEN(names); i++)
 		(void)snprintf(attach.env[attach.env_count++], sizeof(attach.env[0]), "%s=%s",
 			       names[i], compute->uuid);
+	add_devices(&gpu->mig, instance, compute, &attach);
 	*ret = attach;
 	return 0;
 }

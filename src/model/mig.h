@@ -57,18 +57,26 @@ struct dv_mig_profile {
 	bool parts_derived; /* from the catalogue */
 };
 
+/* The right to use it: node /dev/nvidia-caps/nvidia-cap<minor>. */
+struct dv_mig_right {
+	uint32_t minor; /* 0: not known */
+	bool node;	/* is there: the driver does not make it by itself */
+};
+
 struct dv_mig_instance {
 	char profile[DV_PROFILE_SIZE]; /* its name, or "" where the driver does not say */
 	uint32_t id, profile_id;
 	uint8_t start, size;
 	uint16_t holder_count; /* processes that use it, as far as can be seen */
+	struct dv_mig_right right;
 };
 
 struct dv_mig_compute {
 	char uuid[DV_UUID_SIZE]; /* "MIG-..." */
 	uint32_t instance;	 /* id of the GPU instance that it is in */
 	uint32_t id, profile_id;
-	uint8_t start, size; /* compute slices within it */
+	uint8_t start, size;	   /* compute slices within it */
+	struct dv_mig_right right; /* besides that of the GPU instance */
 };
 
 struct dv_mig {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "device/capability.h"
 #include "device/cgroup.h"
 #include "device/cpu.h"
 #include "device/pci.h"
@@ -47,6 +48,26 @@ static int add(const struct dv_method_env *env, struct dv_worker_result *result,
 	if (dv_vec_push(&result->gpus, *gpu) < 0)
 		return dv_error_set(err, -ENOMEM, "no memory for the list of GPUs");
 	return 0;
+}
+
+static struct dv_mig_right right_of(const struct dv_root *root, const struct dv_mig *mig,
+				    uint32_t instance, int part)
+{
+	struct dv_capability found;
+
+	/* Drivers before R450 have none, and some containers do not show them. */
+	if (dv_capability_find(root, mig->minor, instance, part, &found, NULL) < 0)
+		return (struct dv_mig_right){0};
+	return (struct dv_mig_right){found.minor, found.node_is_there};
+}
+
+static void find_rights(const struct dv_root *root, struct dv_mig *mig)
+{
+	for (unsigned i = 0; i < mig->instance_count; i++)
+		mig->instances[i].right = right_of(root, mig, mig->instances[i].id, -1);
+	for (unsigned i = 0; i < mig->compute_count; i++)
+		mig->computes[i].right =
+			right_of(root, mig, mig->computes[i].instance, (int)mig->computes[i].id);
 }
 
 /* What NVIDIA's library says of a GPU goes before what the bus says. */
@@ -111,6 +132,7 @@ static int add_bus(const struct dv_method_env *env, struct dv_worker_result *res
 		(void)dv_copy(gpu.driver, sizeof(gpu.driver), pci->driver);
 		if (gpu.kind == DV_GPU_NVIDIA)
 			take_nvml(nvml, &gpu);
+		find_rights(env->root, &gpu.mig);
 		r = add(&with, result, &gpu, err);
 	}
 	dv_vec_fini(&found);

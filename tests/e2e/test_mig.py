@@ -65,6 +65,24 @@ def test(user):
     seen = [line for line in done.stdout.splitlines() if line.startswith("CUDA_VISIBLE_DEVICES=MIG-")]
     expect(done.returncode == 0 and len(seen) == 1, "one device", done)
 
+    # What a container is given: the environment, and exactly the nodes of its partition.
+    gpu = [g for g in world.json("gpus")["gpus"] if g["id"] == "0"][0]["mig"]
+    at = [i for i in gpu["instances"] if i["profile"] == "4g.40gb"][0]
+    ci = [c for c in gpu["computes"] if c["instance"] == at["id"]][0]
+    nodes = [f"/dev/nvidia{gpu['minor']}", "/dev/nvidiactl", "/dev/nvidia-uvm"] + \
+        [f"/dev/nvidia-caps/nvidia-cap{n}" for n in (at["capability"], ci["capability"])]
+    expect(at["capability"] == 3 + 135 * gpu["minor"] + 9 * at["id"], "by the GPU's minor number", at)
+    expect(world.json("attach", "big")["devices"] == nodes, "the grant has them", nodes)
+    cdi = json.loads(world.divvy("attach", "big", "--as", "cdi").stdout)
+    edits = cdi["devices"][0]["containerEdits"]
+    expect(cdi["kind"] == "divvy/lease" and cdi["devices"][0]["name"] == "big", "a device by the lease's name", cdi)
+    expect([n["path"] for n in edits["deviceNodes"]] == nodes, "and the nodes", cdi)
+    expect(f"CUDA_VISIBLE_DEVICES={ci['uuid']}" in edits["env"] and "NVIDIA_VISIBLE_DEVICES=void" in edits["env"],
+           "and the environment", cdi)
+    expect(f"NVIDIA_VISIBLE_DEVICES={ci['uuid']}\n" in world.divvy("attach", "big").stdout, "as lines")
+    expect(world.divvy("attach", "big", "--as", "libvirt").returncode == 3, "not yet")
+    expect(world.divvy("attach", "big", "--as", "cid").returncode == 2, "nor ever")
+
     # Export is the same fleet again.
     done = world.divvy("export")
     again = world.write("again.yaml", done.stdout)

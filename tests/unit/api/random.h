@@ -125,12 +125,16 @@ static inline void random_mig(struct dv_mig *mig)
 		instance->start = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
 		instance->size = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
 		instance->holder_count = (uint16_t)random_below(UINT16_MAX);
+		instance->right.minor = (uint32_t)random_below(UINT32_MAX);
+		instance->right.node = random_below(2);
 	}
 	mig->compute_count = (unsigned)random_below(DV_MIG_COMPUTES_MOST + 1);
 	for (unsigned i = 0; i < mig->compute_count; i++) {
 		struct dv_mig_compute *compute = &mig->computes[i];
 
 		random_text(compute->uuid, sizeof(compute->uuid), 1);
+		compute->right.minor = (uint32_t)random_below(UINT32_MAX);
+		compute->right.node = random_below(2);
 		compute->instance = (uint32_t)random_below(UINT32_MAX);
 		compute->id = (uint32_t)random_below(UINT32_MAX);
 		compute->profile_id = (uint32_t)random_below(UINT32_MAX);

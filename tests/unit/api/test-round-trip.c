@@ -208,6 +208,10 @@ static void test_grant(void **state)
 			grant.env[i][1] = '=';
 			random_text(grant.env[i] + 2, sizeof(grant.env[i]) - 2, 0);
 		}
+		grant.device_count = (unsigned)random_below(DV_API_DEVICES_MOST + 1);
+		for (unsigned i = 0; i < grant.device_count; i++)
+			random_text(grant.devices[i], sizeof(grant.devices[i]), 1);
+		random_text(grant.note, sizeof(grant.note), 0);
 		random_text(grant.cgroup, sizeof(grant.cgroup), 0);
 		random_text(grant.cpus, sizeof(grant.cpus), 0);
 		grant.gated = random_below(2);
@@ -218,6 +222,10 @@ static void test_grant(void **state)
 		assert_int_equal(grant.env_count, back.env_count);
 		for (unsigned i = 0; i < grant.env_count; i++)
 			assert_string_equal(grant.env[i], back.env[i]);
+		assert_int_equal(grant.device_count, back.device_count);
+		for (unsigned i = 0; i < grant.device_count; i++)
+			assert_string_equal(grant.devices[i], back.devices[i]);
+		assert_string_equal(grant.note, back.note);
 		assert_string_equal(grant.cgroup, back.cgroup);
 		assert_string_equal(grant.cpus, back.cpus);
 		assert_int_equal(grant.gated, back.gated);

@@ -132,6 +132,8 @@ static void test_parts(void **state)
 	struct dv_lease lease;
 	struct dv_error err = {0};
 	const struct dv_mig *mig;
+	char node[64];
+	bool first;
 
 	must("mig.enable", "", "", false);
 	must("mig.ci_create", "/p4+4/c0+2", "2c.3g.40gb", false);
@@ -154,6 +156,29 @@ static void test_parts(void **state)
 	lease = lease_of("/p4+4/c1+1", "1c.3g.40gb");
 	assert_int_equal(dv_method_ops(DV_METHOD_MIG)->attach(&gpu, &lease, NULL, &attach, &err),
 			 -EAGAIN);
+
+	/* And the nodes of its own, where the rights are known. */
+	lease = lease_of("/p4+4/c0+2", "2c.3g.40gb");
+	assert_int_equal(attach.device_count, 0);
+	gpu.mig.minor = 3;
+	gpu.mig.instances[0].right = (struct dv_mig_right){417, true};
+	for (unsigned i = 0; i < 2; i++)
+		gpu.mig.computes[i].right =
+			(struct dv_mig_right){418 + gpu.mig.computes[i].id, i == 0};
+	assert_int_equal(dv_method_ops(DV_METHOD_MIG)->attach(&gpu, &lease, NULL, &attach, NULL),
+			 0);
+	assert_int_equal(attach.device_count, 5);
+	assert_string_equal(attach.devices[0], "/dev/nvidia3");
+	assert_string_equal(attach.devices[3], "/dev/nvidia-caps/nvidia-cap417");
+	(void)snprintf(node, sizeof(node), "/dev/nvidia-caps/nvidia-cap%u",
+		       418 + dv_mig_compute_at(mig, mig->instances[0].id, 0, 2)->id);
+	assert_string_equal(attach.devices[4], node);
+	/* The node of one of the two is not there yet, and is said to who has it alone. */
+	first = attach.note[0];
+	lease = lease_of("/p4+4/c2+1", "1c.3g.40gb");
+	assert_int_equal(dv_method_ops(DV_METHOD_MIG)->attach(&gpu, &lease, NULL, &attach, NULL),
+			 0);
+	assert_true(first != (attach.note[0] != 0));
 
 	/* There is no room where one is, nor all of it while there are parts. */
 	assert_true(act("mig.ci_create", "/p4+4/c1+1", "1c.3g.40gb", false, &err) < 0);

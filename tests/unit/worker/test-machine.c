@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -89,6 +90,58 @@ static void test_probe(void **state)
 	dv_worker_result_fini(&result);
 }
 
+static void make_two(const char *uuid)
+{
+	const uint32_t starts[] = {0, 2};
+	struct dv_nvml *nvml = NULL;
+	enum dv_mig_when when;
+	uint32_t gi = 0, ci;
+
+	assert_int_equal(dv_nvml_open(library, &nvml, NULL), 0);
+	assert_int_equal(dv_nvml_set_mig(nvml, uuid, true, &when, NULL), 0);
+	assert_int_equal(dv_nvml_create(nvml, uuid, 9, 4, &gi, NULL), 0);
+	for (size_t i = 0; i < 2; i++) {
+		const struct dv_mig_part_wish wish = {gi, 1, starts[i]};
+
+		assert_int_equal(dv_nvml_create_part(nvml, uuid, &wish, &ci, NULL), 0);
+	}
+	dv_nvml_close(nvml);
+}
+
+/* The rights on what is there, by the minor number that the GPU has now: a new mode moved it. */
+static void test_rights(void **state)
+{
+	struct dv_worker_result result = probe();
+	uint32_t old_minor = result.gpus.items[1].mig.minor;
+	const struct dv_mig *mig;
+	char node[128];
+
+	make_two(result.gpus.items[1].uuid);
+	dv_worker_result_fini(&result);
+	result = probe();
+	mig = &result.gpus.items[1].mig;
+	assert_int_not_equal(mig->minor, old_minor);
+	assert_int_equal(mig->compute_count, 2);
+	/* open-gpu-kernel-modules, nv-caps.c: 3 + 135 GPU + 9 GI, then one for each CI */
+	assert_int_equal(mig->instances[0].right.minor,
+			 3 + 135 * mig->minor + 9 * mig->instances[0].id);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(mig->computes[i].right.minor,
+				 mig->instances[0].right.minor + 1 + mig->computes[i].id);
+		assert_true(mig->computes[i].right.node);
+	}
+	/* The driver does not make the nodes: that one is not there is seen. */
+	(void)snprintf(node, sizeof(node), "%s/root/dev/nvidia-caps/nvidia-cap%u", dir,
+		       mig->computes[0].right.minor);
+	dv_worker_result_fini(&result);
+	assert_int_equal(unlink(node), 0);
+	result = probe();
+	mig = &result.gpus.items[1].mig;
+	assert_false(mig->computes[0].right.node);
+	assert_true(mig->computes[1].right.node && mig->computes[0].right.minor);
+	dv_worker_result_fini(&result);
+}
+
 /* What keeps the library from an answer is said of each GPU, and the probe goes on. */
 static void test_no_answer(void **state)
 {
@@ -123,8 +176,8 @@ static void test_crash(void **state)
 int main(void)
 {
 #define EACH(test) cmocka_unit_test_setup_teardown(test, before, after)
-	const struct CMUnitTest tests[] = {EACH(test_probe), EACH(test_no_answer),
-					   EACH(test_crash)};
+	const struct CMUnitTest tests[] = {EACH(test_probe), EACH(test_rights),
+					   EACH(test_no_answer), EACH(test_crash)};
 
 	return cmocka_run_group_tests_name("worker/machine", tests, NULL, NULL);
 }
