@@ -79,6 +79,7 @@ static int assignment_get(const struct dv_api_in *from, const json_t *value, str
 	r = r < 0 ? r : dv_api_get_share(&in, "compute_pct", &a.compute_mpct);
 	r = r < 0 ? r : dv_api_get_unsigned(&in, "compute_slices", 1024, &a.compute_slices);
 	r = r < 0 ? r : dv_api_get_bool(&in, "kept", &a.kept);
+	r = r < 0 ? r : dv_api_get_text(&in, "from", a.from, sizeof(a.from));
 	r = r < 0 ? r
 		  : dv_api_get_texts(&in, "derived", a.derived[0], sizeof(a.derived[0]),
 				     DV_ARRAY_LEN(a.derived), &a.derived_count);
@@ -99,6 +100,7 @@ static int unplaced_get(const struct dv_api_in *from, const json_t *value, struc
 		  : dv_api_get_texts(&in, "rules", u.rules[0], sizeof(u.rules[0]),
 				     DV_ARRAY_LEN(u.rules), &u.rule_count);
 	r = r < 0 ? r : dv_api_get_text(&in, "reason", u.reason, sizeof(u.reason));
+	r = r < 0 ? r : dv_api_get_text(&in, "fix", u.fix, sizeof(u.fix));
 	if (r < 0)
 		return r;
 	return dv_vec_push(&plan->unplaced, u);

@@ -47,6 +47,7 @@ static json_t *assignment_put(const struct dv_assignment *a)
 	put_unless_0(&out, "compute_slices", a->compute_slices, 1);
 	dv_api_put_opt(&out, "policy", a->has_policy ? dv_policy_name(a->policy) : "");
 	dv_api_put_bool(&out, "kept", a->kept);
+	dv_api_put_opt(&out, "from", a->from);
 	dv_api_put_text(&out, "isolation", dv_isolation_name(a->isolation));
 	dv_api_put_json(&out, "isolates", isolates_put(&a->isolates));
 	dv_api_put_texts(&out, "derived", a->derived[0], sizeof(a->derived[0]),
@@ -63,6 +64,7 @@ static json_t *unplaced_put(const struct dv_unplaced *unplaced)
 	dv_api_put_texts(&out, "rules", unplaced->rules[0], sizeof(unplaced->rules[0]),
 			 DV_MIN(unplaced->rule_count, (unsigned)DV_ARRAY_LEN(unplaced->rules)));
 	dv_api_put_text(&out, "reason", unplaced->reason);
+	dv_api_put_opt(&out, "fix", unplaced->fix);
 	return dv_api_done(&out);
 }
 

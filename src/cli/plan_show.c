@@ -36,7 +36,7 @@ static void add_assignment(struct dv_table *table, const struct dv_assignment *a
 	dv_table_add(table, "%s", dv_show_size(a->memory_bytes, buf));
 	dv_table_add(table, "%s", dv_show_share(a->compute_mpct, buf));
 	dv_table_add(table, "%s", dv_isolation_name(a->isolation));
-	dv_table_add(table, "%s", a->kept ? "stands" : "new");
+	dv_table_add(table, "%s", a->kept ? "stands" : a->from[0] ? "moves" : "new");
 }
 
 static int show_assignments(struct dv_out *out, const struct dv_plan *plan, struct dv_error *err)
@@ -110,6 +110,8 @@ static void show_unplaced(struct dv_out *out, const struct dv_plan *plan)
 		for (unsigned k = 0; k < u->rule_count; k++)
 			dv_buf_addf(&buf, "%s%s%s", k ? ", " : " (rule ", u->rules[k],
 				    k + 1 == u->rule_count ? ")" : "");
+		if (u->fix[0])
+			dv_buf_addf(&buf, "; what would help: %s", u->fix);
 		if (dv_buf_take(&buf, &text) < 0) {
 			out->failed = true;
 			continue;
@@ -120,6 +122,26 @@ static void show_unplaced(struct dv_out *out, const struct dv_plan *plan)
 			     strchr(u->tenant, ' ') ? "impossible" : "not placed");
 		dv_outf(out, " ");
 		dv_out_wrap(out, DV_STYLE_NONE, 2, 11, text);
+	}
+}
+
+/* Who changes its place, why, and whom that interrupts. */
+static void show_moves(struct dv_out *out, const struct dv_plan *plan)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < plan->assignments.len; i++) {
+		const struct dv_assignment *a = &plan->assignments.items[i];
+		char text[DV_NAME_SIZE + sizeof(a->reason) + 4];
+
+		if (!a->from[0])
+			continue;
+		(void)snprintf(text, sizeof(text), "%s %s", a->tenant, a->reason);
+		dv_outf(out, "%s", first ? "\n" : "");
+		dv_out_style(out, DV_STYLE_WARN, "move");
+		dv_outf(out, " ");
+		dv_out_wrap(out, DV_STYLE_NONE, 2, 5, text);
+		first = false;
 	}
 }
 
@@ -229,6 +251,7 @@ int dv_plan_show(struct dv_out *out, const struct dv_plan *plan, struct dv_error
 
 	show_head(out, plan);
 	show_unplaced(out, plan);
+	show_moves(out, plan);
 	r = show_assignments(out, plan, err);
 	r = r < 0 ? r : show_isolates(out, plan, err);
 	r = r < 0 ? r : show_steps(out, plan, err);

@@ -39,7 +39,8 @@ static int check_placed(const struct dv_plan *plan, struct dv_error *err)
 			      "%zu of the tenants cannot be placed; '%s': %.200s",
 			      plan->unplaced.len, first->tenant, first->reason);
 	return dv_error_fix(err, strchr(first->tenant, ' ') ? -EBUSY : -ENOSPC,
-			    "`divvy plan FILE` says why of each; nothing was changed");
+			    "%s%s`divvy plan FILE` says why of each; nothing was changed",
+			    first->fix, first->fix[0] ? "; " : "");
 }
 
 /* Each step is known, numbered upwards, and needs only earlier ones: then their order will do. */

@@ -108,7 +108,7 @@ static bool same_wish(const struct dv_tenant *a, const struct dv_tenant *b)
 	       same_needs(&a->needs, &b->needs) && a->method == b->method &&
 	       a->policy == b->policy && a->policy_set == b->policy_set &&
 	       strcmp(a->profile, b->profile) == 0 && a->start == b->start &&
-	       strcmp(a->gpu, b->gpu) == 0;
+	       strcmp(a->gpu, b->gpu) == 0 && a->move == b->move;
 }
 
 static bool is_number_of_group(const struct dv_tenant *tenant, size_t number)
@@ -155,6 +155,8 @@ static void print_tenant(const struct dv_tenant *tenant, size_t count, struct dv
 		add_text(buf, tenant->gpu);
 		dv_buf_add(buf, "\n");
 	}
+	if (tenant->move != DV_MOVE_IDLE)
+		dv_buf_addf(buf, "    move: %s\n", dv_move_name(tenant->move));
 	print_needs(&tenant->needs, buf);
 }
 
@@ -166,6 +168,8 @@ int dv_fleet_print(const struct dv_fleet *fleet, char **ret_text, struct dv_erro
 	dv_buf_add(&buf, "version: 1\nname: ");
 	add_text(&buf, fleet->name);
 	dv_buf_add(&buf, "\n");
+	if (fleet->moves)
+		dv_buf_addf(&buf, "moves: %u\n", fleet->moves);
 	if (fleet->gpu_rules.len)
 		dv_buf_add(&buf, "gpus:\n");
 	for (size_t i = 0; i < fleet->gpu_rules.len; i++)

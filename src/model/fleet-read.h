@@ -14,6 +14,7 @@ struct dv_fleet_defaults {
 	bool policy_set;
 	enum dv_isolation isolation;
 	bool isolation_set;
+	enum dv_move move;
 };
 
 /* Read one tenant, defaults merged, not unfolded: its name is the file's. */

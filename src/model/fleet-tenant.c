@@ -35,6 +35,7 @@ static int refuse(const struct dv_yaml *doc, const struct dv_yaml_node *node,
 DEFINE_READ(kind, enum dv_kind, dv_kind_parse)
 DEFINE_READ(policy, enum dv_policy, dv_policy_parse)
 DEFINE_READ(isolation, enum dv_isolation, dv_isolation_parse)
+DEFINE_READ(move, enum dv_move, dv_move_parse)
 DEFINE_READ(size, uint64_t, dv_size_parse)
 DEFINE_READ(share, uint32_t, dv_share_parse)
 DEFINE_READ(time, uint64_t, dv_time_parse)
@@ -132,7 +133,7 @@ static int read_number(const struct dv_yaml *doc, const struct dv_yaml_node *nod
 int dv_fleet_read_defaults(const struct dv_yaml *doc, const struct dv_yaml_node *map,
 			   struct dv_fleet_defaults *ret, struct dv_error *err)
 {
-	static const char *const keys[] = {"kind", "method", "policy", "isolation", NULL};
+	static const char *const keys[] = {"kind", "method", "policy", "isolation", "move", NULL};
 	struct dv_fleet_defaults defaults = *ret;
 	const struct dv_yaml_node *node;
 	int r = dv_yaml_only_keys(doc, map, keys, err);
@@ -149,6 +150,8 @@ int dv_fleet_read_defaults(const struct dv_yaml *doc, const struct dv_yaml_node 
 		r = read_isolation(doc, node, &defaults.isolation, err);
 		defaults.isolation_set = true;
 	}
+	if (r == 0 && (node = dv_yaml_get(map, "move")))
+		r = read_move(doc, node, &defaults.move, err);
 	if (r == 0)
 		*ret = defaults;
 	return r;
@@ -188,6 +191,8 @@ static int read_keys(const struct dv_yaml *doc, const struct dv_yaml_node *map,
 	}
 	if (r == 0 && (node = dv_yaml_get(map, "gpu")))
 		r = dv_fleet_read_ascii(doc, node, NULL, tenant->gpu, sizeof(tenant->gpu), err);
+	if (r == 0 && (node = dv_yaml_get(map, "move")))
+		r = read_move(doc, node, &tenant->move, err);
 	return r;
 }
 
@@ -331,9 +336,12 @@ int dv_fleet_read_tenant(const struct dv_yaml *doc, const struct dv_yaml_node *n
 			 unsigned *ret_count, struct dv_error *err)
 {
 	static const char *const keys[] = {"name",   "kind",	"count", "gpus", "needs", "method",
-					   "policy", "profile", "start", "gpu",	 NULL};
-	struct dv_tenant tenant = {
-		.kind = defaults->kind, .start = -1, .line = node->line, .column = node->column};
+					   "policy", "profile", "start", "gpu",	 "move",  NULL};
+	struct dv_tenant tenant = {.kind = defaults->kind,
+				   .move = defaults->move,
+				   .start = -1,
+				   .line = node->line,
+				   .column = node->column};
 	unsigned count = 1;
 	int r = dv_yaml_only_keys(doc, node, keys, err);
 

@@ -18,6 +18,28 @@ const char *dv_mig_wish_name(enum dv_mig_wish wish)
 	return wish > DV_MIG_WISH_NONE && wish < DV_MIG_WISH_COUNT ? mig_wishes[wish - 1] : "";
 }
 
+static const char *const moves[] = {
+	[DV_MOVE_IDLE] = "idle",
+	[DV_MOVE_NEVER] = "never",
+	[DV_MOVE_RUNNING] = "running",
+	NULL,
+};
+
+const char *dv_move_name(enum dv_move move)
+{
+	return (unsigned)move < DV_MOVE_COUNT ? moves[move] : "unknown";
+}
+
+int dv_move_parse(const char *name, enum dv_move *ret, struct dv_error *err)
+{
+	int i = dv_word_parse("word for move", moves, name, err);
+
+	if (i < 0)
+		return i;
+	*ret = (enum dv_move)i;
+	return 0;
+}
+
 static int no_memory(struct dv_error *err)
 {
 	return dv_error_set(err, -ENOMEM, "no memory to read a fleet file");
@@ -258,7 +280,8 @@ static int check_version(const struct dv_yaml *doc, const struct dv_yaml_node *r
 
 static int read_root(const struct dv_yaml *doc, struct dv_fleet *fleet, struct dv_error *err)
 {
-	static const char *const keys[] = {"version", "name", "defaults", "gpus", "tenants", NULL};
+	static const char *const keys[] = {"version", "name",	 "defaults", "gpus",
+					   "moves",   "tenants", NULL};
 	const struct dv_yaml_node *root = dv_yaml_root(doc), *name, *tenants, *node;
 	struct dv_fleet_defaults defaults = {0};
 	int r = dv_yaml_only_keys(doc, root, keys, err);
@@ -280,6 +303,12 @@ static int read_root(const struct dv_yaml *doc, struct dv_fleet *fleet, struct d
 		r = dv_fleet_read_defaults(doc, node, &defaults, err);
 	if (r == 0 && (node = dv_yaml_get(root, "gpus")))
 		r = read_gpu_rules(doc, node, fleet, err);
+	if (r == 0 && (node = dv_yaml_get(root, "moves"))) {
+		uint64_t most = 0;
+
+		r = dv_yaml_u64(doc, node, 0, DV_TENANTS_MOST, &most, err);
+		fleet->moves = (unsigned)most;
+	}
 	if (r == 0)
 		r = read_tenants(doc, tenants, &defaults, fleet, err);
 	return r == 0 ? refuse_doubled(dv_yaml_file(doc), fleet, err) : r;

@@ -11,6 +11,17 @@
 #include "model/lease.h"
 #include "model/method.h"
 
+/* When a tenant that stands as wanted may change its place to make room for others. */
+enum dv_move {
+	DV_MOVE_IDLE, /* while nobody uses it */
+	DV_MOVE_NEVER,
+	DV_MOVE_RUNNING, /* also while somebody does */
+	DV_MOVE_COUNT
+};
+
+const char *dv_move_name(enum dv_move move);
+int dv_move_parse(const char *name, enum dv_move *ret, struct dv_error *err) DV_MUST_CHECK;
+
 struct dv_needs {
 	uint64_t memory_bytes;	     /* 0: not said */
 	uint32_t compute_mpct;	     /* 0: not said */
@@ -51,12 +62,14 @@ struct dv_tenant {
 	char profile[DV_PROFILE_SIZE]; /* an exact profile, or "" */
 	int start;		       /* an exact place of the profile, or -1 */
 	char gpu[DV_MODEL_SIZE];       /* only on GPUs of this name (dv_gpu_matches), or "" */
-	int line, column;	       /* of the tenant in the file */
+	enum dv_move move;
+	int line, column; /* of the tenant in the file */
 };
 
 struct dv_fleet {
 	char name[DV_NAME_SIZE];
 	char file[192]; /* for messages */
+	unsigned moves; /* so many tenants that stand as wanted may a plan move; 0: none */
 	DV_VEC(struct dv_gpu_rule) gpu_rules;
 	DV_VEC(struct dv_tenant) tenants;
 };

@@ -21,7 +21,8 @@ struct dv_assignment {
 	unsigned compute_slices; /* 0: none */
 	enum dv_policy policy;
 	bool has_policy;
-	bool kept; /* stands already as wanted */
+	bool kept;		 /* stands already as wanted */
+	char from[DV_NODE_SIZE]; /* stood as wanted at this node, and moves; or "" */
 	enum dv_isolation isolation;
 	struct dv_isolates isolates;
 	char derived[4][32]; /* what was estimated */
@@ -34,6 +35,7 @@ struct dv_unplaced {
 	unsigned rule_count;
 	char rules[DV_GPU_RULES_MOST][DV_RULE_SIZE];
 	char reason[256];
+	char fix[256]; /* what would make it fit, or "" */
 };
 
 /* "mig.enable", "slice.create", ... readers accept others. */

@@ -32,6 +32,7 @@ struct dv_want {
 	int standing_gpu;		 /* of it: number in the input, or -1 */
 	struct dv_place standing_place;
 	bool keepable;		 /* it stands as wanted */
+	bool firm;		 /* so does all of its tenant: it has a place, there or elsewhere */
 	bool running;		 /* somebody uses it */
 	char rule[DV_RULE_SIZE]; /* refused wherever it would go, by this rule; "" : not */
 	char reason[256];
@@ -69,7 +70,9 @@ struct dv_score {
 
 struct dv_task {
 	const struct dv_plan_input *input;
-	uid_t owner; /* of what is made */
+	uid_t owner;	   /* of what is made */
+	unsigned moves;	   /* so many of what stands as wanted may move */
+	bool move_running; /* also what is in use; only to see what would help */
 	DV_VEC(struct dv_want) wants;
 	DV_VEC(struct dv_room) rooms; /* as they are without the fleet's own leases */
 	DV_VEC(unsigned) order;	      /* of wants: the largest first */
@@ -117,10 +120,12 @@ struct dv_packing {
 int dv_packing_init(struct dv_packing *packing, const struct dv_task *task,
 		    struct dv_error *err) DV_MUST_CHECK;
 void dv_packing_fini(struct dv_packing *packing);
+void dv_packing_copy(const struct dv_task *task, const struct dv_packing *from,
+		     struct dv_packing *to);
 int dv_score_compare(const struct dv_score *a, const struct dv_score *b);
-/* Best fit by size, with the standing leases kept that `keep` says. */
-enum dv_keep { DV_KEEP_ALL, DV_KEEP_RUNNING, DV_KEEP_NONE };
-void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing);
+/* Best fit by size, beside the standing leases. */
+enum dv_keep { DV_KEEP_ALL, DV_KEEP_NONE };
+void dv_pack_best_fit(const struct dv_task *task, struct dv_packing *packing);
 /* Place what is open of `packing`, all at once, on the fewest GPUs: partitions and whole GPUs, and
  * slices too if asked for; not CPU partitions. What cannot be asked as one batch stays open. */
 struct dv_plan_batch {
@@ -132,6 +137,17 @@ struct dv_plan_batch {
 };
 int dv_plan_batch(const struct dv_task *task, bool with_slices, struct dv_packing *packing,
 		  struct dv_plan_batch *ret, struct dv_error *err) DV_MUST_CHECK;
+/* May it change its place for others? */
+bool dv_want_movable(const struct dv_task *task, const struct dv_want *want);
+/* Place what is open by moving what may move, and count. */
+void dv_pack_move(const struct dv_task *task, struct dv_packing *packing);
+/* The same for want `i` alone, and not counted; false: it found no place. */
+bool dv_pack_move_for(const struct dv_task *task, struct dv_packing *packing, unsigned i);
+/* The best place as it is; its gpu is -1 where there is none. */
+struct dv_place dv_pack_place(const struct dv_packing *packing, size_t rooms,
+			      const struct dv_want *want);
+/* A tenant gets all its GPUs or none; then the score. */
+void dv_pack_count(const struct dv_task *task, struct dv_packing *packing);
 /* Keep what stands as `keep` says, and place all others: CPU partitions by best fit, slices on GPUs
  * that have some already, all others as a batch, what is left by best fit. *ret_most: proven that
  * none places more beside what was kept. */
@@ -143,8 +159,9 @@ int dv_pack_least(const struct dv_task *task, const struct dv_packing *packing, 
 		  bool *ret_exact, struct dv_error *err) DV_MUST_CHECK;
 /* Wants without a place that are not refused; parts of a tenant once. */
 unsigned dv_pack_open(const struct dv_task *task, const struct dv_packing *packing);
-/* Improve `packing` by looking at every other one; returns true when all were looked at, false when
- * there are too many. With `repack` what stands is not regarded: the fewest GPUs there could be. */
+/* Improve `packing` by looking at every other one that moves no more than is allowed; returns true
+ * when all were looked at, false when there are too many. With `repack` what stands is not
+ * regarded: the fewest GPUs there could be. */
 bool dv_pack_search(const struct dv_task *task, bool repack, struct dv_packing *packing);
 
 /* mig-mode.c: the step that the GPU's MIG mode takes, "mig.enable" or "mig.disable", NULL for none;
@@ -152,6 +169,16 @@ bool dv_pack_search(const struct dv_task *task, bool repack, struct dv_packing *
 const char *dv_plan_mode_step(const struct dv_room *room);
 /* Why a wish for the mode cannot be met: a rule, and text in `buf`; NULL: it is, or will be. */
 const char *dv_plan_mode_forbids(const struct dv_room *room, char *buf, size_t size);
+
+/* moved.c: does it stand, and elsewhere than where it will be? */
+bool dv_plan_is_moved(const struct dv_want *want, const struct dv_place *place);
+/* Why, for whom, and who is interrupted. */
+void dv_plan_say_moved(const struct dv_task *task, const struct dv_packing *packing, size_t i,
+		       char *buf, size_t size);
+/* Fill to->fix if want `i`, which has no place, would have one after at most so many more moves. */
+enum { DV_MOVES_SUGGESTED = 8 };
+int dv_plan_suggest_moves(const struct dv_task *task, const struct dv_packing *packing, size_t i,
+			  struct dv_unplaced *to, struct dv_error *err) DV_MUST_CHECK;
 
 /* explain.c: why no place was found for want number i. */
 void dv_plan_explain(const struct dv_task *task, const struct dv_packing *packing, size_t i,

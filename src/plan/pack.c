@@ -25,6 +25,16 @@ void dv_packing_fini(struct dv_packing *packing)
 	packing->rooms = NULL;
 }
 
+void dv_packing_copy(const struct dv_task *task, const struct dv_packing *from,
+		     struct dv_packing *to)
+{
+	if (task->wants.len)
+		memcpy(to->places, from->places, task->wants.len * sizeof(*to->places));
+	if (task->rooms.len)
+		memcpy(to->rooms, from->rooms, task->rooms.len * sizeof(*to->rooms));
+	to->score = from->score;
+}
+
 int dv_score_compare(const struct dv_score *a, const struct dv_score *b)
 {
 	if (a->unplaced != b->unplaced)
@@ -98,8 +108,8 @@ static bool place_in(const struct dv_room *room, const struct dv_want *want,
 	return true;
 }
 
-static struct dv_place place_best(const struct dv_packing *packing, size_t rooms,
-				  const struct dv_want *want)
+struct dv_place dv_pack_place(const struct dv_packing *packing, size_t rooms,
+			      const struct dv_want *want)
 {
 	struct dv_place best = {.gpu = -1, .start = -1, .size = -1}, place;
 	struct fit best_fit = {0}, fit;
@@ -139,8 +149,7 @@ static void keep_standing(const struct dv_task *task, enum dv_keep keep, struct 
 		const struct dv_want *want = &task->wants.items[i];
 		struct dv_place place = {.gpu = -1, .start = -1, .size = -1};
 
-		if (want->keepable &&
-		    (keep == DV_KEEP_ALL || (keep == DV_KEEP_RUNNING && want->running)))
+		if (want->keepable && keep == DV_KEEP_ALL)
 			place = want->standing_place;
 		put(packing, want, i, &place);
 	}
@@ -187,6 +196,12 @@ static void begin(const struct dv_task *task, enum dv_keep keep, struct dv_packi
 	keep_standing(task, keep, packing);
 }
 
+void dv_pack_count(const struct dv_task *task, struct dv_packing *packing)
+{
+	drop_incomplete(task, packing);
+	count(task, packing);
+}
+
 static bool is_open(const struct dv_packing *packing, const struct dv_want *want, size_t i)
 {
 	return !want->rule[0] && packing->places[i].gpu < 0;
@@ -202,9 +217,9 @@ unsigned dv_pack_open(const struct dv_task *task, const struct dv_packing *packi
 	return open;
 }
 
-void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing)
+void dv_pack_best_fit(const struct dv_task *task, struct dv_packing *packing)
 {
-	begin(task, keep, packing);
+	begin(task, DV_KEEP_ALL, packing);
 	for (size_t n = 0; n < task->order.len; n++) {
 		unsigned i = task->order.items[n];
 		const struct dv_want *want = &task->wants.items[i];
@@ -212,19 +227,10 @@ void dv_pack_best_fit(const struct dv_task *task, enum dv_keep keep, struct dv_p
 
 		if (want->rule[0] || packing->places[i].gpu >= 0)
 			continue;
-		/* Where it is now, if that is still free. */
-		if (want->keepable) {
-			place = want->standing_place;
-			if (dv_room_free(&packing->rooms[place.gpu], want, &place)) {
-				put(packing, want, i, &place);
-				continue;
-			}
-		}
-		place = place_best(packing, task->rooms.len, want);
+		place = dv_pack_place(packing, task->rooms.len, want);
 		put(packing, want, i, &place);
 	}
-	drop_incomplete(task, packing);
-	count(task, packing);
+	dv_pack_count(task, packing);
 }
 
 /* ---- all at once ---- */
@@ -242,7 +248,7 @@ static void fill_open(const struct dv_task *task, int method, struct dv_packing 
 		if (!is_open(packing, want, i) ||
 		    (method != ANY_METHOD && (int)want->method != method))
 			continue;
-		place = place_best(packing, task->rooms.len, want);
+		place = dv_pack_place(packing, task->rooms.len, want);
 		put(packing, want, i, &place);
 	}
 }
@@ -301,8 +307,11 @@ int dv_pack_batch(const struct dv_task *task, enum dv_keep keep, struct dv_packi
 	if (r < 0)
 		return r;
 	fill_open(task, ANY_METHOD, packing);
-	drop_incomplete(task, packing);
-	count(task, packing);
+	dv_pack_count(task, packing);
+	if (task->moves && dv_pack_open(task, packing)) {
+		dv_pack_move(task, packing);
+		batch.most = false;
+	}
 	*ret_most = !dv_pack_open(task, packing) || (batch.most && !batch.slices && !other);
 	return 0;
 }

@@ -10,6 +10,9 @@
 #include "plan/inside.h"
 #include "plan/mig.h"
 
+/* Of more tenants it is not looked for what would make room: they say the same. */
+enum { SUGGESTED_MOST = 8 };
+
 static void task_finip(struct dv_task *task)
 {
 	dv_vec_fini(&task->wants);
@@ -31,16 +34,6 @@ static void plan_finip(struct dv_plan *plan)
 	dv_plan_fini(plan);
 }
 
-static void copy_packing(const struct dv_task *task, const struct dv_packing *from,
-			 struct dv_packing *to)
-{
-	if (task->wants.len)
-		memcpy(to->places, from->places, task->wants.len * sizeof(*to->places));
-	if (task->rooms.len)
-		memcpy(to->rooms, from->rooms, task->rooms.len * sizeof(*to->rooms));
-	to->score = from->score;
-}
-
 /* The best packing that is found; the first of equals. */
 static int pack(const struct dv_task *task, struct dv_packing *best, bool *ret_most,
 		struct dv_error *err)
@@ -50,17 +43,12 @@ static int pack(const struct dv_task *task, struct dv_packing *best, bool *ret_m
 
 	if (r < 0)
 		return r;
-	dv_pack_best_fit(task, DV_KEEP_ALL, best);
-	for (int keep = DV_KEEP_RUNNING; keep <= DV_KEEP_NONE && best->score.unplaced; keep++) {
-		dv_pack_best_fit(task, (enum dv_keep)keep, &other);
-		if (dv_score_compare(&other.score, &best->score) < 0)
-			copy_packing(task, &other, best);
-	}
+	dv_pack_best_fit(task, best);
 	r = dv_pack_batch(task, DV_KEEP_ALL, &other, ret_most, err);
 	if (r < 0)
 		return r;
 	if (dv_score_compare(&other.score, &best->score) < 0)
-		copy_packing(task, &other, best);
+		dv_packing_copy(task, &other, best);
 	*ret_most = dv_pack_search(task, false, best) || *ret_most;
 	return 0;
 }
@@ -123,8 +111,10 @@ static int bound(const struct dv_task *task, const struct dv_packing *packing, s
 
 	if (r < 0)
 		return r;
-	copy_packing(task, packing, &fewest);
-	if (dv_pack_search(task, true, &fewest)) {
+	dv_packing_copy(task, packing, &fewest);
+	/* Where moves are not allowed, more might be placed from nothing: that is no bound. */
+	if (dv_pack_search(task, true, &fewest) &&
+	    fewest.score.unplaced == packing->score.unplaced) {
 		plan->bound_gpus = fewest.score.gpus;
 		plan->bound_proven = true;
 		return 0;
@@ -286,7 +276,12 @@ static int assign(const struct dv_task *task, const struct dv_packing *packing, 
 		to.compute_mpct = DV_MPCT_WHOLE;
 	}
 	say_estimated(want, &to);
-	say_why(want, place, gpu, to.reason, sizeof(to.reason));
+	if (dv_plan_is_moved(want, place)) {
+		(void)dv_copy(to.from, sizeof(to.from), want->standing->node);
+		dv_plan_say_moved(task, packing, i, to.reason, sizeof(to.reason));
+	} else {
+		say_why(want, place, gpu, to.reason, sizeof(to.reason));
+	}
 	plan->kept += to.kept;
 	if (dv_vec_push(&plan->assignments, to) < 0)
 		return dv_error_set(err, -ENOMEM, "no memory for the plan");
@@ -338,6 +333,7 @@ static int refuse_mode(const struct dv_room *room, struct dv_plan *plan, struct 
 static int fill(struct dv_task *task, struct dv_packing *packing, struct dv_plan *plan,
 		struct dv_error *err)
 {
+	unsigned suggested = 0;
 	int r = 0;
 
 	for (size_t g = 0; g < task->rooms.len; g++)
@@ -353,7 +349,9 @@ static int fill(struct dv_task *task, struct dv_packing *packing, struct dv_plan
 		if (task->wants.items[i].part)
 			continue;
 		dv_plan_explain(task, packing, i, &unplaced);
-		if (dv_vec_push(&plan->unplaced, unplaced) < 0)
+		if (!task->wants.items[i].rule[0] && suggested++ < SUGGESTED_MOST)
+			r = dv_plan_suggest_moves(task, packing, i, &unplaced, err);
+		if (r == 0 && dv_vec_push(&plan->unplaced, unplaced) < 0)
 			r = dv_error_set(err, -ENOMEM, "no memory for the plan");
 	}
 	for (size_t g = 0; g < task->rooms.len && r == 0; g++) {
@@ -379,7 +377,8 @@ static int read_task(struct dv_task *task, struct dv_error *err)
 
 int dv_plan_make(const struct dv_plan_input *input, struct dv_plan *ret, struct dv_error *err)
 {
-	dv_cleanup(task_finip) struct dv_task task = {.input = input, .owner = input->uid};
+	dv_cleanup(task_finip) struct dv_task task = {
+		.input = input, .owner = input->uid, .moves = input->fleet->moves};
 	dv_cleanup(packing_finip) struct dv_packing packing = {0};
 	dv_cleanup(plan_finip) struct dv_plan plan = {0};
 	bool most = false;

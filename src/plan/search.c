@@ -14,6 +14,7 @@ struct search {
 	const struct dv_task *task;
 	bool repack; /* moving costs nothing */
 	unsigned nodes;
+	unsigned lifted;       /* of what stands: not kept where it is */
 	struct dv_score score; /* so far */
 	struct dv_place places[WANTS_MOST];
 	unsigned next[WANTS_MOST]; /* from where dv_room_fits finds the places behind that one */
@@ -202,37 +203,89 @@ static void place_rest(struct search *search, size_t n)
 		if (search->may[g] >> i & 1 && !tried_already(search, g))
 			place_on(search, n, g, first_on(search, n, before, g));
 	}
-	if (!some_part(search, i, true))
+	if (!some_part(search, i, true) && (search->repack || !task->wants.items[i].firm))
 		place_nowhere(search, n);
 }
 
-/* Decide for want i, if a lease of it stands, whether that is kept. */
-static void keep_or_not(struct search *search, size_t i)
-{
-	const struct dv_want *want;
-	struct dv_place place;
+static void keep_or_not(struct search *search, size_t i);
 
-	search->nodes++;
-	if (spent(search) || hopeless(search))
-		return;
-	while (i < search->task->wants.len && !search->task->wants.items[i].keepable)
-		i++;
-	if (i == search->task->wants.len) {
-		place_rest(search, 0);
-		return;
-	}
-	want = &search->task->wants.items[i];
-	place = want->standing_place;
+static void keep(struct search *search, size_t i)
+{
+	const struct dv_want *want = &search->task->wants.items[i];
+	struct dv_place place = want->standing_place;
+
 	search->places[i] = place;
 	dv_room_take(&search->rooms[place.gpu], want, &place);
 	keep_or_not(search, i + 1);
 	dv_room_give(&search->rooms[place.gpu], want, &place);
 	search->places[i] = (struct dv_place){.gpu = -1, .start = -1, .size = -1};
+}
+
+/* It gets a place later, with those that have none yet. */
+static void lift(struct search *search, size_t i)
+{
+	const struct dv_want *want = &search->task->wants.items[i];
+
+	search->lifted++;
 	search->score.moved += !search->repack;
 	search->score.disturbed += !search->repack && want->running;
 	keep_or_not(search, i + 1);
+	search->lifted--;
 	search->score.moved -= !search->repack;
 	search->score.disturbed -= !search->repack && want->running;
+}
+
+/* A tenant that wants more GPUs than it has goes nowhere, as it gets all or none. */
+static void drop(struct search *search, size_t i)
+{
+	const struct dv_want *wants = search->task->wants.items;
+	size_t first = i - wants[i].part, end = first;
+	struct dv_score score = search->score;
+
+	search->score.unplaced++;
+	for (; end < search->task->wants.len && wants[end].tenant == wants[i].tenant; end++) {
+		search->score.moved += wants[end].keepable;
+		search->score.disturbed += wants[end].keepable && wants[end].running;
+		search->places[end].gpu = -2;
+	}
+	keep_or_not(search, i + 1);
+	while (end-- > first)
+		search->places[end].gpu = -1;
+	search->score = score;
+}
+
+/* Are parts of its tenant kept, or lifted, already? */
+static bool is_first(const struct search *search, size_t i)
+{
+	const struct dv_want *wants = search->task->wants.items;
+
+	for (size_t j = i - wants[i].part; j < i; j++)
+		if (wants[j].keepable)
+			return false;
+	return true;
+}
+
+/* Decide for want i, if a lease of it stands, whether that is kept. */
+static void keep_or_not(struct search *search, size_t i)
+{
+	const struct dv_task *task = search->task;
+
+	search->nodes++;
+	if (spent(search) || hopeless(search))
+		return;
+	while (i < task->wants.len &&
+	       (!task->wants.items[i].keepable || search->places[i].gpu == -2))
+		i++;
+	if (i == task->wants.len) {
+		place_rest(search, 0);
+		return;
+	}
+	keep(search, i);
+	if (search->repack ||
+	    (dv_want_movable(task, &task->wants.items[i]) && search->lifted < task->moves))
+		lift(search, i);
+	if (!search->repack && !task->wants.items[i].firm && is_first(search, i))
+		drop(search, i);
 }
 
 bool dv_pack_search(const struct dv_task *task, bool repack, struct dv_packing *packing)

@@ -395,6 +395,17 @@ int dv_plan_read_wants(struct dv_task *task, struct dv_error *err)
 	return r < 0 ? r : find_gone(task, err);
 }
 
+static bool all_stands(const struct dv_task *task, size_t i)
+{
+	const struct dv_tenant *tenant = task->wants.items[i].tenant;
+	bool all = true;
+
+	for (size_t j = i - task->wants.items[i].part;
+	     j < task->wants.len && task->wants.items[j].tenant == tenant; j++)
+		all = all && task->wants.items[j].keepable;
+	return all;
+}
+
 int dv_plan_sort_wants(struct dv_task *task, struct dv_error *err)
 {
 	for (unsigned i = 0; i < task->wants.len; i++) {
@@ -403,6 +414,8 @@ int dv_plan_sort_wants(struct dv_task *task, struct dv_error *err)
 		if (dv_vec_push(&task->order, i) < 0)
 			return dv_error_set(err, -ENOMEM, "no memory for the plan");
 	}
+	for (size_t i = 0; i < task->wants.len; i++)
+		task->wants.items[i].firm = all_stands(task, i);
 	if (task->order.len)
 		qsort_r(task->order.items, task->order.len, sizeof(*task->order.items),
 			compare_wants, task);

@@ -64,7 +64,7 @@ static void unplaced(struct dv_buf *out, const struct dv_plan *plan)
 	if (!plan->unplaced.len)
 		return;
 	dv_buf_add(out, "<h2>Not placed</h2>\n<table><thead><tr><th>tenant</th><th>rules</th>"
-			"<th>why</th></tr></thead><tbody>\n");
+			"<th>why</th><th>what would help</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < plan->unplaced.len; i++) {
 		const struct dv_unplaced *u = &plan->unplaced.items[i];
 
@@ -77,6 +77,7 @@ static void unplaced(struct dv_buf *out, const struct dv_plan *plan)
 		}
 		dv_buf_add(out, "</td>");
 		text_cell(out, u->reason);
+		text_cell(out, u->fix);
 		dv_buf_add(out, "</tr>\n");
 	}
 	dv_buf_add(out, "</tbody></table>\n");

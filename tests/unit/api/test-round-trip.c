@@ -90,6 +90,7 @@ static void check_assignment(const struct dv_assignment *a, const struct dv_assi
 	assert_int_equal(a->has_policy, b->has_policy);
 	assert_int_equal(a->policy, b->policy);
 	assert_int_equal(a->kept, b->kept);
+	assert_string_equal(a->from, b->from);
 	assert_int_equal(a->isolation, b->isolation);
 	assert_memory_equal(&a->isolates, &b->isolates, sizeof(a->isolates));
 	assert_int_equal(a->derived_count, b->derived_count);
@@ -415,6 +416,7 @@ static void random_plan(struct dv_plan *plan)
 	random_text(unplaced.rules[0], sizeof(unplaced.rules[0]), 1);
 	random_text(unplaced.rules[1], sizeof(unplaced.rules[1]), 1);
 	random_text(unplaced.reason, sizeof(unplaced.reason), 0);
+	random_text(unplaced.fix, sizeof(unplaced.fix), 0);
 	assert_int_equal(dv_vec_push(&plan->unplaced, unplaced), 0);
 }
 
@@ -445,6 +447,7 @@ static void check_plan(const struct dv_plan *a, const struct dv_plan *b)
 	assert_string_equal(a->unplaced.items[0].rules[0], b->unplaced.items[0].rules[0]);
 	assert_string_equal(a->unplaced.items[0].rules[1], b->unplaced.items[0].rules[1]);
 	assert_string_equal(a->unplaced.items[0].reason, b->unplaced.items[0].reason);
+	assert_string_equal(a->unplaced.items[0].fix, b->unplaced.items[0].fix);
 }
 
 static void test_plan(void **state)

@@ -183,10 +183,47 @@ static void test_moves_when_it_must(void **state)
 	lease = world_lease(&world, "a", "lab", "GPU-1/p1+1", 9856 * DV_MIB, 0);
 	lease->method = DV_METHOD_MIG;
 	(void)dv_copy(lease->profile, sizeof(lease->profile), "1g.10gb");
+	/* Nobody moves without being asked; what would help is said. */
 	world_fleet(&world, "tenants:\n"
 			    "  - {name: a, method: mig, profile: 1g.10gb}\n"
 			    "  - {name: b, method: mig, profile: 4g.40gb}\n");
 	replan();
+	assert_int_equal(plan.kept, 1);
+	assert_string_equal(plan.unplaced.items[0].fix,
+			    "let the fleet say 'moves: 1': 'a' would make room");
+	/* Not while it is in use, nor if it says never. */
+	world_fleet(&world, "moves: 1\n"
+			    "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb, move: never}\n"
+			    "  - {name: b, method: mig, profile: 4g.40gb}\n");
+	replan();
+	assert_int_equal(plan.kept, 1);
+	assert_string_equal(plan.unplaced.items[0].fix, "");
+	world_fleet(&world, "moves: 1\n"
+			    "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb}\n"
+			    "  - {name: b, method: mig, profile: 4g.40gb}\n");
+	world.leases.items[0].pid_count = 1;
+	replan();
+	assert_int_equal(plan.kept, 1);
+	assert_non_null(strstr(plan.unplaced.items[0].fix, "'move: running'"));
+	/* Unless it says that it may. */
+	world_fleet(&world, "moves: 1\n"
+			    "defaults: {move: running}\n"
+			    "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb}\n"
+			    "  - {name: b, method: mig, profile: 4g.40gb}\n");
+	world.leases.items[0].pids[0] = 77;
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	assert_int_equal(plan.steps.items[0].disturb_count, 1);
+	assert_string_equal(plan_of(&plan, "a")->reason,
+			    "moves from GPU 0 at 1 to make room for 'b'; interrupts pid 77");
+	world.leases.items[0].pid_count = 0;
+	replan();
+	assert_string_equal(plan_of(&plan, "a")->reason,
+			    "moves from GPU 0 at 1 to make room for 'b'; nobody uses it");
+	assert_string_equal(plan_of(&plan, "a")->from, "GPU-1/p1+1");
 	assert_int_equal(plan.unplaced.len, 0);
 	assert_int_equal(plan.kept, 0);
 	assert_int_equal(plan.steps.len, 3);

@@ -261,7 +261,8 @@ static void test_sizes_not_said(void **state)
 	replan();
 	assert_int_equal(plan.kept, 4);
 	/* One more that does not fit: who did not say how much gives way, as few as need be. */
-	world_fleet(&world, "tenants:\n"
+	world_fleet(&world, "moves: 9\n"
+			    "tenants:\n"
 			    "  - {name: a, needs: {memory: 2GiB, compute: 40%}}\n"
 			    "  - {name: b, count: 2, needs: {memory: 1GiB}}\n"
 			    "  - {name: c}\n"
@@ -295,7 +296,9 @@ static void test_moves_the_idle(void **state)
 	world_gpu(&world, "GPU-2", 8 * DV_GIB);
 	world_lease(&world, "busy", "lab", "GPU-1/s71", 4 * DV_GIB, 10000)->pid_count = 1;
 	world_lease(&world, "idle", "lab", "GPU-2/s72", 4 * DV_GIB, 10000);
-	world_fleet(&world, "tenants:\n"
+	world_fleet(&world, "moves: 2\n"
+			    "defaults: {move: running}\n"
+			    "tenants:\n"
 			    "  - {name: busy, needs: {memory: 4GiB, compute: 10%}}\n"
 			    "  - {name: idle, needs: {memory: 4GiB, compute: 10%}}\n"
 			    "  - {name: big, needs: {memory: 8GiB, compute: 10%}}\n");
@@ -622,7 +625,8 @@ static void test_partition_fragments(void **state)
 	/* The tightest runs of two: before x, between the two, behind. */
 	assert_true(plan_of(&plan, "mine")->kept);
 	assert_string_equal(plan_of(&plan, "pair")->node, "CPU-1/p0+2");
-	world_fleet(&world, "defaults: {method: partition}\n"
+	world_fleet(&world, "moves: 1\n"
+			    "defaults: {method: partition}\n"
 			    "tenants:\n"
 			    "  - {name: mine, needs: {compute: 12.5%}}\n"
 			    "  - {name: four, needs: {compute: 50%}}\n");
