@@ -24,6 +24,13 @@ struct metrics {
 	struct metric items[METRICS_MOST];
 };
 
+/* Of one case. */
+struct runs {
+	unsigned count;
+	bool paired; /* each was run in turn with the case's baseline */
+	double baselines[DV_BENCH_RUNS_MOST];
+};
+
 static void add(struct metrics *m, const char *name, const char *unit, double value, bool compare)
 {
 	struct metric *item = &m->items[m->count++];
@@ -186,27 +193,41 @@ static const struct dv_result *find(const struct dv_bench *bench, const char *na
 	return NULL;
 }
 
-static int push(struct dv_bench *bench, const struct dv_bench_case *c, const struct metric *item,
-		const double *values, unsigned runs)
+/* What the metric is compared with: measured in turn with it, or before. */
+static bool baseline_of(const struct dv_bench *bench, const struct dv_bench_case *c,
+			const struct metric *item, const struct runs *runs, double *ret)
 {
-	const struct dv_result *base = item->compare ? find(bench, c->baseline, item->name) : NULL;
-	struct dv_result result = {.value = dv_stats_median(values, runs),
-				   .spread = dv_stats_spread(values, runs),
-				   .n = runs,
+	const struct dv_result *before;
+
+	if (!item->compare)
+		return false;
+	if (runs->paired) {
+		*ret = dv_stats_median(runs->baselines, runs->count);
+		return true;
+	}
+	before = find(bench, c->baseline, item->name);
+	if (before)
+		*ret = before->value;
+	return before;
+}
+
+static int push(struct dv_bench *bench, const struct dv_bench_case *c, const struct metric *item,
+		const double *values, const struct runs *runs)
+{
+	struct dv_result result = {.value = dv_stats_median(values, runs->count),
+				   .spread = dv_stats_spread(values, runs->count),
+				   .n = runs->count,
 				   .has_goal = item->has_goal,
 				   .goal = item->goal};
 
 	(void)dv_copy(result.name, sizeof(result.name), c->name);
 	(void)dv_copy(result.metric, sizeof(result.metric), item->name);
 	(void)dv_copy(result.unit, sizeof(result.unit), item->unit);
-	if (base) {
-		result.has_baseline = true;
-		result.baseline = base->value;
-	}
+	result.has_baseline = baseline_of(bench, c, item, runs, &result.baseline);
 	/* The goal of a throughput is a part of its baseline. */
-	if (c->measure == DV_MEASURE_THROUGHPUT && base && c->goal > 0) {
+	if (c->measure == DV_MEASURE_THROUGHPUT && result.has_baseline && c->goal > 0) {
 		result.has_goal = true;
-		result.goal = base->value * c->goal / 100;
+		result.goal = result.baseline * c->goal / 100;
 	}
 	return dv_vec_push(&bench->results, result);
 }
@@ -224,27 +245,51 @@ static int push_unmeasured(struct dv_bench *bench, const struct dv_bench_case *c
 	return dv_vec_push(&bench->results, result);
 }
 
+static int run_once(struct dv_bench_env *env, const struct dv_bench_case *c, struct metrics *ret,
+		    struct dv_error *why)
+{
+	struct dv_bench_case_result result = {0};
+	int r = dv_bench_run_case(env, c, &result, why);
+
+	if (r < 0)
+		return r;
+	ret->count = 0;
+	measure(c, &result, ret);
+	dv_bench_case_result_fini(&result);
+	return 0;
+}
+
 /* Run one case so often and append its results. */
-static int run_case(struct dv_bench_env *env, const struct dv_bench_case *c, unsigned runs,
+static int run_case(struct dv_bench_env *env, const struct dv_bench_case *c, unsigned count,
 		    struct dv_bench *bench)
 {
+	const struct dv_bench_case *base = NULL;
 	double values[METRICS_MOST][DV_BENCH_RUNS_MOST];
+	struct runs runs = {.count = count};
 	struct metrics m = {0};
 
-	for (unsigned run = 0; run < runs; run++) {
-		struct dv_bench_case_result result = {0};
+	if (c->measure == DV_MEASURE_THROUGHPUT && c->baseline)
+		base = dv_bench_case_named(c->baseline);
+	runs.paired = base;
+	/* --quick wants to be quick. */
+	if (base && env->divide == 1)
+		runs.count = DV_MAX(count, (unsigned)DV_CASE_ROUNDS);
+	for (unsigned run = 0; run < runs.count; run++) {
 		struct dv_error why = {0};
+		int r = 0;
 
-		if (dv_bench_run_case(env, c, &result, &why) < 0)
+		if (base)
+			r = run_once(env, base, &m, &why);
+		runs.baselines[run] = base && r == 0 ? m.items[0].value : 0;
+		if (r == 0)
+			r = run_once(env, c, &m, &why);
+		if (r < 0)
 			return push_unmeasured(bench, c, &why);
-		m.count = 0;
-		measure(c, &result, &m);
-		dv_bench_case_result_fini(&result);
 		for (unsigned i = 0; i < m.count; i++)
 			values[i][run] = m.items[i].value;
 	}
 	for (unsigned i = 0; i < m.count; i++) {
-		int r = push(bench, c, &m.items[i], values[i], runs);
+		int r = push(bench, c, &m.items[i], values[i], &runs);
 
 		if (r < 0)
 			return r;

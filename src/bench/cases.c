@@ -63,7 +63,7 @@
 #define THROUGHPUT(name_, what_, base, aim, quick_, a, b)                                          \
 	{                                                                                          \
 		.name = name_, .what = what_, .measure = DV_MEASURE_THROUGHPUT, .baseline = base,  \
-		.goal = aim, .for_ns = 6 * S, .quick = quick_, .tenant_count = 2, .tenants = {     \
+		.goal = aim, .for_ns = 3 * S, .quick = quick_, .tenant_count = 2, .tenants = {     \
 			a,                                                                         \
 			b                                                                          \
 		}                                                                                  \
@@ -185,6 +185,14 @@ const struct dv_bench_case *dv_bench_cases(size_t *ret_count)
 {
 	*ret_count = DV_ARRAY_LEN(cases);
 	return cases;
+}
+
+const struct dv_bench_case *dv_bench_case_named(const char *name)
+{
+	for (size_t i = 0; i < DV_ARRAY_LEN(cases); i++)
+		if (strcmp(cases[i].name, name) == 0)
+			return &cases[i];
+	return NULL;
 }
 
 bool dv_bench_case_chosen(const struct dv_bench_case *c, const char *const *prefixes, size_t count)

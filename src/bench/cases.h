@@ -9,7 +9,7 @@
 
 #include "model/method.h"
 
-enum { DV_CASE_TENANTS_MOST = 3 };
+enum { DV_CASE_TENANTS_MOST = 3, DV_CASE_ROUNDS = 5 };
 
 /* What a tenant does with its device. */
 enum dv_work {
@@ -34,9 +34,11 @@ struct dv_bench_tenant {
 };
 
 enum dv_measure {
-	DV_MEASURE_SHARE,      /* share_error_points, over all tenants */
-	DV_MEASURE_THROUGHPUT, /* launches of all, against the case `baseline` */
-	DV_MEASURE_LATENCY,    /* the first tenant's p50 and p99, all tenants' rates */
+	DV_MEASURE_SHARE, /* share_error_points, over all tenants */
+	/* Launches of all, against the case `baseline`, which is run again beside it: both in turn,
+	 * for DV_CASE_ROUNDS times, as the machine is not the same from one minute to the next. */
+	DV_MEASURE_THROUGHPUT,
+	DV_MEASURE_LATENCY, /* the first tenant's p50 and p99, all tenants' rates */
 	DV_MEASURE_LAUNCH,  /* ns for the middle launch of the first tenant, against `baseline` */
 	DV_MEASURE_BUFFERS, /* ns for a buffer, against `baseline`; what was left in the end */
 	DV_MEASURE_FILL,    /* bytes at which the first tenant was refused one more */
@@ -55,5 +57,7 @@ struct dv_bench_case {
 };
 
 const struct dv_bench_case *dv_bench_cases(size_t *ret_count);
+/* NULL: there is none of that name. */
+const struct dv_bench_case *dv_bench_case_named(const char *name);
 /* Does the case's name begin with one of the prefixes (none: every case does)? */
 bool dv_bench_case_chosen(const struct dv_bench_case *c, const char *const *prefixes, size_t count);

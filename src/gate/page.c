@@ -94,8 +94,12 @@ uint32_t dv_gate_pages_publish(struct dv_gate_pages *pages, uint32_t flags, uint
 	__atomic_store_n(&grant->until_ns, until_ns, __ATOMIC_RELEASE);
 	__atomic_store_n(&grant->server_ns, now_ns, __ATOMIC_RELEASE);
 	__atomic_store_n(&grant->epoch, epoch + 2, __ATOMIC_RELEASE);
-	(void)syscall(SYS_futex, &grant->epoch, FUTEX_WAKE, WAKE_MOST, NULL, NULL, 0);
 	return epoch + 2;
+}
+
+void dv_gate_pages_wake(struct dv_gate_pages *pages)
+{
+	(void)syscall(SYS_futex, &pages->grant->epoch, FUTEX_WAKE, WAKE_MOST, NULL, NULL, 0);
 }
 
 void dv_gate_pages_set_used(struct dv_gate_pages *pages, uint64_t bytes)

@@ -21,9 +21,11 @@ void dv_gate_pages_fini(struct dv_gate_pages *pages);
 /* The client has its own descriptor now. */
 void dv_gate_pages_handed_over(struct dv_gate_pages *pages);
 
-/* Publish flags and deadline as a new epoch, and wake who waits for it. Returns the new epoch. */
+/* Publish flags and deadline as a new epoch; returns it. Who sleeps is not woken. */
 uint32_t dv_gate_pages_publish(struct dv_gate_pages *pages, uint32_t flags, uint64_t until_ns,
 			       uint64_t now_ns);
+/* Wake who waits for a new epoch. */
+void dv_gate_pages_wake(struct dv_gate_pages *pages);
 /* What the whole tenant uses; not an epoch of its own. */
 void dv_gate_pages_set_used(struct dv_gate_pages *pages, uint64_t bytes);
 /* What the client counted, as it says; false: nothing that could be its page. */

@@ -45,7 +45,7 @@ static uint64_t neighbours_until(const struct dv_gate_tenant *tenant)
 /* Write the turn as it is now into the page of one that has it. An endless turn puts as much on the
  * device as the program likes; while a neighbour comes and goes that would make it wait for all of
  * it each time, so then the work in flight stays bounded. */
-static void publish_held(struct dv_gate_peer *peer, uint64_t now_ns)
+static uint32_t publish_held(struct dv_gate_peer *peer, uint64_t now_ns)
 {
 	struct dv_gate_tenant *tenant = peer->tenant;
 	uint32_t flags = base_flags(tenant) | DV_GRANT_HELD;
@@ -54,6 +54,18 @@ static void publish_held(struct dv_gate_peer *peer, uint64_t now_ns)
 	if (tenant->endless && !tenant->bounded)
 		flags |= DV_GRANT_ENDLESS;
 	peer->held_epoch = dv_gate_pages_publish(&peer->pages, flags, tenant->until_ns, now_ns);
+	return flags;
+}
+
+/* The turn goes on, but to another end. What is held back for want of time may go by a later one.
+ * For an earlier one nobody needs waking: the client looks at its page before each command and when
+ * one ends, and now and then while its turn is not endless. */
+static void republish_held(struct dv_gate_peer *peer, uint64_t now_ns)
+{
+	const struct dv_grant before = *peer->pages.grant;
+
+	if (publish_held(peer, now_ns) != before.flags || peer->tenant->until_ns > before.until_ns)
+		dv_gate_pages_wake(&peer->pages);
 }
 
 static void give(struct dv_gate_peer *peer, uint64_t now_ns)
@@ -62,7 +74,8 @@ static void give(struct dv_gate_peer *peer, uint64_t now_ns)
 	peer->holds = true;
 	peer->granted_ns = now_ns;
 	peer->tenant->holder_count++;
-	publish_held(peer, now_ns);
+	(void)publish_held(peer, now_ns);
+	dv_gate_pages_wake(&peer->pages);
 }
 
 static bool wants_more(const struct dv_gate_tenant *tenant)
@@ -140,10 +153,13 @@ static void drained_in_time(struct dv_gate_peer *peer, const struct dv_msg *msg,
 
 void dv_gate_turn_drained(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t now_ns)
 {
-	/* Of an epoch before the last HELD: the client will see that one, and has the turn by it.
-	 */
-	if (!peer->tenant->lease.timed || (int32_t)((uint32_t)msg->a - peer->held_epoch) < 0)
+	if (!peer->tenant->lease.timed)
 		return;
+	/* Of an epoch before the last HELD: the client has the turn by that one, if it sees it. */
+	if ((int32_t)((uint32_t)msg->a - peer->held_epoch) < 0) {
+		dv_gate_pages_wake(&peer->pages);
+		return;
+	}
 	if (peer->holds) {
 		drained_in_time(peer, msg, now_ns);
 		return;
@@ -195,7 +211,7 @@ static void on_extend(struct dv_gate_tenant *tenant, const struct dv_decision *d
 	TAILQ_FOREACH(peer, &tenant->peers, link)
 	{
 		if (peer->holds)
-			publish_held(peer, now_ns);
+			republish_held(peer, now_ns);
 		else if (peer->wants && !peer->stuck)
 			give(peer, now_ns);
 	}
@@ -207,8 +223,10 @@ static void on_revoke(struct dv_gate_tenant *tenant, uint64_t now_ns)
 
 	tenant->revoked = true;
 	TAILQ_FOREACH(peer, &tenant->peers, link)
-	if (peer->holds)
+	if (peer->holds) {
 		(void)dv_gate_pages_publish(&peer->pages, base_flags(tenant), 0, now_ns);
+		dv_gate_pages_wake(&peer->pages);
+	}
 }
 
 static void on_evict(struct dv_gate_tenant *tenant, uint64_t now_ns)
@@ -258,7 +276,7 @@ static uint64_t lift_bound(struct dv_gate_node *node, uint64_t now_ns)
 		}
 		TAILQ_FOREACH(peer, &tenant->peers, link)
 		if (peer->holds)
-			publish_held(peer, now_ns);
+			republish_held(peer, now_ns);
 	}
 	return next_ns;
 }
@@ -301,7 +319,10 @@ int dv_gate_turn_open(struct dv_gate_tenant *tenant, uint64_t now_ns, struct dv_
 	if (!tenant->lease.timed)
 		return 0;
 	if (!node->sched) {
-		r = dv_sched_new(&node->gate->config.sched, &node->sched, err);
+		struct dv_sched_config config = node->gate->config.sched;
+
+		config.grace_ns = config.quantum_ns / 4;
+		r = dv_sched_new(&config, &node->sched, err);
 		if (r < 0)
 			return r;
 	}

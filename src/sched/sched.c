@@ -219,11 +219,14 @@ static uint64_t turn_ns(struct dv_sched *s, struct dv_sched_entity *e, uint64_t 
 	return turn;
 }
 
+/* Where it is another's turn then, as far as one can tell now, nothing is decided before it ends.
+ */
 static void set_until(struct dv_sched *s, uint64_t from_ns, uint64_t turn)
 {
 	s->endless = turn == UINT64_MAX;
 	s->until_ns = s->endless ? UINT64_MAX : from_ns + turn;
-	s->settled = false;
+	s->settled = !s->endless && s->contended_ns != UINT64_MAX &&
+		     dv_sched_pick(s, true, s->until_ns) != s->holder;
 }
 
 static void say(const struct dv_sched *s, enum dv_decision_type type, struct dv_decision *ret)
@@ -285,6 +288,16 @@ static bool extend(struct dv_sched *s, uint64_t from_ns, uint64_t turn, struct d
 	return true;
 }
 
+static uint64_t over_ns(const struct dv_sched *s)
+{
+	return s->until_ns + s->config.grace_ns;
+}
+
+static bool is_over(const struct dv_sched *s, uint64_t now_ns)
+{
+	return !s->endless && now_ns >= over_ns(s);
+}
+
 /* Nobody else wants it. */
 static bool go_on_alone(struct dv_sched *s, uint64_t now_ns, struct dv_decision *ret)
 {
@@ -298,7 +311,7 @@ static bool go_on_alone(struct dv_sched *s, uint64_t now_ns, struct dv_decision 
 	}
 	if (turn == UINT64_MAX)
 		return extend(s, now_ns, turn, ret);
-	return now_ns >= s->until_ns ? take_away(s, now_ns, ret) : false;
+	return is_over(s, now_ns) ? take_away(s, now_ns, ret) : false;
 }
 
 /* How long before the end it is decided whether the holder goes on: it must read so in time. */
@@ -343,7 +356,7 @@ static bool decide_contended(struct dv_sched *s, uint64_t now_ns, struct dv_deci
 		if (dv_sched_pick(s, true, end_ns) == e)
 			return extend(s, end_ns, turn_ns(s, e, end_ns, true), ret);
 	}
-	return now_ns >= s->until_ns ? take_away(s, now_ns, ret) : false;
+	return is_over(s, now_ns) ? take_away(s, now_ns, ret) : false;
 }
 
 /* When a revoked holder is passed by: those who wait have waited for its quantum already. */
@@ -373,7 +386,7 @@ uint64_t dv_sched_next_ns(const struct dv_sched *s)
 	if (s->holder && s->revoked)
 		next_ns = evict_ns(s);
 	else if (s->holder && !s->endless)
-		next_ns = s->settled || s->contended_ns == UINT64_MAX ? s->until_ns
+		next_ns = s->settled || s->contended_ns == UINT64_MAX ? over_ns(s)
 								      : s->until_ns - lead_ns(s);
 	for (size_t i = 0; i < s->entities.len; i++) {
 		const struct dv_sched_entity *e = s->entities.items[i];

@@ -29,6 +29,9 @@ struct dv_sched;
 struct dv_sched_config {
 	uint64_t quantum_ns; /* 1 ms to 20 ms; default 5 ms */
 	uint64_t linger_ns;  /* default 0.5 ms: a waiting device is kept this long for its holder */
+	/* A holder knows when its turn ends, and hands back by itself: it is revoked only so much
+	 * later; default 0. */
+	uint64_t grace_ns;
 	/* How long others wait for a holder that does not drain, its quantum included; then it is
 	 * passed by. */
 	uint64_t hold_timeout_ns;

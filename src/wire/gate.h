@@ -14,7 +14,8 @@
  *
  * Time: see struct dv_grant. DV_MSG_WANT asks for the device; the grant is given in the page, with
  * a futex wake on `epoch`. DV_MSG_DRAINED says that nothing of this client is on the device any
- * more, after a revocation, at `until_ns`, or because it was idle for `linger_ns`.
+ * more, after a revocation, at `until_ns`, or because it was idle for `linger_ns` (for a program
+ * whose next command has always come in time, up to four times that).
  *
  * Crossing messages are told apart by epoch. DRAINED carries the newest epoch that the client has
  * read; having sent it, the client puts nothing on the device until it reads a newer epoch with
@@ -30,7 +31,12 @@
  *
  * divvyd hangs up on a client that breaks the form (size, magic, version, an unknown type, a
  * second HELLO), that does not say HELLO within 2 s, or that does not read its answers. One that
- * sends very much is read more slowly. */
+ * sends very much is read more slowly.
+ *
+ * divvyd wakes the client when it gives, takes or lengthens a turn, not when it shortens one: a
+ * client looks at its page before each command, when its last one ends, and now and then while it
+ * holds a turn that is not endless. At `until_ns` it hands back by itself; the revocation comes
+ * only if it has not done so a quarter of a quantum later. */
 #pragma once
 
 #include <stdint.h>

@@ -40,7 +40,7 @@ struct functions {
 };
 
 /* Enough work-groups that every CPU has its part, each long enough not to be all overhead. */
-enum { BURN_GROUPS = 64, CALIBRATE_RUNS = 9, WINDOWS = 5, WINDOW_NS = 200000000 };
+enum { BURN_GROUPS = 64, CALIBRATE_RUNS = 9, WINDOWS = 10, WINDOW_NS = 200000000 };
 /* Buffers of the fill: each is half of the one before, or as large. */
 enum { FILL_MOST = 128, BUFFER_BYTES = 64 << 10 };
 
@@ -308,18 +308,11 @@ int burn_device_wait(struct burn_device *device, struct burn_launch *launch, str
 	return status ? fail(err, status, "clWaitForEvents") : 0;
 }
 
-static int compare_u64(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
+/* The shortest of a few: whatever disturbs makes it longer. */
 static int time_launch(struct burn_device *device, uint64_t loops, uint64_t *ret_ns,
 		       struct dv_error *err)
 {
-	uint64_t runs[CALIBRATE_RUNS];
-
+	*ret_ns = UINT64_MAX;
 	for (unsigned i = 0; i < CALIBRATE_RUNS; i++) {
 		struct burn_launch *launch = NULL;
 		uint64_t begun = dv_now_ns();
@@ -329,10 +322,8 @@ static int time_launch(struct burn_device *device, uint64_t loops, uint64_t *ret
 			r = burn_device_wait(device, launch, err);
 		if (r < 0)
 			return r;
-		runs[i] = dv_now_ns() - begun;
+		*ret_ns = DV_MIN(*ret_ns, dv_now_ns() - begun);
 	}
-	qsort(runs, CALIBRATE_RUNS, sizeof(runs[0]), compare_u64);
-	*ret_ns = runs[CALIBRATE_RUNS / 2];
 	return 0;
 }
 
@@ -380,7 +371,6 @@ int burn_device_calibrate(struct burn_device *device, uint64_t kernel_ns, unsign
 	}
 	*ret_loops = loops;
 	*ret_real_ns = UINT64_MAX;
-	/* Whatever disturbs makes it longer, so the shortest is nearest to being alone. */
 	for (unsigned window = 0; window < WINDOWS; window++) {
 		int r = time_queue(device, loops, inflight, &ns, err);
 

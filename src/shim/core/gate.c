@@ -163,6 +163,15 @@ bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns)
 	       !dv_shim_gate_used(grant);
 }
 
+bool dv_shim_gate_over(const struct dv_grant *grant, uint64_t now_ns)
+{
+	const uint32_t mask = DV_GRANT_GATED | DV_GRANT_HELD | DV_GRANT_ENDLESS;
+
+	return (grant->flags & mask) == (DV_GRANT_GATED | DV_GRANT_HELD) &&
+	       now_ns >= grant->until_ns && dv_shim_gate_used(grant) &&
+	       !(gate->gave_back && gate->gave_back_epoch == grant->epoch);
+}
+
 bool dv_shim_gate_used(const struct dv_grant *grant)
 {
 	return gate->used && gate->used_epoch == grant->epoch;
@@ -220,6 +229,7 @@ static void add_open(struct dv_shim_ticket *ticket, uint64_t now_ns)
 	ticket->state = DV_SHIM_TICKET_OPEN;
 	ticket->since_ns = now_ns;
 	gate->estimate_ns += ticket->estimate_ns;
+	gate->opened++;
 	dv_shim_list_add(&gate->open, ticket);
 	show_open();
 }
@@ -325,7 +335,8 @@ static enum dv_shim_verdict decide(struct dv_shim_ticket *ticket)
 		return DV_SHIM_GO;
 	}
 	ticket->since_ns = now_ns;
-	if (!holds)
+	/* Who hands back says that it has more. */
+	if (!holds && !dv_shim_gate_over(&grant, now_ns))
 		(void)dv_shim_gate_want(grant.epoch);
 	return DV_SHIM_WAIT;
 }
@@ -385,33 +396,50 @@ void dv_shim_gate_leave(void)
 	pthread_mutex_unlock(&gate->order);
 }
 
-/* With the lock. Returns whether the gate's thread has to be told: it is, by the grant, unless that
- * came before this (since the verdict), or never will, or the wish for it could not be sent. */
-static bool add_queued(struct dv_shim_ticket *ticket, void *token)
+enum next { NOTHING, RING, STEP };
+
+/* With the lock. Returns what is to be done then. The gate's thread is told by the grant, unless
+ * that came before this (since the verdict), or never will, or the wish for it could not be sent.
+ * Where our time is over and the device is free of us, this thread hands back. */
+static enum next add_queued(struct dv_shim_ticket *ticket, void *token)
 {
-	struct dv_grant grant;
 	bool first = !gate->queued.count;
+	struct dv_grant grant;
+	uint64_t now_ns;
 
 	ticket->token = token;
 	ticket->state = DV_SHIM_TICKET_QUEUED;
 	dv_shim_list_add(&gate->queued, ticket);
 	if (!first)
-		return false;
+		return NOTHING;
+	if (dv_shim_state() != DV_SHIM_ATTACHED)
+		return RING;
+	now_ns = dv_shim_now_ns();
 	dv_shim_grant_read(dv_shim_pages.grant, &grant);
-	return dv_shim_state() != DV_SHIM_ATTACHED ||
-	       dv_shim_gate_holds(&grant, dv_shim_now_ns()) || !dv_shim_gate_want(grant.epoch);
+	if (dv_shim_gate_holds(&grant, now_ns))
+		return RING;
+	if (dv_shim_gate_over(&grant, now_ns))
+		return gate->open.count ? NOTHING : STEP;
+	return dv_shim_gate_want(grant.epoch) ? NOTHING : RING;
+}
+
+static void go_on(enum next next)
+{
+	if (next == STEP)
+		dv_shim_gate_step();
+	else if (next == RING)
+		dv_shim_gate_ring();
 }
 
 void dv_shim_gate_queue(struct dv_shim_ticket *ticket, void *token)
 {
-	bool ring;
+	enum next next;
 	DV_SHIM_KEEP;
 
 	pthread_mutex_lock(&gate->lock);
-	ring = add_queued(ticket, token);
+	next = add_queued(ticket, token);
 	pthread_mutex_unlock(&gate->lock);
-	if (ring)
-		dv_shim_gate_ring();
+	go_on(next);
 }
 
 void dv_shim_gate_follow(struct dv_shim_ticket *ticket, void *command)
@@ -431,6 +459,23 @@ static void learn(const struct dv_shim_ticket *ticket, uint64_t now_ns)
 		*known_ns = took_ns;
 	else
 		*known_ns = DV_MAX((*known_ns * 3 + took_ns) / 4, UINT64_C(1));
+}
+
+/* With the lock: it was the last one, and our time is over, or the gate's thread expected it to
+ * take much longer. */
+static bool ends_turn(uint64_t now_ns)
+{
+	const uint64_t sleeps_ns = __atomic_load_n(&gate->sleeps_ns, __ATOMIC_RELAXED);
+	struct dv_grant grant;
+
+	if (gate->open.count)
+		return false;
+	dv_shim_grant_read(dv_shim_pages.grant, &grant);
+	if (dv_shim_gate_over(&grant, now_ns))
+		return true;
+	return grant.flags & DV_GRANT_GATED && !(grant.flags & DV_GRANT_ENDLESS) &&
+	       sleeps_ns != UINT64_MAX &&
+	       sleeps_ns > now_ns + 2 * (DV_SHIM_PATIENCE_MOST + 1) * grant.linger_ns;
 }
 
 /* With the lock: out of whatever list it is in. Returns the token that nobody will open. */
@@ -469,7 +514,7 @@ void dv_shim_gate_done(struct dv_shim_ticket *ticket)
 	token = take_out(ticket, now_ns);
 	gate->last_done_ns = now_ns;
 	command = ticket->command;
-	step = gate->step_when_done;
+	step = gate->step_when_done || ends_turn(now_ns);
 	dv_shim_gate_spare(ticket);
 	pthread_mutex_unlock(&gate->lock);
 	if (step)
@@ -546,7 +591,7 @@ bool dv_shim_gate_may_set(void *token)
 	struct dv_shim_ticket *ticket = NULL;
 	uint64_t now_ns;
 	struct dv_grant grant;
-	bool ring = false;
+	enum next next = NOTHING;
 	DV_SHIM_KEEP;
 
 	if (dv_shim_state() != DV_SHIM_ATTACHED)
@@ -560,13 +605,12 @@ bool dv_shim_gate_may_set(void *token)
 		close_way();
 		ticket->setting = true;
 		ticket->since_ns = now_ns;
-		ring = add_queued(ticket, token);
+		next = add_queued(ticket, token);
 	} else {
 		/* It may set free what was parked. */
 		dv_shim_gate_unpark(now_ns);
 	}
 	pthread_mutex_unlock(&gate->lock);
-	if (ring)
-		dv_shim_gate_ring();
+	go_on(next);
 	return !ticket;
 }

@@ -32,7 +32,10 @@ struct dv_shim_list {
 	uint64_t count;
 };
 
-enum { DV_SHIM_COSTS = 512 };
+enum {
+	DV_SHIM_COSTS = 512,
+	DV_SHIM_PATIENCE_MOST = 3, /* lingers more, for a program that always goes on */
+};
 
 struct dv_shim_gate {
 	pthread_mutex_t lock;
@@ -63,6 +66,10 @@ struct dv_shim_gate {
 	bool used; /* something was let go in epoch `used_epoch` */
 	uint32_t used_epoch;
 	uint64_t held_from_ns;
+	uint64_t opened;	/* commands, ever */
+	uint64_t opened_before; /* at the last look, if in epoch `looked_epoch` */
+	uint32_t looked_epoch;
+	unsigned patience; /* lingers that the device is kept, less one */
 
 	struct {
 		uint64_t key, ns;
@@ -82,6 +89,8 @@ void dv_shim_gate_renew(void);
  * one command, as long as it stands: else on a busy machine nobody might ever get anywhere. */
 bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns);
 bool dv_shim_gate_used(const struct dv_grant *grant);
+/* Its time was used, is over, and was not handed back yet. */
+bool dv_shim_gate_over(const struct dv_grant *grant, uint64_t now_ns);
 /* How long the work on the device will still take, as far as one knows. */
 uint64_t dv_shim_gate_left_ns(uint64_t now_ns);
 /* With how much work left on the device this command may follow it. */

@@ -144,9 +144,10 @@ static bool may_go(struct turn *turn, const struct dv_shim_ticket *ticket)
 	if (ticket->setting || dv_shim_gate_room(&turn->grant, ticket, turn->now_ns) ||
 	    stalled(turn))
 		return true;
+	/* Behind the only one it comes just in time; behind more, when the first of them ends. */
 	left_ns = dv_shim_gate_left_ns(turn->now_ns);
 	ahead_ns = dv_shim_gate_ahead_ns(&turn->grant, ticket);
-	if (left_ns > ahead_ns)
+	if (left_ns > ahead_ns && gate->open.count == 1)
 		wake_by(turn, turn->now_ns + left_ns - ahead_ns);
 	wake_by(turn, turn->now_ns + STALL_NS);
 	return false;
@@ -236,6 +237,24 @@ static bool is_drained(struct turn *turn)
 	return false;
 }
 
+/* With the lock: how long the device is kept idle. Of a program whose next command always came
+ * within that time it is no use to look so often: each look takes a processor from somebody. */
+static uint64_t linger_ns(const struct turn *turn)
+{
+	return turn->grant.linger_ns * (1 + gate->patience);
+}
+
+/* With the lock: there is work; was there an end of work since the last look? */
+static void grow_patience(const struct turn *turn)
+{
+	bool again = gate->looked_epoch == turn->grant.epoch;
+
+	if (again && gate->opened != gate->opened_before && gate->patience < DV_SHIM_PATIENCE_MOST)
+		gate->patience++;
+	gate->looked_epoch = turn->grant.epoch;
+	gate->opened_before = gate->opened;
+}
+
 /* With the lock: say it when the device is free of us, after a revocation or the end of our time,
  * and hand back what is not used. */
 static void hand_back(struct turn *turn)
@@ -246,7 +265,7 @@ static void hand_back(struct turn *turn)
 	bool gave_back = gate->gave_back && gate->gave_back_epoch == grant->epoch;
 	bool over = timed && !gave_back && turn->now_ns >= grant->until_ns &&
 		    (dv_shim_gate_used(grant) || !gate->queued.count);
-	uint64_t idle_ns;
+	uint64_t idle_ns, left_ns;
 
 	gate->step_when_done = gate->queued.count && turn->holds;
 	if (turn->state != DV_SHIM_ATTACHED)
@@ -261,17 +280,23 @@ static void hand_back(struct turn *turn)
 	if (!timed || !turn->holds)
 		return;
 	gate->flushed = false;
-	wake_by(turn, grant->until_ns);
 	if (gate->open.count || gate->queued.count) {
-		/* No sooner can it have been idle for the linger. */
-		wake_by(turn, turn->now_ns + dv_shim_gate_left_ns(turn->now_ns) +
-				      DV_MAX(grant->linger_ns, (uint64_t)LOOK_NS));
+		/* No sooner can it have been idle for the linger. Whose work ends after our time
+		 * hands back then; this is for work that has not got to the device. */
+		left_ns = dv_shim_gate_left_ns(turn->now_ns);
+		grow_patience(turn);
+		wake_by(turn, turn->now_ns + left_ns + DV_MAX(linger_ns(turn), (uint64_t)LOOK_NS));
+		if (grant->until_ns != UINT64_MAX)
+			wake_by(turn, grant->until_ns + MS);
 		return;
 	}
-	idle_ns = DV_MAX(gate->last_done_ns, gate->held_from_ns) + grant->linger_ns;
-	if (turn->now_ns < idle_ns)
-		wake_by(turn, idle_ns);
-	else if (is_drained(turn) && !say_drained(turn))
+	idle_ns = DV_MAX(gate->last_done_ns, gate->held_from_ns) + linger_ns(turn);
+	if (turn->now_ns < idle_ns) {
+		wake_by(turn, DV_MIN(idle_ns, grant->until_ns));
+		return;
+	}
+	gate->patience = 0;
+	if (is_drained(turn) && !say_drained(turn))
 		wake_by(turn, turn->now_ns + MS);
 }
 

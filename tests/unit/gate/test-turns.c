@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Turns on a shared node, by the messages and pages of real clients. */
+#include <linux/futex.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -157,6 +159,46 @@ static void test_crossing(void **state)
 	fake_await(&b, HELD, 0);
 	fake_drained(&b, false);
 	fake_await(&a, HELD, HELD);
+	fake_detach(&a);
+	fake_detach(&b);
+}
+
+static pid_t sleeper(const struct fake_client *client, uint32_t epoch)
+{
+	const struct timespec most = {10, 0};
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(syscall(SYS_futex, &client->grant->epoch, FUTEX_WAIT, epoch, &most, NULL, 0)
+			      ? 1
+			      : 0);
+	return pid;
+}
+
+/* The turn was given another end while its client handed it back and went to sleep: it is woken to
+ * see that. */
+static void test_crossing_wakes(void **state)
+{
+	struct fake_client a, b;
+	struct dv_grant grant;
+	struct dv_msg msg;
+	int status = -1;
+	pid_t pid;
+
+	two_tenants(&a, &b);
+	fake_want(&a);
+	grant = fake_await(&a, HELD, HELD);
+	msg = fake_msg(DV_MSG_DRAINED, grant.epoch - 2, 0, 0);
+	pid = sleeper(&a, grant.epoch);
+	assert_true(pid > 0);
+	/* It may not be asleep yet. */
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		fake_send(a.fd, &msg);
+		(void)usleep(5000);
+	}
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(fake_grant(&a).epoch, grant.epoch);
 	fake_detach(&a);
 	fake_detach(&b);
 }
@@ -509,6 +551,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_untimed_is_not_gated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hand_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crossing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_crossing_wakes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed_holder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stopped_holder, setup_short_hold, teardown),

@@ -161,6 +161,29 @@ static void test_second_one_comes(void **state)
 			 decision.until_ns - T0 - 6 * MS);
 }
 
+/* Whoever hands back by itself is not revoked; whoever does not is, after the grace. Where it is
+ * the other's turn next there is nothing to decide before. */
+static void test_grace(void **state)
+{
+	struct dv_sched_config config = dv_sched_defaults;
+	struct dv_decision decision;
+
+	dv_sched_free(sched);
+	config.grace_ns = MS;
+	assert_int_equal(dv_sched_new(&config, &sched, NULL), 0);
+	add(A, DV_POLICY_BEST_EFFORT, 50);
+	add(B, DV_POLICY_BEST_EFFORT, 50);
+	dv_sched_want(sched, A, T0);
+	dv_sched_want(sched, B, T0);
+	decision = expect(T0, DV_DECISION_GRANT, A);
+	assert_int_equal(dv_sched_next_ns(sched), decision.until_ns + MS);
+	expect_nothing(decision.until_ns);
+	dv_sched_drained(sched, A, decision.until_ns, true, decision.until_ns + MS / 2);
+	decision = expect(decision.until_ns + MS / 2, DV_DECISION_GRANT, B);
+	expect_nothing(decision.until_ns + MS - 1);
+	expect(decision.until_ns + MS, DV_DECISION_REVOKE, B);
+}
+
 static void test_long_holder_goes_at_once(void **state)
 {
 	add(A, DV_POLICY_BEST_EFFORT, 50);
@@ -547,6 +570,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_entities, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_alone_is_endless, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_one_comes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_grace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_holder_goes_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thief_gives_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_credit_of_a_pause, setup, teardown),
