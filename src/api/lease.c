@@ -55,6 +55,8 @@ json_t *dv_api_lease_put(const struct dv_lease *lease)
 	dv_api_put_text(&out, "gpu", lease->gpu_uuid);
 	dv_api_put_text(&out, "node", lease->node);
 	dv_api_put_opt(&out, "profile", lease->profile);
+	if (lease->missing)
+		dv_api_put_bool(&out, "missing", true);
 	dv_api_put_memory(&out, "memory", lease->memory_bytes);
 	dv_api_put_scaled(&out, "compute_pct", lease->compute_mpct, 1000);
 	dv_api_put_bool(&out, "ephemeral", lease->ephemeral);
@@ -153,6 +155,7 @@ static int who_get(const struct dv_api_in *in, struct dv_lease *lease)
 	r = r < 0 ? r : dv_api_get_text(in, "gpu", lease->gpu_uuid, sizeof(lease->gpu_uuid));
 	r = r < 0 ? r : dv_api_get_text(in, "node", lease->node, sizeof(lease->node));
 	r = r < 0 ? r : dv_api_get_text(in, "profile", lease->profile, sizeof(lease->profile));
+	r = r < 0 ? r : dv_api_get_bool(in, "missing", &lease->missing);
 	r = r < 0 ? r : dv_api_get_bool(in, "ephemeral", &lease->ephemeral);
 	r = r < 0 ? r : dv_api_get_int(in, "launcher", 0, INT32_MAX, &launcher);
 	r = r < 0 ? r : dv_api_get_int(in, "created_s", 0, INT64_MAX, &lease->created_s);

@@ -35,7 +35,7 @@ static int print_leases(struct dv_out *out, const struct dv_api_status *status,
 			     lease->method == DV_METHOD_SLICE ? dv_policy_name(lease->policy)
 							      : "-");
 		dv_table_add_style(&table, dv_show_state_style(lease->state), "%s",
-				   dv_lease_state_name(lease->state));
+				   dv_show_state(lease));
 		dv_table_add(&table, "%u", lease->pid_count);
 	}
 	return dv_table_print(&table, out, 0, err);

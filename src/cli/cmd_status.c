@@ -100,8 +100,7 @@ static void add_tenant(struct dv_table *table, struct dv_out *out, const struct 
 		     lease->window_ms && lease->got_mpct ? dv_show_share(lease->got_mpct, a)
 		     : lease->window_ms			 ? "0%"
 							 : "-");
-	dv_table_add_style(table, dv_show_state_style(lease->state), "%s",
-			   dv_lease_state_name(lease->state));
+	dv_table_add_style(table, dv_show_state_style(lease->state), "%s", dv_show_state(lease));
 }
 
 static const struct dv_column tenant_columns[] = {

@@ -110,6 +110,11 @@ const char *dv_show_gpu(const struct dv_lease *lease, const struct dv_gpus *gpus
 	return "?";
 }
 
+const char *dv_show_state(const struct dv_lease *lease)
+{
+	return lease->missing ? "missing" : dv_lease_state_name(lease->state);
+}
+
 enum dv_style dv_show_state_style(enum dv_lease_state state)
 {
 	switch (state) {

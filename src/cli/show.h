@@ -22,6 +22,8 @@ const char *dv_show_part(const struct dv_lease *lease, char buf[DV_SHOW_SIZE]);
 /* The id of the lease's device, or "?" when it is not there. */
 const char *dv_show_gpu(const struct dv_lease *lease, const struct dv_gpus *gpus);
 
+/* "ready"; "missing" of one whose partition is not there */
+const char *dv_show_state(const struct dv_lease *lease);
 enum dv_style dv_show_state_style(enum dv_lease_state state);
 
 static inline DV_UNUSED void dv_show_status_finip(struct dv_api_status *status)

@@ -13,7 +13,14 @@
 #include "model/units.h"
 #include "model/yaml.h"
 
-enum { LEASES_DEFAULT = 64, LINGER_MOST_MS = 20, HOLD_MOST_MS = 60000 };
+enum {
+	LEASES_DEFAULT = 64,
+	LINGER_MOST_MS = 20,
+	HOLD_MOST_MS = 60000,
+	LOOK_DEFAULT_MS = 30000,
+	LOOK_LEAST_MS = 100,
+	LOOK_MOST_MS = 3600000,
+};
 
 /* A map of the file that is being read into `config`. */
 struct section {
@@ -30,6 +37,7 @@ void dv_config_init(struct dv_config *config)
 		.cpu = {.enabled = true},
 		.quota = {.leases = LEASES_DEFAULT},
 		.sched = dv_sched_defaults,
+		.mig_look_ns = LOOK_DEFAULT_MS * DV_NS_PER_MS,
 		.stop_unenforced = true,
 	};
 }
@@ -298,6 +306,20 @@ static int read_gate(const struct section *top)
 	return get_bool(&in, "copies", &top->config->gate_copies);
 }
 
+static int read_mig(const struct section *top)
+{
+	static const char *const keys[] = {"drift", "look", NULL};
+	struct section in = {0};
+	int r = enter(top, "mig", keys, &in);
+
+	if (r <= 0)
+		return r;
+	r = get_choice(&in, "drift", "restore", "report", &top->config->report_drift);
+	return r < 0 ? r
+		     : get_time(&in, "look", LOOK_LEAST_MS * DV_NS_PER_MS,
+				LOOK_MOST_MS * DV_NS_PER_MS, &top->config->mig_look_ns);
+}
+
 static int read_version(const struct section *top)
 {
 	const struct dv_yaml_node *node = dv_yaml_get(top->map, "version");
@@ -315,8 +337,8 @@ static int read_version(const struct section *top)
 
 static int read_top(const struct section *top)
 {
-	static const char *const keys[] = {"version", "socket",	    "devices", "quotas",
-					   "gate",    "unenforced", NULL};
+	static const char *const keys[] = {"version", "socket", "devices",    "quotas",
+					   "gate",    "mig",	"unenforced", NULL};
 	int r;
 
 	if (top->map->type != DV_YAML_MAP)
@@ -328,6 +350,7 @@ static int read_top(const struct section *top)
 	r = r < 0 ? r : read_devices(top);
 	r = r < 0 ? r : read_quotas(top);
 	r = r < 0 ? r : read_gate(top);
+	r = r < 0 ? r : read_mig(top);
 	return r < 0 ? r
 		     : get_choice(top, "unenforced", "warn", "stop", &top->config->stop_unenforced);
 }

@@ -29,6 +29,8 @@ struct dv_config {
 	DV_VEC(struct dv_config_quota) quotas;
 	struct dv_sched_config sched;
 	bool gate_copies;
+	bool report_drift;    /* a MIG partition that is not there any more is only said to be so */
+	uint64_t mig_look_ns; /* how often that is looked for */
 	bool stop_unenforced; /* a process that goes round the gate is ended, else only shown */
 };
 

@@ -119,9 +119,12 @@ static int open_parts(struct dv_daemon *daemon, const struct dv_daemon_options *
 	r = r < 0 ? r : open_gate(daemon, err);
 	r = r < 0 ? r : dv_workers_new(daemon->event, &workers, &daemon->workers, err);
 	r = r < 0 ? r : dv_planner_new(daemon->event, &daemon->planner, err);
-	return r < 0 ? r
-		     : dv_engine_new(daemon->store, &dv_daemon_engine_ops, daemon, &daemon->engine,
-				     err);
+	r = r < 0 ? r
+		  : dv_engine_new(daemon->store, &dv_daemon_engine_ops, daemon, &daemon->engine,
+				  err);
+	if (r == 0)
+		dv_engine_set_drift(daemon->engine, daemon->config.report_drift);
+	return r;
 }
 
 static int add_sources(struct dv_daemon *daemon, struct dv_error *err)

@@ -48,11 +48,12 @@ struct dv_daemon {
 
 	bool automatic; /* ends when idle */
 	unsigned idle_s;
-	bool probing;			     /* a worker looks for GPUs */
-	bool look_anew;			     /* when nothing is at work: steps changed a GPU */
-	bool recovering;		     /* leases of an earlier divvyd come back */
-	bool up;			     /* both are over: requests that need GPUs are served */
-	char probe_failure[256];	     /* why GPUs could not be looked for, or "" */
+	bool probing;		 /* a worker looks for GPUs */
+	bool probe_again;	 /* and is to do so once more: it began before a step ended */
+	bool look_anew;		 /* when nothing is at work: steps changed a GPU */
+	bool recovering;	 /* leases of an earlier divvyd come back */
+	bool up;		 /* both are over: requests that need GPUs are served */
+	char probe_failure[256]; /* why GPUs could not be looked for, or "" */
 	DV_VEC(struct dv_request *) waiting; /* for `up`, or for a new probe */
 	DV_VEC(struct dv_launcher *) launchers;
 };

@@ -73,6 +73,11 @@ static int warn_of_what_is_seen(struct dv_api_status *status)
 				 "a process of lease %s goes round the gate: its limits "
 				 "do not hold",
 				 lease->name);
+		else if (lease->missing)
+			r = warn(status,
+				 "the partition of lease %s (%s) is not there: a reset, a new "
+				 "driver or somebody else took it; apply its fleet, or release it",
+				 lease->name, lease->profile);
 		else if (lease->state == DV_LEASE_BROKEN)
 			r = warn(status,
 				 "lease %s is broken: a step failed and could not be undone",

@@ -5,8 +5,6 @@
 #include "daemon/daemon.h"
 #include "daemon/facts.h"
 
-enum { LOOK_S = 30 };
-
 static void serve_waiting(struct dv_daemon *daemon)
 {
 	/* A request may wait again, for a probe of its own. */
@@ -29,7 +27,7 @@ static void look_later(struct dv_daemon *daemon)
 
 	for (size_t i = 0; i < leases->len && !any; i++)
 		any = leases->items[i].method == DV_METHOD_MIG;
-	(void)sd_event_source_set_time_relative(daemon->look, LOOK_S * 1000000ull);
+	(void)sd_event_source_set_time_relative(daemon->look, daemon->config.mig_look_ns / 1000);
 	(void)sd_event_source_set_enabled(daemon->look, any ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
@@ -94,6 +92,9 @@ static void probed(void *arg, const struct dv_worker_outcome *outcome)
 	int r;
 
 	daemon->probing = false;
+	/* What it saw may be from before a step that is done by now. */
+	if (daemon->probe_again && dv_daemon_probe(daemon, &err) == 0)
+		return;
 	set_gpus(daemon, outcome);
 	look_later(daemon);
 	if (daemon->up) {
@@ -112,6 +113,7 @@ int dv_daemon_probe(struct dv_daemon *daemon, struct dv_error *err)
 	dv_autofree struct dv_worker_request *request = calloc(1, sizeof(*request));
 	int r;
 
+	daemon->probe_again = daemon->probing && daemon->up;
 	if (daemon->probing)
 		return 0;
 	if (!request)

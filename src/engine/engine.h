@@ -73,6 +73,10 @@ DV_DEFINE_FREEP(struct dv_engine, dv_engine_free)
  * GPU that was gone at recovery is back, its leases are brought back as recovery does it. */
 int dv_engine_set_gpus(struct dv_engine *engine, const struct dv_gpu *gpus, size_t count,
 		       struct dv_error *err) DV_MUST_CHECK;
+/* What becomes of a lease whose MIG partition is not there any more (a reboot, a new driver,
+ * somebody else): it is made again, or, with `report`, only said to be missing. At first it is made
+ * again. Either way it is audited when it is seen. */
+void dv_engine_set_drift(struct dv_engine *engine, bool report);
 const struct dv_gpu *dv_engine_gpus(const struct dv_engine *engine, size_t *ret_count);
 const struct dv_leases *dv_engine_leases(const struct dv_engine *engine);
 const struct dv_lease *dv_engine_lease(const struct dv_engine *engine, const char *name);

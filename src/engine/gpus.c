@@ -96,6 +96,7 @@ int dv_engine_set_gpus(struct dv_engine *engine, const struct dv_gpu *gpus, size
 	engine->gpus = found.gpus;
 	engine->notes = found.notes;
 	memset(&found, 0, sizeof(found));
+	dv_engine_mig_mark(engine);
 	dv_engine_bring_back(engine);
 	dv_engine_pump(engine);
 	return 0;

@@ -80,6 +80,7 @@ struct dv_engine {
 	unsigned waiting;
 	uint64_t last_token;
 	bool recovered;
+	bool report_drift;
 	bool pumping, again;
 	unsigned recovering; /* operations of recovery that are not over */
 	int recover_r;
@@ -128,6 +129,8 @@ void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
 			enum dv_journal_state state);
 /* Is it a lease on a MIG partition that is not there? */
 bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *lease);
+/* Mark the leases whose partition is not there, and audit those that were not marked before. */
+void dv_engine_mig_mark(struct dv_engine *engine);
 /* Mode and instances, whatever their order and ids. */
 uint64_t dv_engine_mig_hash(const struct dv_mig *mig);
 
@@ -194,6 +197,8 @@ bool dv_engine_start_release(struct dv_engine *engine, struct dv_op *op);
 bool dv_engine_start_apply(struct dv_engine *engine, struct dv_op *op);
 
 /* recover.c */
+/* Is an operation at work on that GPU, or waiting for it? */
+bool dv_engine_is_busy(const struct dv_engine *engine, const char *uuid);
 /* Own GPUs that are back and make again what stands on them; where that cannot be, nothing new is
  * placed there until the next probe. Call dv_engine_pump after. */
 void dv_engine_bring_back(struct dv_engine *engine);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What steps change of a GPU's MIG, until the next probe says it anew; and leases whose partition
  * is not there any more: a reboot, a new driver or somebody else took it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -104,14 +105,57 @@ void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
 bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *lease)
 {
 	const struct dv_mig_instance *there;
+	const char *profile;
 	struct dv_node node;
 
 	if (lease->method != DV_METHOD_MIG || dv_node_parse(lease->node, &node, NULL) < 0)
 		return false;
 	there = dv_mig_instance_at(&gpu->mig, node.start, node.size);
-	if (there && node.has_part)
-		return !dv_mig_compute_at(&gpu->mig, there->id, node.part_start, node.part_size);
-	return !there || !dv_mig_compute_of(&gpu->mig, there->id);
+	(void)dv_mig_part_slices(lease->profile, &profile);
+	/* Another in its place is not it. */
+	if (!there || (there->profile[0] && strcmp(there->profile, profile) != 0))
+		return true;
+	return node.has_part
+		       ? !dv_mig_compute_at(&gpu->mig, there->id, node.part_start, node.part_size)
+		       : !dv_mig_compute_of(&gpu->mig, there->id);
+}
+
+void dv_engine_set_drift(struct dv_engine *engine, bool report)
+{
+	engine->report_drift = report;
+}
+
+static void audit_missing(struct dv_engine *engine, const struct dv_lease *lease,
+			  const struct dv_gpu *gpu)
+{
+	const struct dv_identity who = {.uid = lease->uid};
+	const char *place = strchr(lease->node, '/');
+	char text[256];
+
+	(void)snprintf(text, sizeof(text), "its %s at %.40s of GPU %s is not there: %s",
+		       lease->profile, place ? place + 1 : "?", gpu->id,
+		       engine->report_drift ? "left so (mig: drift: report)" : "it is made again");
+	(void)dv_engine_audit(engine, &who, "missing", lease->name, text, NULL);
+}
+
+void dv_engine_mig_mark(struct dv_engine *engine)
+{
+	for (size_t i = 0; i < engine->leases.len; i++) {
+		struct dv_lease *lease = &engine->leases.items[i];
+		ssize_t at = dv_engine_find_gpu(engine, lease->gpu_uuid);
+		const struct dv_gpu *gpu = at < 0 ? NULL : &engine->gpus.items[at];
+		bool missing;
+
+		/* While something is at work there, what the probe saw is no longer true. */
+		if (!gpu || engine->notes.items[at].gone || gpu->owned_by[0] ||
+		    dv_engine_is_busy(engine, lease->gpu_uuid))
+			continue;
+		missing = (lease->state == DV_LEASE_READY || lease->state == DV_LEASE_ACTIVE) &&
+			  dv_engine_mig_missing(gpu, lease);
+		if (missing && !lease->missing)
+			audit_missing(engine, lease, gpu);
+		lease->missing = missing;
+	}
 }
 
 uint64_t dv_engine_mig_hash(const struct dv_mig *mig)

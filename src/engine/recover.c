@@ -286,7 +286,7 @@ static int let_go(struct recovery *recovery, const struct dv_lease *lease, struc
 	return 0;
 }
 
-static bool is_busy(const struct dv_engine *engine, const char *uuid)
+bool dv_engine_is_busy(const struct dv_engine *engine, const char *uuid)
 {
 	for (const struct dv_op *op = engine->first; op; op = op->next) {
 		if (strcmp(op->gpu_uuid, uuid) == 0)
@@ -307,7 +307,7 @@ static bool is_missing(const struct dv_engine *engine, const struct dv_lease *le
 	return (lease->state == DV_LEASE_READY || lease->state == DV_LEASE_ACTIVE) && note->owned &&
 	       !note->gone && !engine->gpus.items[gpu].quarantine[0] &&
 	       dv_engine_mig_missing(&engine->gpus.items[gpu], lease) &&
-	       !is_busy(engine, lease->gpu_uuid);
+	       !dv_engine_is_busy(engine, lease->gpu_uuid);
 }
 
 static int look_at(struct dv_engine *engine, struct recovery *recovery,
@@ -317,7 +317,7 @@ static int look_at(struct dv_engine *engine, struct recovery *recovery,
 
 	/* Later, when a GPU is back, the others were looked at long ago. */
 	if (engine->recovered && (gpu < 0 || !recovery->fresh[gpu]))
-		return gpu >= 0 && is_missing(engine, lease, (size_t)gpu)
+		return gpu >= 0 && !engine->report_drift && is_missing(engine, lease, (size_t)gpu)
 			       ? stand_again(engine, recovery, lease, err)
 			       : 0;
 	if (is_at_work(recovery, lease->id) || lease->state == DV_LEASE_BROKEN)
@@ -327,6 +327,8 @@ static int look_at(struct dv_engine *engine, struct recovery *recovery,
 		return let_go(recovery, lease, err);
 	/* One whose GPU is gone stands as it is, until that is back. */
 	if (gpu < 0 || engine->notes.items[gpu].gone)
+		return 0;
+	if (engine->report_drift && lease->missing)
 		return 0;
 	return stand_again(engine, recovery, lease, err);
 }

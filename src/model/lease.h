@@ -52,6 +52,7 @@ struct dv_lease {
 	char nonce[33]; /* 128 random bits, hex: proves to the gate that a process re-attaches */
 
 	/* Observed, not stored. */
+	bool missing; /* its MIG partition was not there when the GPU was last looked at */
 	uint64_t memory_used_bytes;
 	uint32_t window_ms;   /* over which got_mpct was measured; 0: not measured */
 	uint32_t got_mpct;    /* share of the shared node's time that it got */

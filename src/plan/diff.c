@@ -75,6 +75,8 @@ static void compare(struct differ *d, const struct dv_assignment *a, const struc
 		    lease_text(a->method, a->memory_bytes, a->compute_mpct, wanted), "none");
 		return;
 	}
+	if (lease->missing)
+		add(d, a->tenant, "partition", lease->profile, "not there");
 	add(d, a->tenant, "method", dv_method_name(a->method), dv_method_name(lease->method));
 	add(d, a->tenant, "kind", dv_kind_name(a->kind), dv_kind_name(lease->kind));
 	add(d, a->tenant, "gpu", a->gpu_uuid, lease->gpu_uuid);

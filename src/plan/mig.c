@@ -40,11 +40,16 @@ static bool has_lease(const struct dv_room *room, const struct dv_mig_instance *
 		      const struct dv_leases *leases)
 {
 	for (size_t i = 0; i < leases->len; i++) {
+		const struct dv_lease *lease = &leases->items[i];
+		const char *profile;
 		struct dv_node node;
 
-		if (strcmp(leases->items[i].gpu_uuid, room->gpu->uuid) == 0 &&
-		    dv_node_parse(leases->items[i].node, &node, NULL) == 0 && node.has_partition &&
-		    node.start == instance->start && node.size == instance->size)
+		(void)dv_mig_part_slices(lease->profile, &profile);
+		if (strcmp(lease->gpu_uuid, room->gpu->uuid) == 0 &&
+		    dv_node_parse(lease->node, &node, NULL) == 0 && node.has_partition &&
+		    node.start == instance->start && node.size == instance->size &&
+		    (!instance->profile[0] || !profile[0] ||
+		     strcmp(instance->profile, profile) == 0))
 			return true;
 	}
 	return false;

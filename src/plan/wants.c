@@ -79,7 +79,9 @@ static bool mig_as_wanted(const struct dv_room *room, const struct dv_want *want
 {
 	const struct dv_place *place = &want->standing_place;
 
-	return place->start >= 0 && dv_plan_mig_serves(room, want, (unsigned)place->profile) &&
+	/* One that is not there is made anew, wherever that is best. */
+	return place->start >= 0 && !want->standing->missing &&
+	       dv_plan_mig_serves(room, want, (unsigned)place->profile) &&
 	       place->part_size == dv_mig_part_slices(want->tenant->profile, NULL) &&
 	       (want->tenant->start < 0 || place->start == want->tenant->start) &&
 	       (unsigned)place->size == dv_plan_mig_cells(room, want);

@@ -3,8 +3,9 @@
 import json
 import os
 import signal
+import subprocess
 
-from lib import SIM, expect, wait_for
+from lib import SIM, Node, expect, wait_for
 
 
 class World:
@@ -46,3 +47,47 @@ class World:
             os.kill(pid, how)
         wait_for(lambda: not self.user.daemons())
         expect(self.divvy("status").returncode == 0, "it starts again")
+
+
+class MachineNode(Node):
+    """A divvyd of the test's own on a simulated machine, with a configuration of its own."""
+
+    def __init__(self, machine, config=""):
+        super().__init__("version: 1\ndevices: {cpu: {enabled: false}}\n" + config)
+        self.machine = os.path.join(self.dir, "machine")
+        text = os.path.join(self.dir, "machine.yaml")
+        with open(text, "w", encoding="utf-8") as f:
+            f.write(machine)
+        os.mkdir(self.machine)
+        done = subprocess.run([SIM, "new", self.machine, text], stderr=subprocess.PIPE, text=True)
+        expect(done.returncode == 0, "a machine", done.stderr)
+        self.options = ["--root", os.path.join(self.machine, "root"),
+                        "--nvml", os.path.join(self.machine, "libnvidia-ml.so.1")]
+
+    def sim(self, verb, *args):
+        done = subprocess.run([SIM, verb, self.machine, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True)
+        expect(done.returncode == 0, f"divvy-sim {verb}", done.stderr)
+        return done.stdout.strip()
+
+    def write(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+    def layout(self):
+        """Mode and instances of each GPU, as the driver has them: nothing of divvyd is asked."""
+        found = []
+        for line in self.sim("show").splitlines():
+            words = line.split()
+            if words[0] == "gpu":
+                found.append((words[words.index("mig") + 1], []))
+            elif words[0] == "gi":
+                found[-1][1].append((int(words[4]), words[2]))
+            elif words[0] == "ci":
+                found[-1][1].append(("ci", words[3]))
+        return found
+
+    def logged(self, verb):
+        return [e for e in self.json("log")["entries"] if e["verb"] == verb]

@@ -67,6 +67,7 @@ static inline void random_lease(struct dv_lease *lease)
 	lease->memory_bytes = random_bytes_count();
 	lease->compute_mpct = (uint32_t)random_below(DV_MPCT_WHOLE + 1);
 	lease->ephemeral = random_below(2);
+	lease->missing = random_below(2);
 	lease->launcher = lease->ephemeral ? (pid_t)(1 + random_below(4000000)) : 0;
 	lease->created_s = (int64_t)random_below(INT64_C(1) << 40);
 	lease->memory_used_bytes = random_bytes_count();

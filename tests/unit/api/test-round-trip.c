@@ -223,6 +223,7 @@ static void test_grant(void **state)
 		assert_int_equal(grant.env_count, back.env_count);
 		for (unsigned i = 0; i < grant.env_count; i++)
 			assert_string_equal(grant.env[i], back.env[i]);
+		assert_int_equal(grant.lease.missing, back.lease.missing);
 		assert_int_equal(grant.device_count, back.device_count);
 		for (unsigned i = 0; i < grant.device_count; i++)
 			assert_string_equal(grant.devices[i], back.devices[i]);

@@ -34,6 +34,7 @@ static void test_whole(void **state)
 		"    '4000000002': {leases: 7, memory: 4GiB}\n"
 		"    '4000000003': {leases: 8, memory: 2GiB}\n"
 		"gate: {quantum: 10ms, linger: 1ms, hold_timeout: 2s, copies: true}\n"
+		"mig: {drift: report, look: 250ms}\n"
 		"unenforced: warn\n";
 	const gid_t groups[] = {4000000003u, 4000000002u, 5};
 	struct dv_config config;
@@ -53,6 +54,8 @@ static void test_whole(void **state)
 	assert_int_equal(config.sched.idle_forget_ns, 50 * DV_NS_PER_MS);
 	assert_true(config.gate_copies);
 	assert_false(config.stop_unenforced);
+	assert_true(config.report_drift);
+	assert_int_equal(config.mig_look_ns, 250 * DV_NS_PER_MS);
 
 	dv_config_quota_of(&config, 0, groups, 3, &quota); /* its own beats its groups' */
 	assert_int_equal(quota.leases, 5);
@@ -98,6 +101,9 @@ static void test_faults(void **state)
 		{"version: 1\ngate: {quantum: 5}\n", "F07", 2, 17, "ms"},
 		{"version: 1\ngate: {quantum: 50ms}\n", "F07", 2, 17, "from 1ms to 20ms"},
 		{"version: 1\ngate: [1]\n", "F06", 2, 7, "gate"},
+		{"version: 1\nmig: {drift: keep}\n", "F11", 2, 14, "restore or report"},
+		{"version: 1\nmig: {look: 1ms}\n", "F07", 2, 13, "from 100ms"},
+		{"version: 1\nmig: {drifts: report}\n", "F05", 2, 7, "drift"},
 		{"version: 1\nunenforced: kill\n", "F11", 2, 13, "warn or stop"},
 		{"version: 1\nsocket: {others: write}\n", "F11", 2, 18, "none or read"},
 		{"version: 1\nsocket: {group: [a]}\n", "F06", 2, 17, ""},

@@ -213,7 +213,7 @@ static void change_mig(struct fake *fake, const struct dv_step *step, bool makes
 		fake->world->overlap |= !makes && mig->instance_count;
 		return;
 	}
-	fake->world->overlap |= mig->mode != DV_MIG_ON;
+	fake->world->overlap |= makes && mig->mode != DV_MIG_ON;
 	change_instance(mig, &node, step->lease.profile, makes);
 }
 
@@ -458,6 +458,8 @@ int fake_start_killed(struct fake *fake, unsigned at)
 	fake->world->alive[fake->number] = true;
 	r = dv_engine_new(fake->store, &ops, fake, &fake->engine, &fake->err);
 	if (r == 0)
+		dv_engine_set_drift(fake->engine, fake->report_drift);
+	if (r == 0)
 		r = dv_engine_set_gpus(fake->engine, fake->world->gpus, fake->world->gpu_count,
 				       &fake->err);
 	if (r == 0)
@@ -559,10 +561,10 @@ bool fake_consistent(const struct fake *fake)
 			return say(fake, "not owned", leases->items[i].gpu_uuid);
 		if (leases->items[i].state == DV_LEASE_BROKEN)
 			broken++;
-		else if (find_thing(fake, leases->items[i].node) < 0)
-			return say(fake, "a lease without its thing", leases->items[i].name);
-		else
+		else if (find_thing(fake, leases->items[i].node) >= 0)
 			mine++;
+		else if (!leases->items[i].missing)
+			return say(fake, "a lease without its thing", leases->items[i].name);
 	}
 	for (unsigned i = 0; i < fake->world->thing_count; i++)
 		mine -= fake->world->things[i].engine == fake->number;

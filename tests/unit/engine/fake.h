@@ -61,6 +61,7 @@ struct fake {
 	bool fail_own;
 
 	struct dv_quota quota;
+	bool report_drift;
 	bool launchers_gone;
 	const char *in_use; /* name of a lease that somebody is in, unseen as yet; or NULL */
 	uint64_t random;

@@ -210,6 +210,42 @@ static void test_brought_back(void **state)
 	assert_int_equal(mig->instance_count, 2);
 }
 
+/* Left as it is and said, where that is wanted: at once and after a restart; until it is there. */
+static void test_reported(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_mig *mig = &fake->world->gpus[1].mig;
+	struct dv_plan plan;
+
+	plan_two(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	dv_engine_set_drift(fake->engine, true);
+	/* Somebody put another where "a" was. */
+	(void)dv_copy(mig->instances[0].profile, DV_PROFILE_SIZE, "4g.40gb");
+	fake->log[0] = '\0';
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_string_equal(fake->log, "");
+	assert_true(dv_engine_lease(fake->engine, "a")->missing);
+	assert_false(dv_engine_lease(fake->engine, "b")->missing);
+	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_READY);
+	(void)dv_copy(mig->instances[0].profile, DV_PROFILE_SIZE, "3g.40gb");
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_false(dv_engine_lease(fake->engine, "a")->missing);
+	mig->mode = DV_MIG_OFF;
+	mig->instance_count = mig->compute_count = 0;
+	fake->world->thing_count = 0;
+	fake->report_drift = true;
+	fake_kill(fake);
+	fake->log[0] = '\0';
+	assert_int_equal(fake_start(fake), 0);
+	assert_int_equal(mig->instance_count, 0);
+	assert_true(dv_engine_lease(fake->engine, "a")->missing);
+	assert_true(dv_engine_lease(fake->engine, "b")->missing);
+	/* It is given back as any other. */
+	assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+	assert_null(dv_engine_lease(fake->engine, "a"));
+}
+
 /* What cannot be made again is said, and nothing new comes beside it. */
 static void test_cannot_come_back(void **state)
 {
@@ -333,6 +369,7 @@ int main(void)
 						place_teardown),
 		cmocka_unit_test_setup_teardown(test_parts, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_brought_back, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_reported, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_cannot_come_back, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_no_mode_under_others, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_off_and_undone, setup, place_teardown),

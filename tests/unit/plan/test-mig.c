@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fleets on MIG GPUs: profiles by need, places by the grid, steps in a legal order. */
+#include "plan/diff.h"
 #include "plan/plan.h"
 
 #include <setjmp.h>
@@ -435,6 +436,32 @@ static const char *place_of(const char *tenant)
 	return strchr(plan_of(&plan, tenant)->node, '/') + 1;
 }
 
+/* A lease whose partition somebody took is made anew, beside what stands there by now. */
+static void test_missing(void **state)
+{
+	struct dv_gpu *gpu = world_mig(&world, "GPU-1", DV_MIG_ON);
+	struct dv_differences differences;
+	struct dv_lease *lease;
+
+	lease = world_lease(&world, "a", "lab", "GPU-1/p0+4", 40320 * DV_MIB, 0);
+	lease->method = DV_METHOD_MIG;
+	lease->missing = true;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), "3g.40gb");
+	gpu->mig.instances[gpu->mig.instance_count++] = (struct dv_mig_instance){
+		.profile = "4g.40gb", .profile_id = 5, .start = 0, .size = 4};
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 3g.40gb}\n");
+	replan();
+	assert_int_equal(plan.kept, 0);
+	assert_int_equal(plan.steps.len, 2);
+	assert_string_equal(plan.steps.items[0].op, "mig.destroy");
+	assert_string_equal(place_of("a"), "p4+4");
+	assert_int_equal(dv_diff_make(&plan, &world.leases, &differences, NULL), 0);
+	assert_string_equal(differences.items[0].what, "partition");
+	assert_string_equal(differences.items[0].actual, "not there");
+	dv_vec_fini(&differences);
+}
+
 /* Compute instances fill one partition before there is another. */
 static void test_parts(void **state)
 {
@@ -586,6 +613,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_eight_times_seven, tear_down),
 		cmocka_unit_test_teardown(test_batch, tear_down),
 		cmocka_unit_test_teardown(test_exact_places_of_many, tear_down),
+		cmocka_unit_test_teardown(test_missing, tear_down),
 		cmocka_unit_test_teardown(test_parts, tear_down),
 		cmocka_unit_test_teardown(test_parts_of_others, tear_down),
 		cmocka_unit_test_teardown(test_parts_refused, tear_down),

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Partitions that a reboot took while divvyd is at work: made again, or left so and said."""
+from lib import expect, wait_for
+from mig_world import MachineNode
+
+MACHINE = """name: one-h100
+gpus:
+  - {model: h100-80-sxm, driver: 580.95.05, mig: off}
+"""
+
+FLEET = """version: 1
+name: lab
+tenants:
+  - {name: a, kind: process, method: mig, profile: 3g.40gb}
+  - {name: b, kind: process, method: mig, profile: 1c.3g.40gb}
+"""
+
+
+def begin(node):
+    fleet = node.write("lab.yaml", FLEET)
+    expect(node.divvy("apply", fleet).status == 0, "applied")
+    expect(node.divvy("assert", fleet).status == 0, "as wanted")
+    return fleet, node.layout()
+
+
+# Nobody asks divvyd anything: its own look finds it, and the layout is there again.
+with MachineNode(MACHINE, "mig: {look: 200ms}\n") as node:
+    fleet, wanted = begin(node)
+    node.sim("reboot")
+    expect(node.layout() == [("off", [])], "all is gone", node.layout())
+    wait_for(lambda: node.layout() == wanted)
+    wait_for(lambda: node.divvy("assert", fleet).status == 0)
+    said = {e["subject"]: e["text"] for e in node.logged("missing")}
+    expect(set(said) == {"a", "b"} and "made again" in said["a"], "and it is logged", said)
+
+# Nothing is made, and it is said wherever one looks: also by the next divvyd.
+with MachineNode(MACHINE, "mig: {look: 200ms, drift: report}\n") as node:
+    fleet, wanted = begin(node)
+    node.sim("reboot")
+    wait_for(lambda: len(node.logged("missing")) == 2)
+    for _ in range(2):
+        expect(node.layout() == [("off", [])], "nothing is done", node.layout())
+        leases = node.leases()
+        expect(all(leases[n]["missing"] and leases[n]["state"] == "ready" for n in "ab"), "missing", leases)
+        shown = node.divvy("status").out
+        expect("missing" in shown and "partition of lease a (3g.40gb) is not there" in shown, "shown", shown)
+        diff = node.json("diff", fleet)["diff"]
+        expect({"tenant": "a", "what": "partition", "wanted": "3g.40gb", "actual": "not there"} in diff, "diff", diff)
+        expect(node.divvy("assert", fleet).status == 4, "assert")
+        done = node.divvy("run", "--name", "a", "--", "true")
+        expect(done.status != 0 and "S20" in done.err, "nothing runs in it", done)
+        node.crash()
+        node.start()
+    # The mode is back by somebody's hand, and another partition is where "a" was.
+    plan = node.json("plan", fleet)
+    expect([s["op"] for s in plan["steps"]].count("mig.enable") == 1, "the plan tells all of it", plan["steps"])
+    expect(node.divvy("apply", fleet).status == 0, "applied anew")
+    wait_for(lambda: node.divvy("assert", fleet).status == 0)
+    expect(node.layout() == wanted, "there again", node.layout())
