@@ -72,7 +72,7 @@ _divvy()
 	attach:*) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")) ;;
 	top:-*) COMPREPLY=($(compgen -W ' -1 --once -d --every --json --socket --machine -h --help --version' -- "$cur")) ;;
 	top:*) COMPREPLY=() ;;
-	plan:-*) COMPREPLY=($(compgen -W ' -o --out --json --socket --machine -h --help --version' -- "$cur")) ;;
+	plan:-*) COMPREPLY=($(compgen -W ' -o --out --defragment --json --socket --machine -h --help --version' -- "$cur")) ;;
 	plan:*) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	apply:-*) COMPREPLY=($(compgen -W ' -y --yes --json --socket --machine -h --help --version' -- "$cur")) ;;
 	apply:*) COMPREPLY=($(compgen -f -- "$cur")) ;;

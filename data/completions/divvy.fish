@@ -52,6 +52,7 @@ complete -c divvy -n '__fish_seen_subcommand_from attach' -a '(__divvy_leases)'
 complete -c divvy -n '__fish_seen_subcommand_from top' -l once -s 1 -d 'print one page and end'
 complete -c divvy -n '__fish_seen_subcommand_from top' -l every -s d -x -d 'look again after this time: 500ms; 1s if not given'
 complete -c divvy -n '__fish_seen_subcommand_from plan' -l out -s o -r -F -d 'also write the plan to this file, for apply and report'
+complete -c divvy -n '__fish_seen_subcommand_from plan' -l defragment -d 'also put together room that lies in pieces'
 complete -c divvy -n '__fish_seen_subcommand_from plan' -F
 complete -c divvy -n '__fish_seen_subcommand_from apply' -l yes -s y -d 'do it even if somebody who runs is disturbed'
 complete -c divvy -n '__fish_seen_subcommand_from apply' -F

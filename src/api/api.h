@@ -127,10 +127,11 @@ int dv_api_done_encode(const char *verb, const char *subject, char **ret_text,
 
 /* divvy/fleet/1, the body of POST /v1/plan and /v1/apply: a fleet file as it was written. */
 struct dv_api_wish {
-	char file[192]; /* what it is called in messages, or "" */
-	char *text;	/* owned */
-	char state[17]; /* the state it was planned for, or "" for whatever there is */
-	bool consent;	/* somebody may be disturbed */
+	char file[192];	 /* what it is called in messages, or "" */
+	char *text;	 /* owned */
+	char state[17];	 /* the state it was planned for, or "" for whatever there is */
+	bool consent;	 /* somebody may be disturbed */
+	bool defragment; /* room that lies in pieces is to be put together */
 };
 int dv_api_wish_encode(const struct dv_api_wish *wish, char **ret_text,
 		       struct dv_error *err) DV_MUST_CHECK;

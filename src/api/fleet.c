@@ -14,6 +14,7 @@ int dv_api_wish_encode(const struct dv_api_wish *wish, char **ret_text, struct d
 	dv_api_put_file(&out, "text", wish->text);
 	dv_api_put_opt(&out, "state", wish->state);
 	dv_api_put_bool(&out, "consent", wish->consent);
+	dv_api_put_bool(&out, "defragment", wish->defragment);
 	return dv_api_print(dv_api_done(&out), ret_text, err);
 }
 
@@ -42,6 +43,7 @@ int dv_api_wish_decode(const char *text, size_t len, struct dv_api_wish *ret, st
 	r = dv_api_get_text(&in, "file", wish.file, sizeof(wish.file));
 	r = r < 0 ? r : dv_api_get_text(&in, "state", wish.state, sizeof(wish.state));
 	r = r < 0 ? r : dv_api_get_bool(&in, "consent", &wish.consent);
+	r = r < 0 ? r : dv_api_get_bool(&in, "defragment", &wish.defragment);
 	r = r < 0 ? r : text_get(&in, &wish.text);
 	if (r < 0)
 		return r;

@@ -6,7 +6,7 @@
 #include "model/units.h"
 
 /* More steps than tenants and GPUs could cause is no plan. */
-enum { STEPS_MOST = 4 * (DV_TENANTS_MOST + DV_GPUS_MOST) };
+enum { STEPS_MOST = 4 * (DV_TENANTS_MOST + DV_GPUS_MOST), FREED_MOST = 1024 };
 
 static int isolates_get(const struct dv_api_in *from, struct dv_isolates *ret)
 {
@@ -169,6 +169,18 @@ static int step_get(const struct dv_api_in *from, const json_t *value, struct dv
 	return dv_vec_push(&plan->steps, step);
 }
 
+static int freed_get(const struct dv_api_in *from, const json_t *value, struct dv_plan *plan)
+{
+	struct dv_freed freed = {0};
+	struct dv_api_in in;
+	int r = dv_api_enter(from, value, "room that is freed", &in);
+
+	r = r < 0 ? r : dv_api_need_text(&in, "profile", freed.profile, sizeof(freed.profile));
+	r = r < 0 ? r : dv_api_get_unsigned(&in, "before", UINT32_MAX, &freed.before);
+	r = r < 0 ? r : dv_api_get_unsigned(&in, "after", UINT32_MAX, &freed.after);
+	return r < 0 ? r : dv_vec_push(&plan->freed, freed);
+}
+
 typedef int (*item_fn)(const struct dv_api_in *from, const json_t *value, struct dv_plan *plan);
 
 static int list_get(const struct dv_api_in *in, const char *key, size_t most, item_fn get,
@@ -245,6 +257,9 @@ static int plan_get(const struct dv_api_in *in, struct dv_plan *plan)
 	r = r < 0 ? r : list_get(in, "assignments", DV_TENANTS_MOST, assignment_get, plan);
 	r = r < 0 ? r : list_get(in, "unplaced", DV_TENANTS_MOST, unplaced_get, plan);
 	r = r < 0 ? r : list_get(in, "steps", STEPS_MOST, step_get, plan);
+	/* The list, be it empty, says that it was asked for. */
+	plan->defragments = json_object_get(in->obj, "freed") != NULL;
+	r = r < 0 ? r : list_get(in, "freed", FREED_MOST, freed_get, plan);
 	return r < 0 ? r : source_get(in, plan);
 }
 

@@ -104,6 +104,16 @@ static json_t *bound_put(const struct dv_plan *plan)
 	return dv_api_done(&out);
 }
 
+static json_t *freed_put(const struct dv_freed *freed)
+{
+	struct dv_api_out out = dv_api_begin();
+
+	dv_api_put_text(&out, "profile", freed->profile);
+	dv_api_put_int(&out, "before", freed->before);
+	dv_api_put_int(&out, "after", freed->after);
+	return dv_api_done(&out);
+}
+
 static json_t *waste_put(const struct dv_plan *plan)
 {
 	struct dv_api_out out = dv_api_begin();
@@ -140,6 +150,7 @@ int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text, struct dv_er
 	json_t *assignments = json_array();
 	json_t *unplaced = json_array();
 	json_t *steps = json_array();
+	json_t *freed = json_array();
 
 	for (size_t i = 0; i < plan->assignments.len; i++)
 		dv_api_append(&out, assignments, assignment_put(&plan->assignments.items[i]));
@@ -147,6 +158,8 @@ int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text, struct dv_er
 		dv_api_append(&out, unplaced, unplaced_put(&plan->unplaced.items[i]));
 	for (size_t i = 0; i < plan->steps.len; i++)
 		dv_api_append(&out, steps, step_put(&plan->steps.items[i]));
+	for (size_t i = 0; i < plan->freed.len; i++)
+		dv_api_append(&out, freed, freed_put(&plan->freed.items[i]));
 	dv_api_put_text(&out, "schema", "divvy/plan/1");
 	dv_api_put_opt(&out, "fleet", plan->fleet);
 	dv_api_put_text(&out, "state", plan->state);
@@ -156,6 +169,10 @@ int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text, struct dv_er
 	dv_api_put_json(&out, "assignments", assignments);
 	dv_api_put_json(&out, "unplaced", unplaced);
 	dv_api_put_json(&out, "steps", steps);
+	if (plan->defragments)
+		dv_api_put_json(&out, "freed", freed);
+	else
+		json_decref(freed);
 	dv_api_put_int(&out, "kept", plan->kept);
 	dv_api_put_int(&out, "gpus_used", plan->gpus_used);
 	dv_api_put_json(&out, "waste", waste_put(plan));

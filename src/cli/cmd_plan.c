@@ -7,10 +7,11 @@
 #include "cli/verbs.h"
 #include "cli/wish.h"
 
-enum { OPT_OUT };
+enum { OPT_OUT, OPT_DEFRAGMENT };
 
 static const struct dv_option options[] = {
 	[OPT_OUT] = {"out", 'o', "PLAN", "also write the plan to this file, for apply and report"},
+	[OPT_DEFRAGMENT] = {"defragment", 0, NULL, "also put together room that lies in pieces"},
 	{NULL},
 };
 
@@ -24,6 +25,7 @@ static int run_plan(struct dv_cli *cli, const struct dv_args *args, struct dv_er
 	dv_autofree char *document = NULL;
 	int r = dv_wish_read(args->words[0], &wish, err);
 
+	wish.defragment = wish.defragment || args->given.value[OPT_DEFRAGMENT];
 	if (r == 0)
 		r = dv_wish_plan(cli, &wish, &plan, &document, err);
 	if (r == 0 && out)
@@ -46,7 +48,11 @@ const struct dv_verb dv_verb_plan = {
 	.text = "FILE is a fleet file, see divvy-fleet(5); - is standard input. The steps lead "
 		"from "
 		"today's state to the wanted one and say whom they disturb. The status is 3 when a "
-		"tenant could not be placed.",
+		"tenant could not be placed.\n\n"
+		"With --defragment what may move (see move in divvy-fleet(5)) moves, as long as "
+		"that leaves more room in one piece, and the plan says what that frees; at most so "
+		"many as the fleet's moves, if it says a number. Nothing is moved before such a "
+		"plan, written with -o, is applied.",
 	.options = options,
 	.run = run_plan,
 };

@@ -145,6 +145,29 @@ static void show_moves(struct dv_out *out, const struct dv_plan *plan)
 	}
 }
 
+/* What a defragmentation frees. */
+static void show_freed(struct dv_out *out, const struct dv_plan *plan)
+{
+	struct dv_buf buf = {0};
+	dv_autofree char *text = NULL;
+
+	if (!plan->defragments)
+		return;
+	dv_buf_add(&buf, plan->freed.len ? "could be made before and after: "
+					 : "no move would leave more room in one piece");
+	for (size_t i = 0; i < plan->freed.len; i++) {
+		const struct dv_freed *f = &plan->freed.items[i];
+
+		dv_buf_addf(&buf, "%s%s %u and %u", i ? ", " : "", f->profile, f->before, f->after);
+	}
+	if (dv_buf_take(&buf, &text) < 0) {
+		out->failed = true;
+		return;
+	}
+	dv_outf(out, "\nRoom: ");
+	dv_out_wrap(out, DV_STYLE_NONE, 2, 6, text);
+}
+
 static void step_disturbs(const struct dv_step *step, char *buf, size_t size)
 {
 	char by[160];
@@ -252,6 +275,7 @@ int dv_plan_show(struct dv_out *out, const struct dv_plan *plan, struct dv_error
 	show_head(out, plan);
 	show_unplaced(out, plan);
 	show_moves(out, plan);
+	show_freed(out, plan);
 	r = show_assignments(out, plan, err);
 	r = r < 0 ? r : show_isolates(out, plan, err);
 	r = r < 0 ? r : show_steps(out, plan, err);

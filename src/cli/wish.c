@@ -52,6 +52,7 @@ static int from_plan(const char *path, const char *text, size_t len, struct dv_a
 	}
 	(void)dv_copy(ret->file, sizeof(ret->file), plan.file);
 	(void)dv_copy(ret->state, sizeof(ret->state), plan.state);
+	ret->defragment = plan.defragments;
 	ret->text = take_ptr(plan.source);
 	return 0;
 }

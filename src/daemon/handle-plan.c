@@ -135,6 +135,7 @@ static int ask(struct dv_daemon *daemon, struct dv_request *request, bool applie
 	question.uid = request->who.uid;
 	question.admin = request->who.admin;
 	question.state = state;
+	question.defragment = job->wish.defragment;
 	r = dv_planner_ask(daemon->planner, &question, planned, plan_job_free, job, err);
 	if (r == 0)
 		(void)take_ptr(job);

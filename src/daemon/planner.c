@@ -19,7 +19,7 @@ struct job {
 	size_t gpu_count;
 	struct dv_leases leases;
 	uid_t uid;
-	bool admin;
+	bool admin, defragment;
 	struct dv_planner_answer answer;
 	dv_planner_done_fn done;
 	void (*drop)(void *arg);
@@ -67,6 +67,7 @@ static int make(struct job *job, struct dv_error *err)
 					    .leases = &job->leases,
 					    .uid = job->uid,
 					    .admin = job->admin,
+					    .defragment = job->defragment,
 					    .state = job->state};
 	int r = dv_fleet_parse(job->text, strlen(job->text), job->file, &fleet, err);
 
@@ -203,6 +204,7 @@ static int copy(struct job *job, const struct dv_planner_question *question)
 	job->leases.cap = leases + 1;
 	job->uid = question->uid;
 	job->admin = question->admin;
+	job->defragment = question->defragment;
 	(void)dv_copy(job->file, sizeof(job->file), question->file);
 	(void)dv_copy(job->state, sizeof(job->state), question->state);
 	return 0;

@@ -20,7 +20,7 @@ struct dv_planner_question {
 	size_t gpu_count;
 	const struct dv_leases *leases;
 	uid_t uid;
-	bool admin;
+	bool admin, defragment;
 	const char *state;
 };
 

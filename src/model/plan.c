@@ -30,6 +30,7 @@ void dv_plan_fini(struct dv_plan *plan)
 	dv_vec_fini(&plan->assignments);
 	dv_vec_fini(&plan->unplaced);
 	dv_vec_fini(&plan->steps);
+	dv_vec_fini(&plan->freed);
 	free(plan->source);
 	plan->source = NULL;
 }

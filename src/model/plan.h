@@ -56,6 +56,12 @@ struct dv_step {
 	struct dv_lease lease;
 };
 
+/* Of a profile, so many could be made if nothing else were: before and after a defragmentation. */
+struct dv_freed {
+	char profile[DV_PROFILE_SIZE];
+	uint32_t before, after;
+};
+
 /* What is known of how good a plan is. */
 enum dv_bound {
 	DV_BOUND_HEURISTIC, /* whether more tenants could be placed is not known */
@@ -79,6 +85,8 @@ struct dv_plan {
 	DV_VEC(struct dv_assignment) assignments;
 	DV_VEC(struct dv_unplaced) unplaced;
 	DV_VEC(struct dv_step) steps;
+	bool defragments; /* it was asked for: */
+	DV_VEC(struct dv_freed) freed;
 	unsigned kept, gpus_used;
 	uint64_t waste_memory_bytes;
 	uint32_t waste_mpct;

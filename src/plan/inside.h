@@ -170,6 +170,10 @@ const char *dv_plan_mode_step(const struct dv_room *room);
 /* Why a wish for the mode cannot be met: a rule, and text in `buf`; NULL: it is, or will be. */
 const char *dv_plan_mode_forbids(const struct dv_room *room, char *buf, size_t size);
 
+/* defragment.c: move on what may move, as long as that leaves more room; say what it frees. */
+int dv_plan_defragment(const struct dv_task *task, struct dv_packing *packing, struct dv_plan *plan,
+		       struct dv_error *err) DV_MUST_CHECK;
+
 /* moved.c: does it stand, and elsewhere than where it will be? */
 bool dv_plan_is_moved(const struct dv_want *want, const struct dv_place *place);
 /* Why, for whom, and who is interrupted. */

@@ -34,10 +34,24 @@ static const char *for_whom(const struct dv_task *task, const struct dv_place *p
 			continue;
 		if (overlap(&places[j], old))
 			return other->name;
-		if (!near)
+		if (!near && !task->input->defragment)
 			near = other->name;
 	}
 	return near;
+}
+
+static const char *purpose(const struct dv_task *task, const struct dv_place *places, size_t i,
+			   char *buf, size_t size)
+{
+	const char *whom = for_whom(task, places, i);
+
+	if (whom)
+		(void)snprintf(buf, size, "to make room for '%s'", whom);
+	else
+		(void)snprintf(buf, size, "%s",
+			       task->input->defragment ? "to leave more room in one piece"
+						       : "to make room for others");
+	return buf;
 }
 
 void dv_plan_say_moved(const struct dv_task *task, const struct dv_packing *packing, size_t i,
@@ -45,27 +59,23 @@ void dv_plan_say_moved(const struct dv_task *task, const struct dv_packing *pack
 {
 	const struct dv_want *want = &task->wants.items[i];
 	const struct dv_place *old = &want->standing_place;
-	const char *whom = for_whom(task, packing->places, i);
-	char by[64] = "", at[32] = "", room[DV_NAME_SIZE + 16] = "others";
+	char by[64] = "", at[32] = "", why[DV_NAME_SIZE + 32];
+	const char *interrupted = "nobody uses it";
 
 	if (old->start >= 0)
 		(void)snprintf(at, sizeof(at), " at %d", old->start);
-	if (whom)
-		(void)snprintf(room, sizeof(room), "'%s'", whom);
-	(void)dv_lease_users_print(want->standing, by, sizeof(by));
+	if (want->running)
+		interrupted = *dv_lease_users_print(want->standing, by, sizeof(by))
+				      ? by
+				      : "whoever uses it";
+	(void)purpose(task, packing->places, i, why, sizeof(why));
 	if (want->method == DV_METHOD_SLICE && packing->places[i].gpu == old->gpu)
-		(void)snprintf(buf, size, "is made anew, smaller, to make room for %s; %s%s", room,
-			       want->running ? "interrupts " : "nobody uses it",
-			       !want->running ? ""
-			       : by[0]	      ? by
-					      : "whoever uses it");
+		(void)snprintf(buf, size, "is made anew, smaller, %s; %s%s", why,
+			       want->running ? "interrupts " : "", interrupted);
 	else
-		(void)snprintf(buf, size, "moves from GPU %s%s to make room for %s; %s%s",
-			       task->rooms.items[old->gpu].gpu->id, at, room,
-			       want->running ? "interrupts " : "nobody uses it",
-			       !want->running ? ""
-			       : by[0]	      ? by
-					      : "whoever uses it");
+		(void)snprintf(buf, size, "moves from GPU %s%s %s; %s%s",
+			       task->rooms.items[old->gpu].gpu->id, at, why,
+			       want->running ? "interrupts " : "", interrupted);
 }
 
 /* Who moves in `anew`, to the first of them by name: how many. */

@@ -100,9 +100,10 @@ static unsigned least_gpus(const struct dv_task *task, const struct dv_packing *
 	return wholes + partitions + slices + (cells + DV_MPCT_WHOLE - 1) / DV_MPCT_WHOLE;
 }
 
-/* The fewest GPUs that would do if nothing stood yet. */
+/* The fewest GPUs that would do if nothing stood yet. *ret_any: for whichever tenants, as many as
+ * are placed. */
 static int bound(const struct dv_task *task, const struct dv_packing *packing, struct dv_plan *plan,
-		 struct dv_error *err)
+		 bool *ret_any, struct dv_error *err)
 {
 	dv_cleanup(packing_finip) struct dv_packing fewest = {0};
 	unsigned least = 0;
@@ -112,6 +113,7 @@ static int bound(const struct dv_task *task, const struct dv_packing *packing, s
 	if (r < 0)
 		return r;
 	dv_packing_copy(task, packing, &fewest);
+	*ret_any = true;
 	/* Where moves are not allowed, more might be placed from nothing: that is no bound. */
 	if (dv_pack_search(task, true, &fewest) &&
 	    fewest.score.unplaced == packing->score.unplaced) {
@@ -124,6 +126,8 @@ static int bound(const struct dv_task *task, const struct dv_packing *packing, s
 		return r;
 	plan->bound_gpus = least ? least : least_gpus(task, packing);
 	plan->bound_proven = exact || plan->bound_gpus == packing->score.gpus;
+	/* Where it holds for these tenants alone, others might do with fewer. */
+	*ret_any = least || !dv_pack_open(task, packing);
 	return 0;
 }
 
@@ -381,18 +385,20 @@ int dv_plan_make(const struct dv_plan_input *input, struct dv_plan *ret, struct 
 		.input = input, .owner = input->uid, .moves = input->fleet->moves};
 	dv_cleanup(packing_finip) struct dv_packing packing = {0};
 	dv_cleanup(plan_finip) struct dv_plan plan = {0};
-	bool most = false;
+	bool most = false, any = false;
 	int r = read_task(&task, err);
 
 	if (r == 0)
 		r = dv_packing_init(&packing, &task, err);
 	if (r == 0)
 		r = pack(&task, &packing, &most, err);
+	if (r == 0 && input->defragment)
+		r = dv_plan_defragment(&task, &packing, &plan, err);
 	if (r == 0)
-		r = bound(&task, &packing, &plan, err);
+		r = bound(&task, &packing, &plan, &any, err);
 	if (r == 0 && most)
-		plan.bound = plan.bound_gpus == packing.score.gpus ? DV_BOUND_OPTIMAL
-								   : DV_BOUND_LOWER;
+		plan.bound = any && plan.bound_gpus == packing.score.gpus ? DV_BOUND_OPTIMAL
+									  : DV_BOUND_LOWER;
 	if (r == 0)
 		r = fill(&task, &packing, &plan, err);
 	if (r < 0)

@@ -18,6 +18,7 @@ struct dv_plan_input {
 	const struct dv_leases *leases; /* all there are, whosever they are */
 	uid_t uid;			/* who plans: the owner of what the fleet makes */
 	bool admin;			/* may plan another's fleet, and then plans for its owner */
+	bool defragment;		/* also put together what room lies in pieces */
 	const char *state;		/* hash of what was observed, put into the plan */
 };
 

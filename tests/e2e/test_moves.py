@@ -111,8 +111,58 @@ def test(user):
     expect(world.divvy("assert", asked).returncode == 0, "as wanted")
 
 
+MACHINE2 = """name: two-h100
+gpus:
+  - {model: h100-80-sxm, driver: 580.95.05, mig: on}
+  - {model: h100-80-sxm, driver: 580.95.05, mig: on}
+"""
+
+PIECES = """version: 1
+name: lab
+tenants:
+  - {name: a, kind: process, method: mig, profile: 1g.10gb, gpu: "0"%s}
+  - {name: b, kind: process, method: mig, profile: 1g.10gb, gpu: "1"%s}
+"""
+
+
+def defragment(user):
+    """Room in pieces: put together when asked, and by the apply of that plan alone."""
+    machine = os.path.join(user.dir, "two.yaml")
+    fleet = os.path.join(user.dir, "pieces.yaml")
+    saved = os.path.join(user.dir, "plan.json")
+
+    def write(path, text):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, 0o644)
+
+    def divvy(*args):
+        return user.divvy("--machine", machine, *args)
+
+    write(machine, MACHINE2)
+    write(fleet, PIECES % (", start: 1", ", start: 1"))
+    expect(divvy("apply", fleet).returncode == 0, "two pieces")
+    # The place is no wish any more.
+    write(fleet, (PIECES % ("", "")).replace(', gpu: "0"', "").replace(', gpu: "1"', ""))
+    expect("Nothing is to be done" in divvy("plan", fleet).stdout, "not unasked")
+    done = divvy("plan", "--defragment", fleet, "-o", saved)
+    said = " ".join(done.stdout.split())
+    expect(done.returncode == 0 and "to leave more room in one piece; nobody uses it" in said, "said", done)
+    expect("7g.80gb 0 and 1" in said, "what it frees", done)
+    expect("Nothing is to be done" in divvy("plan", fleet).stdout, "a plan changes nothing")
+    expect(divvy("apply", saved).returncode == 0, "that plan is applied")
+    gpus = [g for g in json.loads(divvy("--json", "gpus").stdout)["gpus"] if g["kind"] == "nvidia"]
+    used = sorted(len([lease for lease in json.loads(divvy("--json", "leases").stdout)["leases"]
+                       if lease["node"].startswith(g["uuid"])]) for g in gpus)
+    expect(used == [0, 2], "one GPU is free", used)
+    done = divvy("plan", "--defragment", fleet)
+    expect("no move would leave more room" in " ".join(done.stdout.split()), "once is enough", done)
+    expect(divvy("assert", fleet).returncode == 0, "as wanted")
+
+
 user = MachineUser()
 try:
     test(user)
+    defragment(user)
 finally:
     user.end()

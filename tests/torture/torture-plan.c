@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "model/units.h"
 #include "plan/grid-batch.h"
+#include "plan/grid-defragment.h"
 #include "plan/grid-online.h"
 #include "plan/grid-repartition.h"
 #include "plan/plan.h"
@@ -177,11 +178,126 @@ static void test_batch(void **state)
 	assert_true(torture_run("batch", batch, &grid) > 20);
 }
 
+/* A small one in the middle of each of two GPUs: one moves, and what that frees is counted. */
+static int defragment(void *arg)
+{
+	static const struct dv_grid_instance instance = {.profile = 0, .start = 2, .size = 1};
+	const struct dv_grid_gpu gpus[] = {{&instance, 1}, {&instance, 1}};
+	const struct dv_defragment_wish wish = {.profile = -1, .most = 8};
+	static struct dv_defragment found;
+	int r;
+
+	found.count = 4711;
+	r = dv_grid_defragment(arg, gpus, 2, &wish, &found, NULL);
+	if (r < 0)
+		return found.count == 4711 ? r : -EINVAL;
+	return found.count >= 1 && found.room_before[1] == 0 && found.room_after[1] >= 1 ? 0
+											 : -EINVAL;
+}
+
+static void test_defragment(void **state)
+{
+	struct dv_grid grid;
+
+	make_grid(&grid);
+	assert_true(torture_run("defragment", defragment, &grid) > 10);
+}
+
+/* It takes no memory, so nothing fails: the run without a failure is the whole of it. */
+static int explain(void *arg)
+{
+	static const struct dv_grid_instance instance = {.profile = 0, .start = 2, .size = 1};
+	const struct dv_grid_gpu gpu = {&instance, 1};
+	struct dv_grid_why why = {.free = 4711};
+	int r = dv_grid_explain(arg, &gpu, 1, 1, &why, NULL);
+
+	if (r < 0)
+		return why.free == 4711 ? r : -EINVAL;
+	return why.kind == DV_GRID_WHY_FRAGMENTED && why.end == 1 ? 0 : -EINVAL;
+}
+
+static void test_explain(void **state)
+{
+	struct dv_grid grid;
+
+	make_grid(&grid);
+	assert_int_equal(torture_run("explain", explain, &grid), 0);
+}
+
+/* Partitions: more than a search looks through, so a batch; some move, and room is put together. */
+static const char mig_text[] = "version: 1\n"
+			       "name: lab\n"
+			       "moves: 3\n"
+			       "tenants:\n"
+			       "  - {name: s, count: 2, method: mig, profile: one}\n"
+			       "  - {name: n, count: 10, method: mig, profile: one}\n"
+			       "  - {name: big, count: 3, method: mig, profile: four}\n"
+			       "  - {name: left, method: mig, profile: four}\n"
+			       "  - {name: w, gpus: 1}\n";
+
+static void add_mig(struct dv_gpu *gpu, const char *uuid)
+{
+	static const struct dv_mig_profile profiles[] = {
+		{.name = "one", .id = 1, .memory_mib = 1024, .starts = 0xff, .size = 1, .most = 8},
+		{.name = "four", .id = 2, .memory_mib = 4096, .starts = 1, .size = 4, .most = 1},
+	};
+
+	add_gpu(gpu, uuid, DV_GPU_NVIDIA);
+	gpu->mig.mode = DV_MIG_ON;
+	gpu->mig.cells = 8;
+	gpu->mig.profile_count = 2;
+	(void)memcpy(gpu->mig.profiles, profiles, sizeof(profiles));
+	gpu->methods[gpu->method_count++] =
+		(struct dv_gpu_method){.method = DV_METHOD_MIG, .ok = true};
+}
+
+static int make_mig(void *arg)
+{
+	struct dv_plan plan = {.kept = 4711};
+	int r = dv_plan_make(arg, &plan, NULL);
+
+	if (r < 0)
+		return plan.kept == 4711 && !plan.steps.items && !plan.freed.items ? r : -EINVAL;
+	r = plan.unplaced.len == 1 && plan.assignments.len == 16 && plan.defragments ? 0 : -EINVAL;
+	dv_plan_fini(&plan);
+	return r;
+}
+
+static void test_plan_mig(void **state)
+{
+	struct dv_fleet fleet = {0};
+	struct dv_leases leases = {0};
+	struct dv_gpu gpus[4] = {0};
+	struct dv_plan_input input = {.fleet = &fleet,
+				      .gpus = gpus,
+				      .gpu_count = 4,
+				      .leases = &leases,
+				      .defragment = true};
+
+	assert_int_equal(dv_fleet_parse(mig_text, sizeof(mig_text) - 1, "fleet", &fleet, NULL), 0);
+	add_gpu(&gpus[0], "GPU-0", DV_GPU_NVIDIA);
+	add_mig(&gpus[1], "GPU-1");
+	add_mig(&gpus[2], "GPU-2");
+	add_mig(&gpus[3], "GPU-3");
+	add_lease(&leases, "s-0", "GPU-1", "GPU-1/p2+1");
+	add_lease(&leases, "s-1", "GPU-2", "GPU-2/p2+1");
+	for (size_t i = 0; i < leases.len; i++) {
+		leases.items[i].method = DV_METHOD_MIG;
+		leases.items[i].kind = DV_KIND_PROCESS;
+		(void)dv_copy(leases.items[i].profile, sizeof(leases.items[i].profile), "one");
+	}
+	assert_true(torture_run("plan of partitions", make_mig, &input) > 50);
+	dv_vec_fini(&leases);
+	dv_fleet_fini(&fleet);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan), cmocka_unit_test(test_repartition),
-		cmocka_unit_test(test_online), cmocka_unit_test(test_batch)};
+		cmocka_unit_test(test_plan),	   cmocka_unit_test(test_repartition),
+		cmocka_unit_test(test_online),	   cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_defragment), cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_plan_mig)};
 
 	return cmocka_run_group_tests_name("torture/plan", tests, NULL, NULL);
 }

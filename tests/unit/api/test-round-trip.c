@@ -413,6 +413,13 @@ static void random_plan(struct dv_plan *plan)
 		random_step(&step, (unsigned)i + 1);
 		assert_int_equal(dv_vec_push(&plan->steps, step), 0);
 	}
+	plan->defragments = random_below(2);
+	for (size_t i = plan->defragments ? random_below(3) : 0; i > 0; i--) {
+		struct dv_freed freed = {.before = (uint32_t)random_below(9), .after = 3};
+
+		random_text(freed.profile, sizeof(freed.profile), 1);
+		assert_int_equal(dv_vec_push(&plan->freed, freed), 0);
+	}
 	random_text(unplaced.tenant, sizeof(unplaced.tenant), 1);
 	random_text(unplaced.rules[0], sizeof(unplaced.rules[0]), 1);
 	random_text(unplaced.rules[1], sizeof(unplaced.rules[1]), 1);
@@ -442,6 +449,13 @@ static void check_plan(const struct dv_plan *a, const struct dv_plan *b)
 	assert_int_equal(a->steps.len, b->steps.len);
 	for (size_t i = 0; i < a->steps.len; i++)
 		check_step(&a->steps.items[i], &b->steps.items[i]);
+	assert_int_equal(a->defragments, b->defragments);
+	assert_int_equal(a->freed.len, b->freed.len);
+	for (size_t i = 0; i < a->freed.len; i++) {
+		assert_string_equal(a->freed.items[i].profile, b->freed.items[i].profile);
+		assert_int_equal(a->freed.items[i].before, b->freed.items[i].before);
+		assert_int_equal(a->freed.items[i].after, b->freed.items[i].after);
+	}
 	assert_int_equal(b->unplaced.len, 1);
 	assert_string_equal(a->unplaced.items[0].tenant, b->unplaced.items[0].tenant);
 	assert_int_equal(b->unplaced.items[0].rule_count, 2);

@@ -596,6 +596,90 @@ static void test_parts_fit(void **state)
 	world_apply(&world, &plan, NULL);
 }
 
+static void stands(const char *name, const char *node, const char *profile)
+{
+	struct dv_lease *lease = world_lease(&world, name, "lab", node, 9856 * DV_MIB, 0);
+
+	lease->method = DV_METHOD_MIG;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), profile);
+}
+
+static uint32_t freed(const char *profile, bool after)
+{
+	for (size_t i = 0; i < plan.freed.len; i++)
+		if (strcmp(plan.freed.items[i].profile, profile) == 0)
+			return after ? plan.freed.items[i].after : plan.freed.items[i].before;
+	return UINT32_MAX;
+}
+
+/* Two small ones in the middle of two GPUs; asked for, one of them moves, and that is said. */
+static void test_defragment(void **state)
+{
+	static const char text[] = "tenants:\n"
+				   "  - {name: a, method: mig, profile: 1g.10gb}\n"
+				   "  - {name: b, method: mig, profile: 1g.10gb}\n";
+
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	world_mig(&world, "GPU-2", DV_MIG_ON);
+	stands("a", "GPU-1/p1+1", "1g.10gb");
+	stands("b", "GPU-2/p1+1", "1g.10gb");
+	world_fleet(&world, text);
+	replan();
+	assert_int_equal(plan.steps.len, 0);
+	assert_false(plan.defragments);
+	world.defragment = true;
+	replan();
+	assert_true(plan.defragments);
+	assert_true(plan.steps.len > 0);
+	assert_int_equal(freed("7g.80gb", false), 0);
+	assert_int_equal(freed("7g.80gb", true), 1);
+	for (size_t i = 0; i < plan.assignments.len; i++)
+		if (!plan.assignments.items[i].kept)
+			assert_non_null(strstr(plan.assignments.items[i].reason,
+					       "to leave more room in one piece; nobody uses it"));
+	assert_int_equal(plan.gpus_used, 1);
+	world_apply(&world, &plan, NULL);
+	/* Once is enough. */
+	replan();
+	assert_int_equal(plan.steps.len, 0);
+	assert_int_equal(plan.freed.len, 0);
+}
+
+/* What is in use, has an exact place, or is not to move, stays; so does what is somebody else's. */
+static void test_defragment_leaves_alone(void **state)
+{
+	struct dv_gpu *gpu;
+
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	gpu = world_mig(&world, "GPU-2", DV_MIG_ON);
+	gpu->mig.instances[gpu->mig.instance_count++] = (struct dv_mig_instance){
+		.profile = "1g.10gb", .profile_id = 19, .start = 1, .size = 1};
+	world.defragment = true;
+	stands("a", "GPU-1/p1+1", "1g.10gb");
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb, start: 1}\n");
+	replan();
+	assert_int_equal(plan.steps.len, 0);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb, move: never}\n");
+	replan();
+	assert_int_equal(plan.steps.len, 0);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb}\n");
+	world.leases.items[0].pid_count = 1;
+	replan();
+	assert_int_equal(plan.steps.len, 0);
+	world.leases.items[0].pid_count = 0;
+	replan();
+	assert_int_equal(plan.steps.len, 2);
+	/* A number that the fleet says is a limit here too. */
+	world_fleet(&world, "moves: 1\n"
+			    "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb}\n");
+	replan();
+	assert_int_equal(plan.steps.len, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -614,6 +698,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_batch, tear_down),
 		cmocka_unit_test_teardown(test_exact_places_of_many, tear_down),
 		cmocka_unit_test_teardown(test_missing, tear_down),
+		cmocka_unit_test_teardown(test_defragment, tear_down),
+		cmocka_unit_test_teardown(test_defragment_leaves_alone, tear_down),
 		cmocka_unit_test_teardown(test_parts, tear_down),
 		cmocka_unit_test_teardown(test_parts_of_others, tear_down),
 		cmocka_unit_test_teardown(test_parts_refused, tear_down),

@@ -166,6 +166,7 @@ void world_plan(const struct world *world, struct dv_plan *ret)
 				      .gpu_count = world->gpus.len,
 				      .leases = &world->leases,
 				      .uid = UID,
+				      .defragment = world->defragment,
 				      .state = "0123456789abcdef"};
 	struct dv_error err = {0};
 

@@ -10,6 +10,7 @@ struct world {
 	struct dv_leases leases;
 	struct dv_fleet fleet;
 	int64_t next_id;
+	bool defragment; /* what plans are asked for */
 };
 
 void world_fini(struct world *world);
