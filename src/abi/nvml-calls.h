@@ -188,7 +188,15 @@
 	X(attributes_v1, nvmlDeviceGetAttributes, \
 	  (DV_NVML_DEVICE, struct dv_nvml_attributes *ret)) /* 14503 */ \
 	X(attributes, nvmlDeviceGetAttributes_v2, \
-	  (DV_NVML_DEVICE, struct dv_nvml_attributes *ret)) /* 4593 */
+	  (DV_NVML_DEVICE, struct dv_nvml_attributes *ret)) /* 4593 */ \
+	/* What happens. */ \
+	X(event_types, nvmlDeviceGetSupportedEventTypes, (DV_NVML_DEVICE, unsigned long long *ret)) \
+	X(event_set, nvmlEventSetCreate, (struct dv_nvml_event_set **ret)) \
+	X(event_register, nvmlDeviceRegisterEvents, \
+	  (DV_NVML_DEVICE, unsigned long long types, struct dv_nvml_event_set *set)) \
+	X(event_wait, nvmlEventSetWait_v2, \
+	  (struct dv_nvml_event_set *set, struct dv_nvml_event *ret, uint32_t timeout_ms)) \
+	X(event_free, nvmlEventSetFree, (struct dv_nvml_event_set *set))
 /* clang-format on */
 
 #define DV_NVML_DEVICE struct dv_nvml_device *device

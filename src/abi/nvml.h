@@ -266,3 +266,19 @@ struct dv_nvml_ci_info {
 	struct dv_nvml_ci_placement placement;
 };
 static_assert(sizeof(struct dv_nvml_ci_info) == 32, "[12736]");
+
+struct dv_nvml_event_set;
+
+enum {
+	DV_NVML_EVENT_XID = 0x8,   /* nvmlEventTypeXidCriticalError */
+	DV_NVML_EVENT_MIG = 0x100, /* nvmlEventMigConfigChange */
+};
+
+/* nvmlEventData_t */
+struct dv_nvml_event {
+	struct dv_nvml_device *device;
+	uint64_t type;
+	uint64_t data;	       /* of an Xid its number */
+	uint32_t gi_id, ci_id; /* of an Xid; DV_NVML_NO_INSTANCE: none */
+};
+static_assert(sizeof(struct dv_nvml_event) == 32, "nvmlEventData_t");

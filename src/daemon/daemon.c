@@ -118,6 +118,9 @@ static int open_parts(struct dv_daemon *daemon, const struct dv_daemon_options *
 	r = r < 0 ? r : dv_store_open(daemon->place.store, &daemon->store, err);
 	r = r < 0 ? r : open_gate(daemon, err);
 	r = r < 0 ? r : dv_workers_new(daemon->event, &workers, &daemon->workers, err);
+	r = r < 0 ? r
+		  : dv_watch_new(daemon->event, daemon->workers, dv_daemon_hear, daemon,
+				 &daemon->watch, err);
 	r = r < 0 ? r : dv_planner_new(daemon->event, &daemon->planner, err);
 	r = r < 0 ? r
 		  : dv_engine_new(daemon->store, &dv_daemon_engine_ops, daemon, &daemon->engine,
@@ -144,6 +147,10 @@ static int add_sources(struct dv_daemon *daemon, struct dv_error *err)
 		  : sd_event_add_time(daemon->event, &daemon->look, CLOCK_MONOTONIC, 0, 1000000,
 				      dv_daemon_on_look, daemon);
 	r = r < 0 ? r : sd_event_source_set_enabled(daemon->look, SD_EVENT_OFF);
+	r = r < 0 ? r
+		  : sd_event_add_time(daemon->event, &daemon->change, CLOCK_MONOTONIC, 0, 10000,
+				      dv_daemon_on_change, daemon);
+	r = r < 0 ? r : sd_event_source_set_enabled(daemon->change, SD_EVENT_OFF);
 	r = r < 0 ? r : sd_event_add_signal(daemon->event, NULL, SIGTERM, on_signal, daemon);
 	r = r < 0 ? r : sd_event_add_signal(daemon->event, NULL, SIGINT, on_signal, daemon);
 	return r < 0 ? dv_error_errno(err, -r, "the event loop") : 0;
@@ -228,6 +235,7 @@ void dv_daemon_free(struct dv_daemon *daemon)
 	/* First those who wait, then what they waited for. */
 	dv_http_free(daemon->http);
 	dv_planner_free(daemon->planner);
+	dv_watch_free(daemon->watch);
 	dv_workers_free(daemon->workers);
 	dv_launchers_fini(daemon);
 	dv_engine_free(daemon->engine);
@@ -243,6 +251,7 @@ void dv_daemon_free(struct dv_daemon *daemon)
 	(void)sd_event_source_disable_unref(daemon->retry);
 	dv_catalog_free(daemon->catalog);
 	(void)sd_event_source_disable_unref(daemon->look);
+	(void)sd_event_source_disable_unref(daemon->change);
 	sd_event_unref(daemon->event);
 	dv_place_fini(&daemon->place);
 	free(daemon);

@@ -14,6 +14,7 @@
 #include "daemon/place.h"
 #include "daemon/planner.h"
 #include "daemon/users.h"
+#include "daemon/watch.h"
 #include "daemon/worker.h"
 #include "engine/engine.h"
 #include "gate/gate.h"
@@ -39,15 +40,18 @@ struct dv_daemon {
 	struct dv_catalog *catalog; /* NULL until a GPU needs it */
 	struct dv_gate *gate;
 	struct dv_workers *workers;
+	struct dv_watch *watch;
 	struct dv_planner *planner;
 	struct dv_http *http;
 	int listen_fd; /* http's; to see who waits */
 
 	sd_event *event;
-	sd_event_source *gate_changes, *idle, *retry, *look;
+	sd_event_source *gate_changes, *idle, *retry, *look, *change;
 
 	bool automatic; /* ends when idle */
 	unsigned idle_s;
+	uint64_t xids_since_ns; /* so many since then */
+	unsigned xids;
 	bool probing;		 /* a worker looks for GPUs */
 	bool probe_again;	 /* and is to do so once more: it began before a step ended */
 	bool look_anew;		 /* when nothing is at work: steps changed a GPU */
@@ -99,6 +103,10 @@ unsigned dv_launchers_of(const struct dv_daemon *daemon, int64_t lease_id,
 unsigned dv_launchers_pids(const struct dv_daemon *daemon, int64_t lease_id, pid_t *ret,
 			   unsigned most);
 void dv_launchers_fini(struct dv_daemon *daemon);
+
+/* news.c: what the driver told; and the timer after it. */
+void dv_daemon_hear(void *arg, const struct dv_worker_news *news);
+int dv_daemon_on_change(sd_event_source *source, uint64_t usec, void *arg);
 
 /* observe.c: what is seen of GPUs and leases right now, for documents. The caller frees the lists.
  */

@@ -85,6 +85,19 @@ static void set_gpus(struct dv_daemon *daemon, const struct dv_worker_outcome *o
 	}
 }
 
+/* Where there are GPUs whose driver may tell something. */
+static void listen_to_gpus(struct dv_daemon *daemon)
+{
+	size_t count = 0;
+	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (gpus[i].kind == DV_GPU_NVIDIA) {
+			dv_watch_start(daemon->watch);
+			return;
+		}
+}
+
 static void probed(void *arg, const struct dv_worker_outcome *outcome)
 {
 	struct dv_daemon *daemon = arg;
@@ -96,6 +109,7 @@ static void probed(void *arg, const struct dv_worker_outcome *outcome)
 	if (daemon->probe_again && dv_daemon_probe(daemon, &err) == 0)
 		return;
 	set_gpus(daemon, outcome);
+	listen_to_gpus(daemon);
 	look_later(daemon);
 	if (daemon->up) {
 		serve_waiting(daemon);

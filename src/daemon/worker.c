@@ -99,6 +99,7 @@ static const char *what_of(enum dv_worker_what what)
 		[DV_WORKER_UNDO] = "undoing a step",
 		[DV_WORKER_HOLDERS] = "looking for holders",
 		[DV_WORKER_ENTER] = "entering a cgroup",
+		[DV_WORKER_WATCH] = "listening to the driver",
 	};
 
 	return what < DV_WORKER_WHAT_END && names[what] ? names[what] : "work";
@@ -227,11 +228,11 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *arg
 	return 0;
 }
 
-static int spawn(struct job *job, int worker_fd)
+static int spawn(const struct dv_workers *workers, int worker_fd, pid_t *ret_pid)
 {
 	char *const argv[] = {(char *)"divvy-worker", NULL};
 	char *const env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C.UTF-8",
-			     job->workers->cache, NULL};
+			     (char *)workers->cache, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
@@ -257,8 +258,7 @@ static int spawn(struct job *job, int worker_fd)
 	r = r ? r : posix_spawn_file_actions_adddup2(&actions, worker_fd, DV_WORKER_FD);
 	r = r ? r : posix_spawn_file_actions_addclosefrom_np(&actions, DV_WORKER_FD + 1);
 	r = r ? r : posix_spawn_file_actions_addchdir_np(&actions, "/");
-	r = r ? r
-	      : posix_spawn(&job->pid, job->workers->config.program, &actions, &attr, argv, env);
+	r = r ? r : posix_spawn(ret_pid, workers->config.program, &actions, &attr, argv, env);
 	(void)posix_spawnattr_destroy(&attr);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return r;
@@ -281,24 +281,34 @@ static int watch(struct job *job, struct dv_error *err)
 	return r < 0 ? dv_error_errno(err, -r, "watching the worker") : 0;
 }
 
+int dv_workers_spawn(const struct dv_workers *workers, const struct dv_worker_request *request,
+		     pid_t *ret_pid, int *ret_fd, struct dv_error *err)
+{
+	const size_t size = sizeof(*request);
+	const int room = (int)size + 4096;
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return dv_error_errno(err, errno, "a socket pair");
+	dv_autoclose int ours = pair[0], worker_fd = pair[1];
+
+	(void)setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (send(ours, request, size, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size)
+		return dv_error_errno(err, errno, "asking the worker");
+	r = spawn(workers, worker_fd, ret_pid);
+	if (r)
+		return dv_error_errno(err, r, "starting %s", workers->config.program);
+	*ret_fd = take_fd(ours);
+	return 0;
+}
+
 /* Start the process of a job and send it its request. */
 static int launch(struct job *job, struct dv_error *err)
 {
-	const size_t size = sizeof(*job->request);
-	const int room = (int)size + 4096;
-	int ends[2], r;
+	int r = dv_workers_spawn(job->workers, job->request, &job->pid, &job->fd, err);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return dv_error_errno(err, errno, "a socket pair");
-	dv_autoclose int worker_fd = ends[1];
-
-	job->fd = ends[0];
-	(void)setsockopt(job->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	if (send(job->fd, job->request, size, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size)
-		return dv_error_errno(err, errno, "asking the worker");
-	r = spawn(job, worker_fd);
-	if (r)
-		return dv_error_errno(err, r, "starting %s", job->workers->config.program);
+	if (r < 0)
+		return r;
 	r = watch(job, err);
 	if (r < 0) {
 		end_process(job);
@@ -352,6 +362,13 @@ static void start_next(struct dv_workers *workers)
 		(void)on_failed_launch(NULL, job);
 }
 
+void dv_workers_address(const struct dv_workers *workers, struct dv_worker_request *request)
+{
+	request->build = dv_worker_build();
+	(void)dv_copy(request->root, sizeof(request->root), workers->config.root);
+	(void)dv_copy(request->nvml, sizeof(request->nvml), workers->config.nvml);
+}
+
 int dv_workers_start(struct dv_workers *workers, const struct dv_worker_request *request,
 		     dv_worker_fn fn, void *arg, struct dv_error *err)
 {
@@ -375,9 +392,7 @@ int dv_workers_start(struct dv_workers *workers, const struct dv_worker_request 
 		return dv_error_set(err, -ENOMEM, "no memory for a worker's request");
 	}
 	*job->request = *request;
-	job->request->build = dv_worker_build();
-	(void)dv_copy(job->request->root, sizeof(job->request->root), workers->config.root);
-	(void)dv_copy(job->request->nvml, sizeof(job->request->nvml), workers->config.nvml);
+	dv_workers_address(workers, job->request);
 	job->workers = workers;
 	job->fn = fn;
 	job->arg = arg;

@@ -50,3 +50,9 @@ int dv_workers_start(struct dv_workers *workers, const struct dv_worker_request 
 		     dv_worker_fn fn, void *arg, struct dv_error *err) DV_MUST_CHECK;
 /* Jobs that run or wait. */
 unsigned dv_workers_busy(const struct dv_workers *workers);
+
+/* For a worker that is not a job (daemon/watch.h): fill in build, root and nvml of a request; start
+ * the process and send it. It leads a process group; pid and socket are the caller's. */
+void dv_workers_address(const struct dv_workers *workers, struct dv_worker_request *request);
+int dv_workers_spawn(const struct dv_workers *workers, const struct dv_worker_request *request,
+		     pid_t *ret_pid, int *ret_fd, struct dv_error *err) DV_MUST_CHECK;

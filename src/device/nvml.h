@@ -98,3 +98,21 @@ struct dv_nvml_user {
 /* Those of one GPU; *ret_count is how many there are, at most `most` are filled in. */
 int dv_nvml_users(const struct dv_nvml *nvml, const char *uuid, struct dv_nvml_user *ret,
 		  unsigned most, unsigned *ret_count, struct dv_error *err) DV_MUST_CHECK;
+
+/* What happens to GPUs, told as it happens. */
+struct dv_nvml_watch;
+struct dv_nvml_news {
+	char uuid[DV_UUID_SIZE]; /* of the GPU, or "" where that cannot be said any more */
+	bool mig_changed;	 /* its mode or partitions */
+	uint32_t xid;		 /* 0: none */
+	int instance, part;	 /* ids, of an Xid; -1: not of one */
+};
+
+/* Begin to listen to all GPUs. -EOPNOTSUPP when none of them tells anything. */
+int dv_nvml_watch_begin(const struct dv_nvml *nvml, struct dv_nvml_watch **ret,
+			struct dv_error *err) DV_MUST_CHECK;
+void dv_nvml_watch_end(struct dv_nvml_watch *watch);
+DV_DEFINE_FREEP(struct dv_nvml_watch, dv_nvml_watch_end)
+/* Wait for the next: 1 with *ret filled in; 0: nothing within the time. Blocks. */
+int dv_nvml_watch_next(struct dv_nvml_watch *watch, unsigned timeout_ms, struct dv_nvml_news *ret,
+		       struct dv_error *err) DV_MUST_CHECK;

@@ -12,6 +12,23 @@ static struct dv_sim_gpu_state *state_of(const struct dv_sim *sim, uint32_t gpu)
 	return &sim->state->gpus[gpu];
 }
 
+void dv_sim_post(const struct dv_sim *sim, const struct dv_sim_event *event)
+{
+	struct dv_sim_event *to;
+
+	to = &sim->state->events[++sim->state->last_event % DV_SIM_EVENTS_MOST];
+	*to = *event;
+	to->serial = sim->state->last_event;
+}
+
+static void post_change(const struct dv_sim *sim, uint32_t gpu)
+{
+	dv_sim_post(sim, &(struct dv_sim_event){.gpu = gpu,
+						.type = DV_NVML_EVENT_MIG,
+						.gi = DV_NVML_NO_INSTANCE,
+						.ci = DV_NVML_NO_INSTANCE});
+}
+
 bool dv_sim_is_used(const struct dv_sim *sim, uint32_t gpu, int gi, int ci)
 {
 	for (unsigned i = 0; i < DV_SIM_HOLDERS_MOST; i++) {
@@ -225,6 +242,7 @@ enum dv_nvml_result dv_sim_gi_create(const struct dv_sim *sim, uint32_t gpu, uin
 				 .start = (uint32_t)start,
 				 .serial = sim->state->serial++};
 	*ret_id = gi->id;
+	post_change(sim, gpu);
 	return DV_NVML_SUCCESS;
 }
 
@@ -240,6 +258,7 @@ enum dv_nvml_result dv_sim_gi_destroy(const struct dv_sim *sim, uint32_t gpu, ui
 	if (dv_sim_is_used(sim, gpu, (int)id, -1))
 		return DV_NVML_IN_USE;
 	*gi = (struct dv_sim_gi){0};
+	post_change(sim, gpu);
 	return DV_NVML_SUCCESS;
 }
 
@@ -317,6 +336,7 @@ enum dv_nvml_result dv_sim_ci_create(const struct dv_sim *sim, uint32_t gpu, uin
 						.serial = sim->state->serial++};
 		gi->cis[i].used = true;
 		*ret_id = id;
+		post_change(sim, gpu);
 		return DV_NVML_SUCCESS;
 	}
 	return DV_NVML_INSUFFICIENT_RESOURCES;
@@ -333,6 +353,7 @@ enum dv_nvml_result dv_sim_ci_destroy(const struct dv_sim *sim, uint32_t gpu, ui
 	if (dv_sim_is_used(sim, gpu, (int)gi_id, (int)id))
 		return DV_NVML_IN_USE;
 	*ci = (struct dv_sim_ci){0};
+	post_change(sim, gpu);
 	return DV_NVML_SUCCESS;
 }
 
@@ -347,6 +368,7 @@ static void come_back(const struct dv_sim *sim, uint32_t gpu)
 	memset(state->gis, 0, sizeof(state->gis));
 	state->mig = state->pending;
 	state->generation++;
+	post_change(sim, gpu);
 	if (sim->machine->minors_stay)
 		return;
 	for (uint32_t i = 0; i < sim->machine->gpu_count; i++)
@@ -459,7 +481,7 @@ const struct dv_sim_fault *dv_sim_call(const struct dv_sim *sim, const char *cal
 	for (unsigned i = 0; i < DV_SIM_FAULTS_MOST; i++) {
 		struct dv_sim_fault *fault = &sim->state->faults[i];
 
-		if (!fault->nth ||
+		if (!fault->nth || !call[0] ||
 		    (strcmp(fault->call, "*") != 0 && strcmp(fault->call, call) != 0))
 			continue;
 		if (--fault->nth == 0 && !due)

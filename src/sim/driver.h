@@ -32,13 +32,24 @@ struct dv_sim_gpu_state {
 	struct dv_sim_gi gis[DV_SIM_GIS_MOST];
 };
 
+enum { DV_SIM_EVENTS_MOST = 32 };
+
+/* What happened to a GPU, for those who listen. */
+struct dv_sim_event {
+	uint32_t serial, gpu; /* serial 0: none */
+	uint32_t type, data;  /* DV_NVML_EVENT_... */
+	uint32_t gi, ci;      /* DV_NVML_NO_INSTANCE: none */
+};
+
 struct dv_sim_state {
-	uint32_t serial;   /* the next one */
+	uint32_t serial; /* the next one */
+	uint32_t last_event;
 	uint32_t next_pid; /* of a process that is only simulated */
 	uint32_t boots;
 	struct dv_sim_gpu_state gpus[DV_SIM_GPUS_MOST];
 	struct dv_sim_holder holders[DV_SIM_HOLDERS_MOST];
 	struct dv_sim_fault faults[DV_SIM_FAULTS_MOST];
+	struct dv_sim_event events[DV_SIM_EVENTS_MOST]; /* the last ones */
 };
 
 /* One machine, for the functions below: facts and state, both the caller's. */
@@ -100,6 +111,9 @@ void dv_sim_reboot(const struct dv_sim *sim);
 int dv_sim_hold(const struct dv_sim *sim, const struct dv_sim_holder *holder, uint32_t *ret_pid,
 		struct dv_error *err) DV_MUST_CHECK;
 bool dv_sim_let_go(const struct dv_sim *sim, uint32_t pid);
+
+/* Something happened: its serial is filled in. Changes of MIG post their events by themselves. */
+void dv_sim_post(const struct dv_sim *sim, const struct dv_sim_event *event);
 
 /* Does a process use it? gi -1: anything of the GPU; ci -1: anything of the GPU instance. */
 bool dv_sim_is_used(const struct dv_sim *sim, uint32_t gpu, int gi, int ci);

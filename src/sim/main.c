@@ -19,6 +19,7 @@ static const char usage[] =
 	"       divvy-sim reset DIR GPU            reset one GPU\n"
 	"       divvy-sim reload DIR               unload the driver and load it again\n"
 	"       divvy-sim reboot DIR\n"
+	"       divvy-sim xid DIR GPU XID [GI CI]  something goes wrong with a GPU\n"
 	"       divvy-sim fault DIR CALL NTH RESULT|kill-before|kill-after\n"
 	"                                          the NTH call of that name (* is any) fails\n"
 	"       divvy-sim calm DIR                 no faults any more\n"
@@ -185,6 +186,26 @@ static int reboot(const struct dv_sim *sim, const struct words *words, struct dv
 	return 0;
 }
 
+static int xid(const struct dv_sim *sim, const struct words *words, struct dv_error *err)
+{
+	struct dv_sim_event event = {.type = DV_NVML_EVENT_XID};
+	long code = 0, gi = -1, ci = -1;
+	int r = gpu_number(sim, words->all[0], &event.gpu, err);
+
+	r = r < 0 ? r : number(words->all[1], 1, INT32_MAX, &code, err);
+	if (r == 0 && words->count > 3) {
+		r = number(words->all[2], -1, 14, &gi, err);
+		r = r < 0 ? r : number(words->all[3], -1, 7, &ci, err);
+	}
+	if (r < 0)
+		return r;
+	event.data = (uint32_t)code;
+	event.gi = gi < 0 ? DV_NVML_NO_INSTANCE : (uint32_t)gi;
+	event.ci = ci < 0 ? DV_NVML_NO_INSTANCE : (uint32_t)ci;
+	dv_sim_post(sim, &event);
+	return 0;
+}
+
 static int fault(const struct dv_sim *sim, const struct words *words, struct dv_error *err)
 {
 	struct dv_sim_fault new = {.action = DV_SIM_RETURN};
@@ -223,7 +244,7 @@ static const struct command {
 } commands[] = {
 	{"show", 0, 0, show},	{"hold", 2, 6, hold},	  {"end", 1, 1, end},
 	{"reset", 1, 1, reset}, {"reload", 0, 0, reload}, {"reboot", 0, 0, reboot},
-	{"fault", 3, 3, fault}, {"calm", 0, 0, calm},
+	{"fault", 3, 3, fault}, {"calm", 0, 0, calm},	  {"xid", 2, 4, xid},
 };
 
 static int act(const struct command *command, const char *dir, const struct words *words,

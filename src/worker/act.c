@@ -129,6 +129,7 @@ int dv_worker_act(const struct dv_method_env *env, const struct dv_worker_reques
 		return find_holders(env, &request->gpu, ret, err);
 	case DV_WORKER_ENTER:
 		return dv_method_enter(env, &request->gpu, &request->step.lease, request->pid, err);
+	case DV_WORKER_WATCH: /* has no answer of this kind */
 	case DV_WORKER_WHAT_END:
 		break;
 	}

@@ -27,6 +27,7 @@ static uint64_t needed(const struct dv_worker_request *request)
 	case DV_WORKER_ENTER: /* move a process that has privileges of its own */
 		return CAPABILITY(CAP_SYS_NICE);
 	case DV_WORKER_PROBE:
+	case DV_WORKER_WATCH:
 	case DV_WORKER_WHAT_END:
 		break;
 	}

@@ -9,6 +9,7 @@
 
 #include "worker/act.h"
 #include "worker/drop.h"
+#include "worker/watch.h"
 
 enum { WAIT_MS = 10000 };
 
@@ -116,6 +117,10 @@ int main(int argc, char **argv)
 		r = dv_worker_drop(&request, &err);
 	if (r == 0 && !asked_for())
 		r = dv_error_set(&err, -ECONNREFUSED, "divvyd hung up");
+	if (r == 0 && request.what == DV_WORKER_WATCH) {
+		dv_worker_watch(request.nvml, DV_WORKER_FD);
+		return 0;
+	}
 	if (r == 0)
 		r = work(&request, &result, &err);
 	if (answer(r, &err, &result) < 0) {

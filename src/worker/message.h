@@ -17,6 +17,8 @@ enum dv_worker_what {
 	DV_WORKER_COMMIT,    /* step */
 	DV_WORKER_UNDO,	     /* step */
 	DV_WORKER_HOLDERS,   /* of gpu: holders[] */
+	DV_WORKER_WATCH, /* tell what happens to NVIDIA's GPUs, in struct dv_worker_news, for ever
+			  */
 	DV_WORKER_ENTER, /* move process `pid` into the cgroup of step.lease, whose uid it has */
 	DV_WORKER_WHAT_END
 };
@@ -53,6 +55,22 @@ struct dv_worker_answer {
 	unsigned holders_more;	     /* holders there was no room for */
 	unsigned holders_unreadable; /* processes the worker was not allowed to look into */
 	/* followed by gpu_count struct dv_gpu, or holder_count struct dv_holder */
+};
+
+/* What a watching worker tells, one message each. */
+enum dv_worker_tells {
+	DV_WORKER_LISTENS = 1, /* from now on; what was before it, a probe tells */
+	DV_WORKER_MIG,	       /* mode or partitions of `gpu` changed */
+	DV_WORKER_XID,
+	DV_WORKER_DEAF, /* it cannot, see `why`, and ends */
+};
+struct dv_worker_news {
+	uint64_t build;
+	enum dv_worker_tells tells;
+	uint32_t xid;
+	int instance, part;	/* ids, -1: none */
+	char gpu[DV_UUID_SIZE]; /* or "" */
+	char why[192];
 };
 
 static_assert(sizeof(struct dv_worker_request) <= DV_WORKER_MESSAGE_MOST, "a request fits");

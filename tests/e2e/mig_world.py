@@ -84,10 +84,11 @@ class MachineNode(Node):
             if words[0] == "gpu":
                 found.append((words[words.index("mig") + 1], []))
             elif words[0] == "gi":
-                found[-1][1].append((int(words[4]), words[2]))
+                found[-1][1].append((int(words[4]), words[2], []))
             elif words[0] == "ci":
-                found[-1][1].append(("ci", words[3]))
-        return found
+                found[-1][1][-1][2].append(words[3])
+        return [(mode, sorted((start, name, sorted(cis)) for start, name, cis in instances))
+                for mode, instances in found]
 
     def logged(self, verb):
         return [e for e in self.json("log")["entries"] if e["verb"] == verb]

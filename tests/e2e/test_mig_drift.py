@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Partitions that a reboot took while divvyd is at work: made again, or left so and said."""
-from lib import expect, wait_for
+import os
+import signal
+
+from lib import children, commands, expect, wait_for
 from mig_world import MachineNode
 
 MACHINE = """name: one-h100
@@ -57,3 +60,31 @@ with MachineNode(MACHINE, "mig: {look: 200ms, drift: report}\n") as node:
     expect(node.divvy("apply", fleet).status == 0, "applied anew")
     wait_for(lambda: node.divvy("assert", fleet).status == 0)
     expect(node.layout() == wanted, "there again", node.layout())
+
+# The driver tells what somebody changed, and what went wrong: at once, whatever the look.
+with MachineNode(MACHINE, "mig: {look: 3600s}\n") as node:
+    fleet, wanted = begin(node)
+    gpu = node.json("gpus")["gpus"][0]["mig"]
+    gi = [i["id"] for i in gpu["instances"] if not [c for c in gpu["computes"] if c["instance"] == i["id"] and
+                                                    c["size"] < 3]][0]
+    wait_for(lambda: "divvy-worker" in commands(node.daemon.pid))
+    node.sim("xid", "0", "31", str(gi), "0")
+    node.sim("xid", "0", "79")
+    wait_for(lambda: len(node.logged("xid")) == 5)
+    said = {(e["subject"], e["text"]) for e in node.logged("xid")}
+    expect(("a", f"Xid 31, class application: GPU memory page fault, of GPU instance {gi}") in said, "its own", said)
+    expect(not [s for s in said if s[0] == "b" and "31" in s[1]], "and no other's", said)
+    expect({s[0] for s in said if "Xid 79, class gpu: GPU has fallen off the bus" in s[1]} ==
+           {"a", "b", node.json("gpus")["gpus"][0]["uuid"]}, "everybody's", said)
+    # What somebody does is seen as it is done.
+    before = len(node.logged("missing"))
+    node.sim("reset", "0")
+    wait_for(lambda: node.layout() == wanted)
+    expect(len(node.logged("missing")) > before, "and logged")
+    wait_for(lambda: node.divvy("assert", fleet).status == 0)
+    # A listener that is killed is started again, and what it missed meanwhile is looked for.
+    for pid in children(node.daemon.pid):
+        os.kill(pid, signal.SIGKILL)
+    node.sim("reset", "0")
+    wait_for(lambda: node.layout() == wanted, seconds=20)
+    wait_for(lambda: node.divvy("assert", fleet).status == 0)

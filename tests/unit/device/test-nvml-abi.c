@@ -64,6 +64,8 @@ SAME(DV_NVML_CI_CAP_GFX, NVML_COMPUTE_INSTANCE_PROFILE_CAPS_GFX);
 SAME(DV_NVML_FIELD_MIG_WITHOUT_RESET, NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED);
 SAME(DV_NVML_FIELD_PROFILES_WITHOUT_MIG, NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE);
 SAME(DV_NVML_VALUE_UINT, (int)NVML_VALUE_TYPE_UNSIGNED_INT);
+SAME(DV_NVML_EVENT_XID, nvmlEventTypeXidCriticalError);
+SAME(DV_NVML_EVENT_MIG, nvmlEventMigConfigChange);
 SAME(DV_NVML_FABRIC_COMPLETED, NVML_GPU_FABRIC_STATE_COMPLETED);
 /* A newer header's lists may be longer. */
 static_assert(DV_NVML_GI_PROFILES_KNOWN <= NVML_GPU_INSTANCE_PROFILE_COUNT, "dense from 0");
@@ -74,6 +76,11 @@ static_assert(DV_NVML_CI_PROFILES_KNOWN <= NVML_COMPUTE_INSTANCE_PROFILE_COUNT, 
 	SAME(offsetof(struct ours, member), offsetof(theirs, field));                              \
 	SAME(sizeof(((struct ours *)0)->member), sizeof(((theirs *)0)->field))
 
+SIZE(dv_nvml_event, nvmlEventData_t);
+FIELD(dv_nvml_event, type, nvmlEventData_t, eventType);
+FIELD(dv_nvml_event, data, nvmlEventData_t, eventData);
+FIELD(dv_nvml_event, gi_id, nvmlEventData_t, gpuInstanceId);
+FIELD(dv_nvml_event, ci_id, nvmlEventData_t, computeInstanceId);
 SIZE(dv_nvml_pci, nvmlPciInfo_t);
 FIELD(dv_nvml_pci, address_short, nvmlPciInfo_t, busIdLegacy);
 FIELD(dv_nvml_pci, domain, nvmlPciInfo_t, domain);

@@ -574,6 +574,54 @@ static void test_hidden(void **state)
 	assert_true(err.fix[0]);
 }
 
+/* What happens from the beginning on is heard once and in order, with its instance if it has one.
+ */
+static void test_news(void **state)
+{
+	dv_cleanup(dv_nvml_watch_endp) struct dv_nvml_watch *watch = NULL;
+	struct dv_nvml_news news = {0};
+	enum dv_mig_when when;
+	struct dv_error err = {0};
+	uint32_t gi;
+
+	make("dgx-h100");
+	observe();
+	assert_int_equal(sim("xid", "0", "13", NULL, NULL), 0); /* before anybody listened */
+	if (dv_nvml_watch_begin(nvml, &watch, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(dv_nvml_watch_next(watch, 0, &news, NULL), 0);
+	assert_int_equal(dv_nvml_set_mig(nvml, gpus.items[2].uuid, true, &when, NULL), 0);
+	assert_int_equal(sim("xid", "3", "79", NULL, NULL), 0);
+	assert_int_equal(sim("xid", "2", "31", "5", "1"), 0);
+	assert_int_equal(dv_nvml_watch_next(watch, 0, &news, NULL), 1);
+	assert_true(news.mig_changed && !news.xid);
+	assert_string_equal(news.uuid, gpus.items[2].uuid);
+	assert_int_equal(dv_nvml_watch_next(watch, 0, &news, NULL), 1);
+	assert_true(!news.mig_changed && news.xid == 79 && news.instance == -1);
+	assert_string_equal(news.uuid, gpus.items[3].uuid);
+	assert_int_equal(dv_nvml_watch_next(watch, 0, &news, NULL), 1);
+	assert_true(news.xid == 31 && news.instance == 5 && news.part == 1);
+	assert_int_equal(dv_nvml_watch_next(watch, 0, &news, NULL), 0);
+	/* A partition that is made and ended. */
+	assert_int_equal(dv_nvml_create(nvml, gpus.items[2].uuid, 9, 0, &gi, NULL), 0);
+	assert_int_equal(dv_nvml_watch_next(watch, 0, &news, NULL), 1);
+	assert_true(news.mig_changed);
+	/* A driver that fails says so. */
+	assert_int_equal(sim("fault", "nvmlEventSetWait_v2", "1", "999", NULL), 0);
+	assert_int_equal(dv_nvml_watch_next(watch, 0, &news, NULL), -EIO);
+}
+
+/* A driver that cannot tell anything is none that could be listened to. */
+static void test_no_news(void **state)
+{
+	struct dv_nvml_watch *watch = NULL;
+	struct dv_error err = {0};
+
+	make("dgx-a100-r460");
+	assert_int_equal(dv_nvml_watch_begin(nvml, &watch, &err), -EOPNOTSUPP);
+	assert_string_equal(err.rule, "M07");
+}
+
 int main(void)
 {
 #define EACH(test) cmocka_unit_test_setup_teardown(test, before, after)
@@ -585,7 +633,8 @@ int main(void)
 		EACH(test_instances),	    EACH(test_pending),
 		EACH(test_users),	    EACH(test_not_there),
 		EACH(test_each_call_fails), EACH(test_each_question_fails),
-		EACH(test_hidden),
+		EACH(test_hidden),	    EACH(test_news),
+		EACH(test_no_news),
 	};
 
 	return cmocka_run_group_tests_name("device/nvml", tests, NULL, NULL);
