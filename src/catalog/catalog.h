@@ -188,6 +188,10 @@ int dv_cat_profile_find(const struct dv_cat_gpu *gpu, const char *name,
  * DV_CAT_UNKNOWN. */
 uint32_t dv_cat_profile_memory(const struct dv_cat_profile *profile, bool *ret_derived);
 
+/* Do the numbers of engines of this profile contradict how many of it there can be: more together
+ * than any profile of the GPU is said to have? Then nothing is planned by them. */
+bool dv_cat_engines_doubtful(const struct dv_cat_mig *mig, const struct dv_cat_profile *profile);
+
 /* Is the memory of every profile, or of a GPU without MIG its own, from a source? */
 bool dv_cat_measured(const struct dv_cat_gpu *gpu);
 

@@ -34,6 +34,34 @@ uint32_t dv_cat_profile_memory(const struct dv_cat_profile *profile, bool *ret_d
 	return gb * 1024 * 9 / 10;
 }
 
+static const uint32_t *engine_of(const struct dv_cat_engines *engines, unsigned which)
+{
+	const uint32_t *const all[] = {&engines->decode, &engines->encode, &engines->jpeg,
+				       &engines->optical_flow};
+
+	return which < DV_ARRAY_LEN(all) ? all[which] : NULL;
+}
+
+bool dv_cat_engines_doubtful(const struct dv_cat_mig *mig, const struct dv_cat_profile *profile)
+{
+	const uint32_t *has, *other;
+
+	for (unsigned e = 0; (has = engine_of(&profile->engines, e)); e++) {
+		uint32_t most = 0;
+
+		if (*has == DV_CAT_UNKNOWN || profile->most == DV_CAT_UNKNOWN)
+			continue;
+		for (size_t i = 0; i < mig->profiles.len; i++) {
+			other = engine_of(&mig->profiles.items[i].engines, e);
+			if (*other != DV_CAT_UNKNOWN)
+				most = DV_MAX(most, *other);
+		}
+		if ((uint64_t)*has * profile->most > most)
+			return true;
+	}
+	return false;
+}
+
 bool dv_cat_profile_fits(const struct dv_cat_profile *profile, uint32_t start)
 {
 	for (unsigned i = 0; i < profile->start_count; i++)

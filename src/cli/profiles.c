@@ -275,12 +275,24 @@ static void print_note(struct dv_out *out, const char *of, const char *note)
 	dv_out_wrap(out, DV_STYLE_NONE, 8, 8 + (*of ? (unsigned)strlen(of) + 2 : 0), note);
 }
 
+static bool has_doubtful_engines(const struct dv_cat_gpu *gpu)
+{
+	for (size_t i = 0; i < gpu->mig.profiles.len; i++)
+		if (dv_cat_engines_doubtful(&gpu->mig, &gpu->mig.profiles.items[i]))
+			return true;
+	return false;
+}
+
 static void print_notes(struct dv_out *out, const struct dv_profiles *p)
 {
 	const struct dv_cat_board *board;
 
 	for (size_t i = 0; p->gpu && i < p->gpu->notes.len; i++)
 		print_note(out, "", p->gpu->notes.items[i]);
+	if (p->gpu && has_doubtful_engines(p->gpu))
+		print_note(out, "doubtful",
+			   "the numbers of engines contradict how many partitions there can be; no "
+			   "plan counts them");
 	for (size_t i = 0; p->gpu && i < p->gpu->mig.profiles.len; i++)
 		print_note(out, p->gpu->mig.profiles.items[i].name,
 			   p->gpu->mig.profiles.items[i].note);

@@ -66,6 +66,10 @@ static void add_profile(struct dv_json *json, const struct dv_cat_gpu *gpu,
 	if (gpu->mig.places == DV_CAT_INFERRED)
 		dv_json_text(json, NULL, "starts");
 	dv_json_end(json);
+	dv_json_array(json, "doubtful");
+	if (dv_cat_engines_doubtful(&gpu->mig, p))
+		dv_json_text(json, NULL, "engines");
+	dv_json_end(json);
 	add_engines(json, &p->engines);
 	dv_json_null(json, "licence"); /* MIG needs none */
 	dv_json_text(json, "note", p->note);

@@ -66,7 +66,20 @@ static const char *place_of(const char *node)
 	return slash ? slash + 1 : "";
 }
 
-static void compare(struct differ *d, const struct dv_assignment *a, const struct dv_lease *lease)
+/* "0": what the plan calls the GPU that a lease of the fleet is on. */
+static const char *gpu_of(const struct dv_plan *plan, const char *uuid)
+{
+	for (size_t i = 0; i < plan->steps.len; i++)
+		if (strcmp(plan->steps.items[i].gpu_uuid, uuid) == 0)
+			return plan->steps.items[i].gpu;
+	for (size_t i = 0; i < plan->assignments.len; i++)
+		if (strcmp(plan->assignments.items[i].gpu_uuid, uuid) == 0)
+			return plan->assignments.items[i].gpu;
+	return uuid;
+}
+
+static void compare(struct differ *d, const struct dv_plan *plan, const struct dv_assignment *a,
+		    const struct dv_lease *lease)
 {
 	char wanted[64], actual[64];
 
@@ -79,7 +92,8 @@ static void compare(struct differ *d, const struct dv_assignment *a, const struc
 		add(d, a->tenant, "partition", lease->profile, "not there");
 	add(d, a->tenant, "method", dv_method_name(a->method), dv_method_name(lease->method));
 	add(d, a->tenant, "kind", dv_kind_name(a->kind), dv_kind_name(lease->kind));
-	add(d, a->tenant, "gpu", a->gpu_uuid, lease->gpu_uuid);
+	if (strcmp(a->gpu_uuid, lease->gpu_uuid) != 0)
+		add(d, a->tenant, "gpu", a->gpu, gpu_of(plan, lease->gpu_uuid));
 	if (a->method == DV_METHOD_MIG && lease->method == DV_METHOD_MIG) {
 		add(d, a->tenant, "profile", a->profile, lease->profile);
 		if (strcmp(a->gpu_uuid, lease->gpu_uuid) == 0)
@@ -145,7 +159,7 @@ int dv_diff_make(const struct dv_plan *plan, const struct dv_leases *leases,
 		const struct dv_assignment *a = &plan->assignments.items[i];
 
 		if (!a->kept)
-			compare(&d, a, find(leases, plan->fleet, a->tenant));
+			compare(&d, plan, a, find(leases, plan->fleet, a->tenant));
 	}
 	for (size_t i = 0; i < plan->unplaced.len; i++) {
 		const struct dv_unplaced *u = &plan->unplaced.items[i];

@@ -11,8 +11,8 @@ struct dv_difference {
 	/* "lease", "method", "gpu", "profile", "place", "memory", ...; of a GPU ("GPU 0", in
 	 * the tenant's place): "mig mode" */
 	char what[DV_PROFILE_SIZE];
-	char wanted[64]; /* "none": it should not be there */
-	char actual[64]; /* "none": it is not there */
+	char wanted[256]; /* "none": it should not be there; of one without a place: why */
+	char actual[64];  /* "none": it is not there */
 };
 
 struct dv_differences {

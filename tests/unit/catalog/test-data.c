@@ -310,6 +310,24 @@ static void test_boards_are_not_overfull(void **state)
 	}
 }
 
+/* Where a source's engines cannot be, that is said of the profiles they stand at, and only there.
+ */
+static void test_doubtful_engines(void **state)
+{
+	const struct dv_cat_gpu *gpu;
+	unsigned doubtful = 0;
+
+	for (size_t i = 0; (gpu = dv_catalog_gpu(*state, i)); i++)
+		for (size_t p = 0; p < gpu->mig.profiles.len; p++) {
+			bool is = dv_cat_engines_doubtful(&gpu->mig, &gpu->mig.profiles.items[p]);
+
+			assert_true(!is || strcmp(gpu->id, "b200-180") == 0);
+			doubtful += is;
+		}
+	/* 1g, its double, 2g and 3g; one of a kind contradicts nothing. */
+	assert_int_equal(doubtful, 4);
+}
+
 static void test_derived_memory(void **state)
 {
 	const struct dv_cat_gpu *gpu;
@@ -485,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_boards_are_not_overfull),
+		cmocka_unit_test(test_doubtful_engines),
 		cmocka_unit_test(test_derived_memory),
 		cmocka_unit_test(test_pci),
 		cmocka_unit_test(test_vgpu_types),

@@ -42,6 +42,33 @@ static const struct dv_difference *find(const struct dv_differences *d, const ch
 	return NULL;
 }
 
+/* A GPU is called as everywhere else: by its number, not by its UUID. */
+static void test_moved(void **state)
+{
+	struct dv_assignment assignments[] = {wanted("moved", false)};
+	struct dv_lease items[] = {actual("moved", "lab")};
+	const struct dv_leases leases = {.items = items, .len = 1};
+	struct dv_step step = {.op = "slice.destroy", .gpu = "1", .gpu_uuid = "GPU-2"};
+	struct dv_plan plan = {.fleet = "lab"};
+	struct dv_differences d = {0};
+	const struct dv_difference *one;
+
+	(void)strcpy(assignments[0].gpu, "0");
+	(void)strcpy(assignments[0].gpu_uuid, "GPU-1");
+	(void)strcpy(items[0].gpu_uuid, "GPU-2");
+	plan.assignments.items = assignments;
+	plan.assignments.len = 1;
+	plan.steps.items = &step;
+	plan.steps.len = 1;
+	assert_int_equal(dv_diff_make(&plan, &leases, &d, NULL), 0);
+	assert_int_equal(d.len, 1);
+	one = find(&d, "moved", "gpu");
+	assert_non_null(one);
+	assert_string_equal(one->wanted, "0");
+	assert_string_equal(one->actual, "1");
+	dv_vec_fini(&d);
+}
+
 static void test_every_kind_of_difference(void **state)
 {
 	struct dv_assignment assignments[] = {wanted("same", true), wanted("new", false),
@@ -126,6 +153,7 @@ int main(void)
 		cmocka_unit_test(test_every_kind_of_difference),
 		cmocka_unit_test(test_as_wanted_is_no_difference),
 		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_moved),
 	};
 
 	return cmocka_run_group_tests_name("plan/diff", tests, NULL, NULL);
