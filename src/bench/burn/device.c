@@ -39,8 +39,9 @@ struct functions {
 #undef X
 };
 
-/* Enough work-groups that every CPU has its part, each long enough not to be all overhead. */
-enum { BURN_GROUPS = 64, CALIBRATE_RUNS = 9, WINDOWS = 10, WINDOW_NS = 200000000 };
+/* As many work-groups as a real kernel has: PoCL deals out the most that are left at once, so that
+ * of a few one CPU, held up by something else, would keep its half and the other one waiting. */
+enum { BURN_GROUPS = 2048, CALIBRATE_RUNS = 9, WINDOWS = 10, WINDOW_NS = 200000000 };
 /* Buffers of the fill: each is half of the one before, or as large. */
 enum { FILL_MOST = 128, BUFFER_BYTES = 64 << 10 };
 
