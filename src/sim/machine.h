@@ -90,7 +90,14 @@ struct dv_sim_holder {
 	uint64_t memory_bytes;
 };
 
-enum dv_sim_action { DV_SIM_RETURN, DV_SIM_KILL_BEFORE, DV_SIM_KILL_AFTER, DV_SIM_ACTION_COUNT };
+enum dv_sim_action {
+	DV_SIM_RETURN,
+	DV_SIM_KILL_BEFORE, /* the process that calls: it dies */
+	DV_SIM_KILL_AFTER,
+	DV_SIM_STOP_BEFORE, /* it stops, until somebody lets it go on */
+	DV_SIM_STOP_AFTER,
+	DV_SIM_ACTION_COUNT
+};
 
 /* Something to go wrong: the nth call of that name ("*": of any name) from now on. */
 struct dv_sim_fault {

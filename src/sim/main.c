@@ -20,8 +20,9 @@ static const char usage[] =
 	"       divvy-sim reload DIR               unload the driver and load it again\n"
 	"       divvy-sim reboot DIR\n"
 	"       divvy-sim xid DIR GPU XID [GI CI]  something goes wrong with a GPU\n"
-	"       divvy-sim fault DIR CALL NTH RESULT|kill-before|kill-after\n"
-	"                                          the NTH call of that name (* is any) fails\n"
+	"       divvy-sim fault DIR CALL NTH RESULT|kill-before|kill-after|stop-before|stop-after\n"
+	"                                          the NTH call of that name (* is any) fails, or\n"
+	"                                          who makes it is killed or stopped\n"
 	"       divvy-sim calm DIR                 no faults any more\n"
 	"\n"
 	"DIR/libnvidia-ml.so.1 is the machine's NVML, DIR/root its /proc, /sys and /dev.\n"
@@ -208,16 +209,22 @@ static int xid(const struct dv_sim *sim, const struct words *words, struct dv_er
 
 static int fault(const struct dv_sim *sim, const struct words *words, struct dv_error *err)
 {
+	static const struct {
+		const char *name;
+		enum dv_sim_action action;
+	} actions[] = {{"kill-before", DV_SIM_KILL_BEFORE},
+		       {"kill-after", DV_SIM_KILL_AFTER},
+		       {"stop-before", DV_SIM_STOP_BEFORE},
+		       {"stop-after", DV_SIM_STOP_AFTER}};
 	struct dv_sim_fault new = {.action = DV_SIM_RETURN};
 	long nth = 0, result = 0;
 	int r = number(words->all[1], 1, INT32_MAX, &nth, err);
 
 	(void)dv_copy(new.call, sizeof(new.call), words->all[0]);
-	if (strcmp(words->all[2], "kill-before") == 0)
-		new.action = DV_SIM_KILL_BEFORE;
-	else if (strcmp(words->all[2], "kill-after") == 0)
-		new.action = DV_SIM_KILL_AFTER;
-	else if (r == 0)
+	for (unsigned i = 0; i < DV_ARRAY_LEN(actions); i++)
+		if (strcmp(words->all[2], actions[i].name) == 0)
+			new.action = actions[i].action;
+	if (r == 0 && new.action == DV_SIM_RETURN)
 		r = number(words->all[2], 1, 999, &result, err);
 	if (r < 0)
 		return r;

@@ -25,7 +25,7 @@ static unsigned users; /* nvmlInit without nvmlShutdown */
 static struct dv_sim_machine machine;
 static struct dv_sim_state state, seen;
 static struct dv_sim_keep keep = {.lock = -1};
-static bool kill_after;
+static enum dv_sim_action after; /* what becomes of the process when the call is over */
 static struct handle handles[HANDLES_MOST];
 static unsigned handle_count;
 
@@ -64,13 +64,16 @@ static enum dv_nvml_result begin(const char *call, const char *dir, struct dv_si
 		return DV_NVML_OPERATING_SYSTEM;
 	seen = state;
 	fault = dv_sim_call(&sim, call);
-	kill_after = fault && fault->action == DV_SIM_KILL_AFTER;
-	if (fault && fault->action != DV_SIM_KILL_AFTER) {
+	after = fault ? fault->action : DV_SIM_RETURN;
+	if (fault && after != DV_SIM_KILL_AFTER && after != DV_SIM_STOP_AFTER) {
 		if (dv_sim_keep_end(&keep, &machine, &seen, &state, NULL) < 0)
 			return DV_NVML_OPERATING_SYSTEM;
-		if (fault->action == DV_SIM_KILL_BEFORE)
+		if (after == DV_SIM_KILL_BEFORE)
 			die();
-		return (enum dv_nvml_result)fault->result;
+		if (after == DV_SIM_RETURN)
+			return (enum dv_nvml_result)fault->result;
+		(void)raise(SIGSTOP);
+		return begin("", dir, ret); /* it is still the same call */
 	}
 	*ret = sim;
 	return DV_NVML_SUCCESS;
@@ -90,8 +93,10 @@ enum dv_nvml_result dv_sim_leave(enum dv_nvml_result result)
 	}
 	if (dv_sim_keep_end(&keep, &machine, &seen, &state, NULL) < 0)
 		result = DV_NVML_OPERATING_SYSTEM;
-	if (kill_after)
+	if (after == DV_SIM_KILL_AFTER)
 		die();
+	if (after == DV_SIM_STOP_AFTER)
+		(void)raise(SIGSTOP);
 	(void)pthread_mutex_unlock(&lock);
 	return result;
 }
