@@ -371,7 +371,7 @@ static void put(struct batch_task *batch, unsigned i, unsigned room, int start, 
 	const struct dv_want *want = &batch->task->wants.items[i];
 	struct dv_place place = {.gpu = (int)room, .start = -1, .size = -1};
 
-	if (profile >= 0) { /* a partition */
+	if (want->method == DV_METHOD_MIG && profile >= 0) {
 		place.start = start;
 		place.size = (int)grid->profiles[profile].size;
 		place.profile = profile;

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/str.h"
+
 static struct dv_assignment wanted(const char *tenant, bool kept)
 {
 	struct dv_assignment a = {.method = DV_METHOD_SLICE,
@@ -53,9 +55,9 @@ static void test_moved(void **state)
 	struct dv_differences d = {0};
 	const struct dv_difference *one;
 
-	(void)strcpy(assignments[0].gpu, "0");
-	(void)strcpy(assignments[0].gpu_uuid, "GPU-1");
-	(void)strcpy(items[0].gpu_uuid, "GPU-2");
+	(void)dv_copy(assignments[0].gpu, sizeof(assignments[0].gpu), "0");
+	(void)dv_copy(assignments[0].gpu_uuid, sizeof(assignments[0].gpu_uuid), "GPU-1");
+	(void)dv_copy(items[0].gpu_uuid, sizeof(items[0].gpu_uuid), "GPU-2");
 	plan.assignments.items = assignments;
 	plan.assignments.len = 1;
 	plan.steps.items = &step;
