@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "model/fleet.h"
+#include "model/mig-parted.h"
 #include "model/tree.h"
 #include "model/units.h"
 #include "model/yaml.h"
@@ -112,6 +113,45 @@ static int print_fleet(void *arg)
 	return r;
 }
 
+static int parse_parted(void *arg)
+{
+	struct dv_mig_parted parted = {.file = "untouched"};
+	struct dv_error err = {0};
+	const char *text = arg;
+	int r = dv_mig_parted_parse(text, strlen(text), "x", &parted, &err);
+
+	if (r < 0)
+		return judge(r, &err, strcmp(parted.file, "untouched") == 0 && !parted.configs.len);
+	r = parted.configs.len == 20 ? 0 : -EPROTO;
+	dv_mig_parted_fini(&parted);
+	return r;
+}
+
+static int print_parted(void *arg)
+{
+	struct dv_error err = {0};
+	char *text = large;
+	int r = dv_mig_parted_print(arg, &text, &err);
+
+	if (r < 0)
+		return judge(r, &err, text == large);
+	r = strncmp(text, "version: v1\n", 12) == 0 ? 0 : -EPROTO;
+	free(text);
+	return r;
+}
+
+/* A name that is not there is looked for among the others, which wants memory. */
+static int find_parted(void *arg)
+{
+	const struct dv_mig_parted_config *config = arg;
+	struct dv_error err = {0};
+	int r = dv_mig_parted_find(arg, "config-of-nobody", &config, &err);
+
+	if (r == -ENOENT)
+		return 0;
+	return judge(r, &err, config == arg);
+}
+
 static int check_tree(void *arg)
 {
 	struct dv_error err = {0};
@@ -163,6 +203,28 @@ static void test_print(void **state)
 	assert_int_equal(dv_fleet_parse(large, strlen(large), "x", &fleet, NULL), 0);
 	assert_true(torture_run("print", print_fleet, &fleet) > 3);
 	dv_fleet_fini(&fleet);
+}
+
+static void test_parted(void **state)
+{
+	char text[8192] = "kind: ConfigMap\ndata:\n  config.yaml: |\n    version: v1\n"
+			  "    mig-configs:\n";
+	struct dv_mig_parted parted;
+	size_t at = strlen(text);
+
+	for (unsigned i = 0; i < 20; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+				       "      config-%u:\n"
+				       "        - device-filter: [\"0x20B010DE\", \"0x20B110DE\"]\n"
+				       "          devices: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n"
+				       "          mig-enabled: true\n"
+				       "          mig-devices: {\"1g.5gb\": 2, \"2g.10gb\": 1}\n",
+				       i);
+	assert_true(torture_run("mig-parted", parse_parted, text) > 50);
+	assert_int_equal(dv_mig_parted_parse(text, strlen(text), "x", &parted, NULL), 0);
+	assert_true(torture_run("print mig-parted", print_parted, &parted) > 3);
+	assert_int_equal(torture_run("find in mig-parted", find_parted, &parted), 1);
+	dv_mig_parted_fini(&parted);
 }
 
 static void test_tree(void **state)
@@ -217,9 +279,13 @@ static void test_torture_catches(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_yaml),	      cmocka_unit_test(test_fleet),
-		cmocka_unit_test(test_fleet_refused), cmocka_unit_test(test_print),
-		cmocka_unit_test(test_tree),	      cmocka_unit_test(test_torture_catches),
+		cmocka_unit_test(test_yaml),
+		cmocka_unit_test(test_fleet),
+		cmocka_unit_test(test_fleet_refused),
+		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_parted),
+		cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_torture_catches),
 	};
 
 	return cmocka_run_group_tests_name("torture/model", tests, set_up, tear_down);
