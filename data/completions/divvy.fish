@@ -53,13 +53,18 @@ complete -c divvy -n '__fish_seen_subcommand_from top' -l once -s 1 -d 'print on
 complete -c divvy -n '__fish_seen_subcommand_from top' -l every -s d -x -d 'look again after this time: 500ms; 1s if not given'
 complete -c divvy -n '__fish_seen_subcommand_from plan' -l out -s o -r -F -d 'also write the plan to this file, for apply and report'
 complete -c divvy -n '__fish_seen_subcommand_from plan' -l defragment -d 'also put together room that lies in pieces'
+complete -c divvy -n '__fish_seen_subcommand_from plan' -l config -s c -x -d 'of a file of mig-parted: the config that is meant'
 complete -c divvy -n '__fish_seen_subcommand_from plan' -F
 complete -c divvy -n '__fish_seen_subcommand_from apply' -l yes -s y -d 'do it even if somebody who runs is disturbed'
+complete -c divvy -n '__fish_seen_subcommand_from apply' -l config -s c -x -d 'of a file of mig-parted: the config that is meant'
 complete -c divvy -n '__fish_seen_subcommand_from apply' -F
+complete -c divvy -n '__fish_seen_subcommand_from diff' -l config -s c -x -d 'of a file of mig-parted: the config that is meant'
 complete -c divvy -n '__fish_seen_subcommand_from diff' -F
+complete -c divvy -n '__fish_seen_subcommand_from assert' -l config -s c -x -d 'of a file of mig-parted: the config that is meant'
 complete -c divvy -n '__fish_seen_subcommand_from assert' -F
 complete -c divvy -n '__fish_seen_subcommand_from export' -l format -x -a 'divvy mig-parted' -d 'divvy (if not given), or mig-parted'
 complete -c divvy -n '__fish_seen_subcommand_from export' -l fleet -x -a '(__divvy_leases)' -d 'only what this fleet made'
+complete -c divvy -n '__fish_seen_subcommand_from export' -l config -s c -x -d 'of format mig-parted: call the config so, not current'
 complete -c divvy -n '__fish_seen_subcommand_from log' -l lines -s n -x -d 'the last N entries; 50 if not given'
 complete -c divvy -n '__fish_seen_subcommand_from log' -l after -x -d 'only entries after that one'
 complete -c divvy -n '__fish_seen_subcommand_from bench' -l list -d 'name the cases and end'

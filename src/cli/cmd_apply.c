@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
+#include "cli/parted.h"
 #include "cli/plan_show.h"
 #include "cli/remote.h"
 #include "cli/verbs.h"
 #include "cli/wish.h"
 
-enum { OPT_YES };
+enum { OPT_YES, OPT_CONFIG };
 
 static const struct dv_option options[] = {
 	[OPT_YES] = {"yes", 'y', NULL, "do it even if somebody who runs is disturbed"},
+	[OPT_CONFIG] = DV_OPTION_CONFIG,
 	{NULL},
 };
 
@@ -72,15 +75,20 @@ static int run_apply(struct dv_cli *cli, const struct dv_args *args, struct dv_e
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	dv_cleanup(dv_api_wish_finip) struct dv_api_wish wish = {0};
 	dv_cleanup(dv_wish_plan_finip) struct dv_plan plan = {0};
-	const char *path = args->words[0];
+	const char *path = args->words[0], *config = args->given.value[OPT_CONFIG];
+	char again[384];
 	int r = dv_wish_read(path, &wish, err);
 
+	(void)snprintf(again, sizeof(again), "%.256s%s%.64s", path, config ? " --config " : "",
+		       config ? config : "");
+
+	r = r < 0 ? r : dv_parted_resolve(cli, config, &wish, err);
 	r = r < 0 ? r : dv_wish_plan(cli, &wish, &plan, NULL, err);
 	if (r < 0)
 		return r;
 	wish.consent = args->given.value[OPT_YES] != NULL;
 	if (!wish.consent)
-		r = get_consent(cli, &plan, path, &wish.consent, err);
+		r = get_consent(cli, &plan, again, &wish.consent, err);
 	if (!wish.state[0])
 		(void)dv_copy(wish.state, sizeof(wish.state), plan.state);
 	r = r < 0 ? r : send(cli, &wish, &answer, err);
@@ -99,7 +107,9 @@ const struct dv_verb dv_verb_apply = {
 	.least = 1,
 	.most = 1,
 	.help = "make a fleet so: each step in a journal, all of it or nothing",
-	.text = "FILE is a fleet file, PLAN what divvy plan -o wrote; a PLAN is refused when the "
+	.text = "FILE is a fleet file, or one of mig-parted with --config; PLAN is what divvy plan "
+		"-o "
+		"wrote; a PLAN is refused when the "
 		"machine changed since it was made. Only what an earlier apply of the same fleet "
 		"made is changed or removed. When a step fails, those before it are undone.\n\n"
 		"A change that disturbs a running tenant is asked about on a terminal, and refused "

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/str.h"
 #include "cli/remote.h"
 #include "cli/show.h"
@@ -9,12 +10,15 @@
 #include "model/fleet.h"
 #include "model/tree.h"
 #include "model/units.h"
+#include "plan/mig-parted.h"
 
-enum { OPT_FORMAT, OPT_FLEET };
+enum { OPT_FORMAT, OPT_FLEET, OPT_CONFIG };
 
 static const struct dv_option options[] = {
 	[OPT_FORMAT] = {"format", 0, "FORMAT", "divvy (if not given), or mig-parted"},
 	[OPT_FLEET] = {"fleet", 0, "NAME", "only what this fleet made"},
+	[OPT_CONFIG] = {"config", 'c', "CONFIG",
+			"of format mig-parted: call the config so, not current"},
 	{NULL},
 };
 
@@ -139,30 +143,78 @@ static int fill(struct dv_api_status *status, const char *only, struct dv_fleet 
 		"make some with: divvy apply FILE");
 }
 
-static int check_format(const char *format, struct dv_error *err)
+/* Is it mig-parted's format? */
+static int read_format(const struct dv_args *args, bool *ret_parted, struct dv_error *err)
 {
-	int r;
+	const char *format = args->given.value[OPT_FORMAT];
+	const char *none = NULL;
+	bool parted = format && strcmp(format, "mig-parted") == 0;
 
-	if (!format || strcmp(format, "divvy") == 0)
-		return 0;
-	if (strcmp(format, "mig-parted") != 0)
+	if (format && !parted && strcmp(format, "divvy") != 0)
 		return dv_error_fix(
 			err,
 			dv_error_rule(err, -EINVAL, "F11",
 				      "--format: '%.64s' is neither divvy nor mig-parted", format),
 			"write divvy or mig-parted, or leave --format out");
-	r = dv_error_rule(err, -EOPNOTSUPP, "G09",
-			  "this version makes no MIG partitions, so there are none to export");
-	return dv_error_fix(err, r, "divvy export --format divvy");
+	if (parted && args->given.value[OPT_FLEET])
+		none = "--fleet: a file of mig-parted is of all GPUs, whoever divided them";
+	if (!parted && args->given.value[OPT_CONFIG])
+		none = "--config: a fleet has no configs";
+	if (none)
+		return dv_error_fix(err, dv_error_rule(err, -EINVAL, "F12", "%s", none),
+				    parted ? "leave --fleet out" : "add --format mig-parted");
+	*ret_parted = parted;
+	return 0;
 }
 
-/* The file as a document: divvy/fleet/1, as divvyd takes it. */
-static int print_document(struct dv_cli *cli, const char *text, struct dv_error *err)
+static int print_parted(const struct dv_api_status *status, const char *name, char **ret_text,
+			struct dv_error *err)
+{
+	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0};
+	int r = dv_parted_export(name, status->gpus.items, status->gpus.len, &parted, err);
+
+	return r < 0 ? r : dv_mig_parted_print(&parted, ret_text, err);
+}
+
+static int print_fleet(struct dv_api_status *status, const char *only, char **ret_text,
+		       struct dv_error *err)
+{
+	dv_cleanup(fleet_finip) struct dv_fleet fleet = {0};
+	int r = fill(status, only, &fleet, err);
+
+	return r < 0 ? r : dv_fleet_print(&fleet, ret_text, err);
+}
+
+/* A config of ours is named as leases are. */
+static int check_names(const struct dv_args *args, struct dv_error *err)
+{
+	const char *only = args->given.value[OPT_FLEET], *config = args->given.value[OPT_CONFIG];
+	int r = only ? dv_remote_check_name(only, err) : 0;
+
+	return r < 0 || !config ? r : dv_remote_check_name(config, err);
+}
+
+/* The file as a document: divvy/fleet/1, as divvyd takes it; divvy/mig-parted/1, the same of the
+ * other format. */
+static int print_document(struct dv_cli *cli, bool parted, const char *text, struct dv_error *err)
 {
 	const struct dv_api_wish wish = {.text = (char *)text}; /* only read */
 	dv_autofree char *document = NULL;
-	int r = dv_api_wish_encode(&wish, &document, err);
+	struct dv_buf buf = {0};
+	struct dv_json json;
+	int r = 0;
 
+	if (parted) {
+		dv_json_init(&json, &buf);
+		dv_json_object(&json, NULL);
+		dv_json_text(&json, "schema", "divvy/mig-parted/1");
+		dv_json_text(&json, "text", text);
+		dv_json_end(&json);
+		if (dv_buf_take(&buf, &document) < 0)
+			r = dv_error_set(err, -ENOMEM, "no memory for the document");
+	} else {
+		r = dv_api_wish_encode(&wish, &document, err);
+	}
 	if (r == 0)
 		dv_remote_print(cli, document);
 	return r;
@@ -171,26 +223,26 @@ static int print_document(struct dv_cli *cli, const char *text, struct dv_error 
 static int run_export(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
 	dv_cleanup(dv_show_status_finip) struct dv_api_status status = {0};
-	dv_cleanup(fleet_finip) struct dv_fleet fleet = {0};
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	dv_autofree char *text = NULL;
-	const char *only = args->given.value[OPT_FLEET];
-	int r = check_format(args->given.value[OPT_FORMAT], err);
+	const char *config = args->given.value[OPT_CONFIG];
+	bool parted = false;
+	int r = read_format(args, &parted, err);
 
-	if (r == 0 && only)
-		r = dv_remote_check_name(only, err);
+	if (r == 0)
+		r = check_names(args, err);
 	if (r == 0)
 		r = dv_remote_get(cli, &answer, err, "/v1/status");
 	if (r == 0)
 		r = dv_api_status_decode(answer, &status, err);
-	if (r == 0)
-		r = fill(&status, only, &fleet, err);
-	if (r == 0)
-		r = dv_fleet_print(&fleet, &text, err);
+	if (r == 0 && parted)
+		r = print_parted(&status, config ? config : "current", &text, err);
+	else if (r == 0)
+		r = print_fleet(&status, args->given.value[OPT_FLEET], &text, err);
 	if (r < 0)
 		return r;
 	if (cli->json)
-		return print_document(cli, text, err);
+		return print_document(cli, parted, text, err);
 	dv_outf(&cli->out, "%s", text);
 	return 0;
 }
@@ -199,7 +251,10 @@ const struct dv_verb dv_verb_export = {
 	.name = "export",
 	.args = "",
 	.help = "what there is, as a fleet file",
-	.text = "Leases that divvy run made are left out; they end by themselves.",
+	.text = "Leases that divvy run made are left out; they end by themselves. In the format "
+		"mig-parted it is the MIG mode of every GPU and the partitions that are there, "
+		"whoever "
+		"made them, as a config called current.",
 	.options = options,
 	.run = run_export,
 };

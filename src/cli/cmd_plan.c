@@ -2,16 +2,18 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/parted.h"
 #include "cli/plan_show.h"
 #include "cli/remote.h"
 #include "cli/verbs.h"
 #include "cli/wish.h"
 
-enum { OPT_OUT, OPT_DEFRAGMENT };
+enum { OPT_OUT, OPT_DEFRAGMENT, OPT_CONFIG };
 
 static const struct dv_option options[] = {
 	[OPT_OUT] = {"out", 'o', "PLAN", "also write the plan to this file, for apply and report"},
 	[OPT_DEFRAGMENT] = {"defragment", 0, NULL, "also put together room that lies in pieces"},
+	[OPT_CONFIG] = DV_OPTION_CONFIG,
 	{NULL},
 };
 
@@ -26,6 +28,8 @@ static int run_plan(struct dv_cli *cli, const struct dv_args *args, struct dv_er
 	int r = dv_wish_read(args->words[0], &wish, err);
 
 	wish.defragment = wish.defragment || args->given.value[OPT_DEFRAGMENT];
+	if (r == 0)
+		r = dv_parted_resolve(cli, args->given.value[OPT_CONFIG], &wish, err);
 	if (r == 0)
 		r = dv_wish_plan(cli, &wish, &plan, &document, err);
 	if (r == 0 && out)
@@ -45,8 +49,9 @@ const struct dv_verb dv_verb_plan = {
 	.least = 1,
 	.most = 1,
 	.help = "where each tenant of a fleet goes, and the steps; changes nothing",
-	.text = "FILE is a fleet file, see divvy-fleet(5); - is standard input. The steps lead "
-		"from "
+	.text = "FILE is a fleet file, see divvy-fleet(5), or one of mig-parted with --config; - "
+		"is "
+		"standard input. The steps lead from "
 		"today's state to the wanted one and say whom they disturb. The status is 3 when a "
 		"tenant could not be placed.\n\n"
 		"With --defragment what may move (see move in divvy-fleet(5)) moves, as long as "

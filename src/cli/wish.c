@@ -7,11 +7,12 @@
 #include "base/str.h"
 #include "cli/input.h"
 #include "cli/remote.h"
+#include "model/mig-parted.h"
 
 /* A fleet is YAML and begins with a key, a saved plan is JSON and begins with a brace. */
-static bool is_document(const char *text)
+static bool is_document(const char *text, size_t len)
 {
-	return text[strspn(text, " \t\r\n")] == '{';
+	return text[strspn(text, " \t\r\n")] == '{' && !dv_mig_parted_is(text, len);
 }
 
 /* YAML is UTF-8, and JSON, in which it travels, is too. */
@@ -66,7 +67,7 @@ int dv_wish_read(const char *path, struct dv_api_wish *ret, struct dv_error *err
 
 	if (r < 0)
 		return r;
-	if (is_document(text)) {
+	if (is_document(text, len)) {
 		r = from_plan(path, text, len, &wish, err);
 		if (r < 0)
 			return r;

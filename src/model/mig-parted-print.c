@@ -43,10 +43,10 @@ static int not_found(const struct dv_mig_parted *parted, const char *name, struc
 	for (size_t i = 0; i < parted->configs.len; i++)
 		words[i] = parted->configs.items[i].name;
 	near = dv_nearest(name, words);
-	r = near ? dv_error_rule(err, -ENOENT, "F11",
+	r = near ? dv_error_rule(err, -EINVAL, "F11",
 				 "there is no config '%.64s' in %.120s; is '%s' meant?", name,
 				 parted->file, near)
-		 : dv_error_rule(err, -ENOENT, "F11", "there is no config '%.64s' in %.120s", name,
+		 : dv_error_rule(err, -EINVAL, "F11", "there is no config '%.64s' in %.120s", name,
 				 parted->file);
 	return dv_error_fix(err, r, "it has %s", list_names(parted, names, sizeof(names)));
 }

@@ -227,7 +227,7 @@ int dv_mig_parted_open(const char *text, size_t len, const char *file, struct dv
 		if ((border || next == end) &&
 		    dv_mig_parted_is(span.from, (size_t)(span.to - span.from)))
 			r = open_document(text, len, span, file, ret, err);
-		if (!border)
+		if (!border || r != 1)
 			continue;
 		if (++documents > DOCUMENTS_MOST)
 			return dv_error_fix(err,

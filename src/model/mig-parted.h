@@ -64,8 +64,8 @@ static inline DV_UNUSED void dv_mig_parted_finip(struct dv_mig_parted *parted)
 	dv_mig_parted_fini(parted);
 }
 
-/* The config of that name; "" for the only one. -ENOENT (rule F11) that lists the names, -EINVAL
- * (rule F10) when there are several and none is named. */
+/* The config of that name; "" for the only one. -EINVAL that lists the names: rule F11, or F10 when
+ * there are several and none is named; -ENOMEM. */
 int dv_mig_parted_find(const struct dv_mig_parted *parted, const char *name,
 		       const struct dv_mig_parted_config **ret, struct dv_error *err) DV_MUST_CHECK;
 

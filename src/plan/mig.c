@@ -277,8 +277,7 @@ bool dv_plan_mig_standing(const struct dv_room *room, const struct dv_lease *lea
 	return true;
 }
 
-/* "1g.10gb, 2g.20gb, ..." */
-static void list_profiles(const struct dv_grid *grid, char *buf, size_t size)
+void dv_plan_mig_list(const struct dv_grid *grid, char *buf, size_t size)
 {
 	size_t len = 0;
 
@@ -297,7 +296,7 @@ static const char *forbids_profile(const struct dv_room *room, const struct dv_t
 	char names[160];
 
 	if (profile < 0) {
-		list_profiles(room->grid, names, sizeof(names));
+		dv_plan_mig_list(room->grid, names, sizeof(names));
 		(void)snprintf(buf, size, "GPU %s has no profile '%s'; it has %s", room->gpu->id,
 			       name, names);
 		return "M01";

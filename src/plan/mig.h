@@ -75,6 +75,9 @@ const char *dv_plan_part_forbids(const struct dv_room *room, const char *name, c
 const char *dv_plan_mig_forbids(const struct dv_room *room, const struct dv_want *want, char *buf,
 				size_t size);
 
+/* "1g.10gb, 2g.20gb, ...": its profiles, cut to `size`. */
+void dv_plan_mig_list(const struct dv_grid *grid, char *buf, size_t size);
+
 /* Cells that nothing stands on. */
 unsigned dv_plan_mig_free_cells(const struct dv_room *room);
 /* Cells of the room that no instance can be on any more. */

@@ -147,7 +147,7 @@ static int find_parted(void *arg)
 	struct dv_error err = {0};
 	int r = dv_mig_parted_find(arg, "config-of-nobody", &config, &err);
 
-	if (r == -ENOENT)
+	if (r == -EINVAL)
 		return 0;
 	return judge(r, &err, config == arg);
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -15,6 +16,7 @@
 #include "plan/grid-defragment.h"
 #include "plan/grid-online.h"
 #include "plan/grid-repartition.h"
+#include "plan/mig-parted.h"
 #include "plan/plan.h"
 #include "torture.h"
 
@@ -291,13 +293,105 @@ static void test_plan_mig(void **state)
 	dv_fleet_fini(&fleet);
 }
 
+/* A config and two GPUs of one profile, with leases to keep and to end; then its fleet, what
+ * differs, and what there is as a config. */
+struct parted_world {
+	struct dv_mig_parted parted;
+	struct dv_gpu gpus[2];
+	struct dv_leases leases;
+};
+
+static int parted_fleet(void *arg)
+{
+	struct parted_world *world = arg;
+	dv_cleanup(dv_parted_match_finip) struct dv_parted_match match = {0};
+	struct dv_fleet fleet = {.name = "untouched"};
+	int r = dv_parted_match(&world->parted, &world->parted.configs.items[0], world->gpus, 2,
+				&match, NULL);
+
+	if (r < 0)
+		return match.entries ? -EINVAL : r;
+	r = dv_parted_fleet(&match, &world->leases, &fleet, NULL);
+	if (r < 0)
+		return strcmp(fleet.name, "untouched") == 0 && !fleet.tenants.items ? r : -EINVAL;
+	r = fleet.tenants.len == 10 && fleet.gpu_rules.len == 2 ? 0 : -EINVAL;
+	dv_fleet_fini(&fleet);
+	return r;
+}
+
+static int parted_diff(void *arg)
+{
+	struct parted_world *world = arg;
+	dv_cleanup(dv_parted_match_finip) struct dv_parted_match match = {0};
+	struct dv_differences differences = {.len = 4711};
+	int r = dv_parted_match(&world->parted, &world->parted.configs.items[0], world->gpus, 2,
+				&match, NULL);
+
+	r = r < 0 ? r : dv_parted_diff(&match, &differences, NULL);
+	if (r < 0)
+		return differences.len == 4711 ? r : -EINVAL;
+	r = differences.len == 3 ? 0 : -EINVAL;
+	dv_vec_fini(&differences);
+	return r;
+}
+
+static int parted_export(void *arg)
+{
+	struct parted_world *world = arg;
+	struct dv_mig_parted parted = {.file = "untouched"};
+	int r = dv_parted_export("x", world->gpus, 2, &parted, NULL);
+
+	if (r < 0)
+		return strcmp(parted.file, "untouched") == 0 && !parted.configs.items ? r : -EINVAL;
+	r = parted.configs.len == 1 && parted.configs.items[0].entries.len == 2 ? 0 : -EINVAL;
+	dv_mig_parted_fini(&parted);
+	return r;
+}
+
+static void test_parted(void **state)
+{
+	static const char config[] = "version: v1\nmig-configs:\n  x:\n"
+				     "    - {devices: all, mig-enabled: true, mig-devices: "
+				     "{\"1g.10gb\": 5}}\n";
+	struct parted_world world = {0};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct dv_gpu *gpu = &world.gpus[i];
+
+		add_gpu(gpu, i ? "GPU-1" : "GPU-0", DV_GPU_NVIDIA);
+		(void)snprintf(gpu->id, sizeof(gpu->id), "%u", i);
+		gpu->mig = (struct dv_mig){.mode = i ? DV_MIG_ON : DV_MIG_OFF,
+					   .cells = 8,
+					   .profile_count = 1,
+					   .profiles = {{.name = "1g.10gb",
+							 .id = 19,
+							 .starts = 0x7f,
+							 .size = 1,
+							 .compute_slices = 1,
+							 .most = 7}}};
+	}
+	world.gpus[1].mig.instance_count = 1;
+	world.gpus[1].mig.instances[0] = (struct dv_mig_instance){
+		.profile = "1g.10gb", .id = UINT32_MAX, .profile_id = 19, .start = 3, .size = 1};
+	add_lease(&world.leases, "kept", "GPU-1", "GPU-1/p3+1");
+	world.leases.items[0].method = DV_METHOD_MIG;
+	(void)dv_copy(world.leases.items[0].fleet, DV_NAME_SIZE, DV_PARTED_FLEET);
+	(void)dv_copy(world.leases.items[0].profile, DV_PROFILE_SIZE, "1g.10gb");
+	assert_int_equal(dv_mig_parted_parse(config, strlen(config), "f", &world.parted, NULL), 0);
+	assert_true(torture_run("mig-parted to fleet", parted_fleet, &world) > 8);
+	assert_true(torture_run("mig-parted differs", parted_diff, &world) > 3);
+	assert_true(torture_run("export to mig-parted", parted_export, &world) > 5);
+	dv_mig_parted_fini(&world.parted);
+	dv_vec_fini(&world.leases);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plan),	   cmocka_unit_test(test_repartition),
 		cmocka_unit_test(test_online),	   cmocka_unit_test(test_batch),
 		cmocka_unit_test(test_defragment), cmocka_unit_test(test_explain),
-		cmocka_unit_test(test_plan_mig)};
+		cmocka_unit_test(test_plan_mig),   cmocka_unit_test(test_parted)};
 
 	return cmocka_run_group_tests_name("torture/plan", tests, NULL, NULL);
 }

@@ -77,6 +77,41 @@ static void test_help(void **state)
 	finish("help.txt", &page);
 }
 
+/* Files of mig-parted where a fleet file could be. */
+static void test_parted(void **state)
+{
+	const struct fake_answer answers[] = {{"GET", "/v1/status", fake_status_mig(), {0}},
+					      {"POST", "/v1/plan", fake_plan_stands(), {0}},
+					      {"POST", "/v1/apply", fake_plan_stands(), {0}},
+					      {"GET", "/v1/leases", fake_leases(), {0}}};
+	struct dv_buf page = {0};
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	ADD_RUN(&page, "plan", "parted.yaml");
+	ADD_RUN(&page, "diff", "parted.yaml", "--json");
+	ADD_RUN(&page, "apply", "parted.yaml", "--config", "halfs");
+	ADD_RUN(&page, "plan", "lab.yaml", "-c", "half");
+	ADD_RUN(&page, "assert", "lab.yaml", "-c", "half");
+	ADD_RUN(&page, "diff", "parted.yaml", "-c", "half");
+	ADD_RUN(&page, "diff", "parted.yaml", "-c", "half", "--json");
+	ADD_RUN(&page, "assert", "parted.yaml", "-c", "half");
+	ADD_RUN(&page, "assert", "parted.yaml", "-c", "as-it-is");
+	ADD_RUN(&page, "apply", "parted.yaml", "-c", "as-it-is");
+	ADD_RUN(&page, "apply", "parted.yaml", "-c", "one-only");
+	ADD_RUN(&page, "plan", "parted.yaml", "-c", "none-of-it");
+	ADD_RUN(&page, "plan", "parted.yaml", "-c", "of-another");
+	ADD_RUN(&page, "plan", "parted.yaml", "-c", "parts");
+	ADD_RUN(&page, "plan", "parted.yaml", "-c", "too-many");
+	ADD_RUN(&page, "plan", "parted.yaml", "-c", "number-nine");
+	ADD_RUN(&page, "plan", "parted.yaml", "-c", "other-model");
+	ADD_RUN(&page, "export", "--format", "mig-parted");
+	ADD_RUN(&page, "export", "--format", "mig-parted", "-c", "today", "--json");
+	ADD_RUN(&page, "export", "--format", "mig-parted", "--fleet", "lab");
+	ADD_RUN(&page, "export", "--config", "today");
+	ADD_RUN(&page, "export", "--format", "parted");
+	finish("parted.txt", &page);
+}
+
 static void test_errors(void **state)
 {
 	const struct fake_answer answers[] = {
@@ -118,9 +153,8 @@ static void test_errors(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_screens),
-		cmocka_unit_test(test_screens_in_ascii),
-		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_screens), cmocka_unit_test(test_screens_in_ascii),
+		cmocka_unit_test(test_help),	cmocka_unit_test(test_parted),
 		cmocka_unit_test(test_errors),
 	};
 

@@ -244,6 +244,44 @@ const char *fake_status_free(void)
 	return encode_status(true);
 }
 
+const char *fake_status_mig(void)
+{
+	static const struct dv_mig_profile profiles[] = {
+		{.name = "1g.10gb", .id = 19, .starts = 0x7f, .size = 1, .compute_slices = 1},
+		{.name = "3g.40gb", .id = 9, .starts = 0x11, .size = 4, .compute_slices = 3},
+	};
+	struct dv_gpu gpus[2] = {0};
+	struct dv_api_status status = {.version = "0.1.0",
+				       .gpus = {.items = gpus, .len = DV_ARRAY_LEN(gpus)}};
+	char *text = NULL;
+
+	for (unsigned i = 0; i < DV_ARRAY_LEN(gpus); i++) {
+		gpus[i] = (struct dv_gpu){
+			.kind = DV_GPU_NVIDIA,
+			.model = "h100-80-sxm",
+			.product = "NVIDIA H100 80GB HBM3",
+			.memory_bytes = 81559 * DV_MIB,
+			.numa_node = -1,
+			.pci = {0x10de, 0x2330, 0x10de, 0x16c1},
+			.mig = {.mode = i ? DV_MIG_OFF : DV_MIG_ON,
+				.cells = 8,
+				.compute_slices = 7,
+				.profile_count = DV_ARRAY_LEN(profiles)},
+		};
+		(void)snprintf(gpus[i].id, sizeof(gpus[i].id), "%u", i);
+		(void)snprintf(gpus[i].uuid, sizeof(gpus[i].uuid), "GPU-%u", i);
+		(void)snprintf(gpus[i].address, sizeof(gpus[i].address), "0000:%u5:00.0", i);
+		memcpy(gpus[i].mig.profiles, profiles, sizeof(profiles));
+	}
+	gpus[0].mig.instance_count = gpus[0].mig.compute_count = 1;
+	gpus[0].mig.instances[0] = (struct dv_mig_instance){
+		.profile = "3g.40gb", .id = 2, .profile_id = 9, .start = 4, .size = 4};
+	gpus[0].mig.computes[0] =
+		(struct dv_mig_compute){.uuid = "MIG-7", .instance = 2, .size = 3};
+	assert_int_equal(dv_api_status_encode(&status, &text, NULL), 0);
+	return keep(text);
+}
+
 const char *fake_leases(void)
 {
 	struct dv_lease leases[4];

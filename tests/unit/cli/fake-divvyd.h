@@ -41,6 +41,8 @@ void fake_run_fini(struct fake_run *run);
 /* Documents of a small machine: the CPU device with four tenants, or free. */
 const char *fake_status(void);
 const char *fake_status_free(void);
+/* Two H100: one with a 3g.40gb that no lease stands for, one whose MIG mode is off. */
+const char *fake_status_mig(void);
 const char *fake_leases(void);
 const char *fake_gpus(void);
 const char *fake_log(void);

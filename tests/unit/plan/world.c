@@ -174,7 +174,7 @@ void world_plan(const struct world *world, struct dv_plan *ret)
 	if (dv_plan_make(&input, ret, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(ret->state, "0123456789abcdef");
-	assert_string_equal(ret->fleet, "lab");
+	assert_string_equal(ret->fleet, world->fleet.name);
 	check_tenants(world, ret);
 	check_steps(ret);
 }
@@ -218,10 +218,14 @@ static void carry_out(struct world *world, const struct dv_step *step)
 {
 	size_t len = strlen(step->op);
 
-	if (strcmp(step->op, "mig.enable") == 0) {
+	bool enable = strcmp(step->op, "mig.enable") == 0;
+
+	if (enable || strcmp(step->op, "mig.disable") == 0) {
+		for (size_t i = 0; i < world->leases.len; i++)
+			assert_string_not_equal(world->leases.items[i].gpu_uuid, step->gpu_uuid);
 		for (size_t i = 0; i < world->gpus.len; i++)
 			if (strcmp(world->gpus.items[i].uuid, step->gpu_uuid) == 0)
-				world->gpus.items[i].mig.mode = DV_MIG_ON;
+				world->gpus.items[i].mig.mode = enable ? DV_MIG_ON : DV_MIG_OFF;
 		return;
 	}
 	if (len > 7 && strcmp(step->op + len - 6, "create") == 0) {
@@ -233,7 +237,7 @@ static void carry_out(struct world *world, const struct dv_step *step)
 		if (strcmp(world->leases.items[i].name, step->tenant) != 0)
 			continue;
 		assert_string_equal(world->leases.items[i].node, step->node);
-		assert_string_equal(world->leases.items[i].fleet, "lab");
+		assert_string_equal(world->leases.items[i].fleet, world->fleet.name);
 		dv_vec_remove(&world->leases, i);
 		return;
 	}
@@ -249,7 +253,7 @@ static void check_outcome(const struct world *world, const struct dv_plan *plan)
 		const struct dv_lease *lease = &world->leases.items[i];
 		unsigned found = 0;
 
-		if (strcmp(lease->fleet, "lab") != 0)
+		if (strcmp(lease->fleet, world->fleet.name) != 0)
 			continue;
 		for (size_t j = 0; j < plan->assignments.len; j++) {
 			const struct dv_assignment *to = &plan->assignments.items[j];
