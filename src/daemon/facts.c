@@ -98,6 +98,40 @@ static void add_parts(const struct dv_catalog *catalog, struct dv_mig_profile *p
 	}
 }
 
+/* "NVIDIA 580.95.05" against "525.85.12": is the first one older, number by number? */
+static bool is_older(const char *driver, const char *least)
+{
+	unsigned have[3] = {0}, need[3] = {0};
+
+	driver += strcspn(driver, "0123456789");
+	if (sscanf(driver, "%u.%u.%u", &have[0], &have[1], &have[2]) < 1 ||
+	    sscanf(least, "%u.%u.%u", &need[0], &need[1], &need[2]) < 1)
+		return false;
+	for (unsigned i = 0; i < DV_ARRAY_LEN(have); i++)
+		if (have[i] != need[i])
+			return have[i] < need[i];
+	return false;
+}
+
+/* A driver that is too old for a GPU's MIG says that there is none. */
+static void blame_driver(const struct dv_cat_mig *from, struct dv_gpu *gpu)
+{
+	if (gpu->mig.mode != DV_MIG_NONE || !from->min_driver ||
+	    !is_older(gpu->driver, from->min_driver))
+		return;
+	for (unsigned i = 0; i < gpu->method_count; i++) {
+		struct dv_gpu_method *mig = &gpu->methods[i];
+
+		if (mig->method != DV_METHOD_MIG || mig->ok)
+			continue;
+		mig->rule_count = 1;
+		(void)dv_copy(mig->rules[0], sizeof(mig->rules[0]), "M07");
+		(void)snprintf(mig->why, sizeof(mig->why),
+			       "driver %.24s is too old for its MIG, which needs %.24s",
+			       gpu->driver, from->min_driver);
+	}
+}
+
 void dv_daemon_add_facts(struct dv_catalog **catalog, struct dv_gpu *gpus, size_t count)
 {
 	struct dv_error err = {0};
@@ -118,8 +152,10 @@ void dv_daemon_add_facts(struct dv_catalog **catalog, struct dv_gpu *gpus, size_
 			(void)dv_copy(gpu->model, sizeof(gpu->model), row->id);
 		if (!gpu->compute_units)
 			gpu->compute_units = known(row->multiprocessors, UINT32_MAX);
-		if (row->has_mig)
+		if (row->has_mig) {
 			add_mig(&row->mig, gpu);
+			blame_driver(&row->mig, gpu);
+		}
 		for (unsigned k = 0; k < gpu->mig.profile_count; k++)
 			add_parts(*catalog, &gpu->mig.profiles[k]);
 	}

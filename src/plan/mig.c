@@ -293,7 +293,9 @@ static const char *forbids_profile(const struct dv_room *room, const struct dv_t
 	const char *name;
 	unsigned slices = dv_mig_part_slices(tenant->profile, &name);
 	int profile = dv_grid_find(room->grid, name);
-	char names[160];
+	const struct dv_mig_profile *is;
+	uint32_t part;
+	char names[160], memory[32], share[32];
 
 	if (profile < 0) {
 		dv_plan_mig_list(room->grid, names, sizeof(names));
@@ -313,8 +315,14 @@ static const char *forbids_profile(const struct dv_room *room, const struct dv_t
 				len += (size_t)snprintf(buf + len, size - len, " %u", c);
 		return "M04";
 	}
-	(void)snprintf(buf, size, "%s on GPU %s has less memory or compute than is asked for",
-		       tenant->profile, room->gpu->id);
+	is = dv_plan_mig_profile(room, profile);
+	(void)dv_size_print(is ? (uint64_t)is->memory_mib * DV_MIB : 0, memory, sizeof(memory));
+	part = is ? dv_plan_mig_share(room->gpu, is) : 0;
+	if (slices && is)
+		part = part / is->compute_slices * slices;
+	(void)dv_share_print(part, share, sizeof(share));
+	(void)snprintf(buf, size, "%s on GPU %s has %s and %s of compute: less than is asked for",
+		       tenant->profile, room->gpu->id, memory, share);
 	return "M04";
 }
 

@@ -71,6 +71,11 @@ uint32_t dv_plan_part_waste(const struct dv_room *room);
 const char *dv_plan_part_forbids(const struct dv_room *room, const char *name, char *buf,
 				 size_t size);
 
+/* mig-fix.c: of want `i`, which has no partition: say in to->reason what binds, if it was not
+ * refused wherever it would go, and in to->fix what would make it fit. */
+int dv_plan_mig_fix(const struct dv_task *task, const struct dv_packing *packing, size_t i,
+		    struct dv_unplaced *to, struct dv_error *err) DV_MUST_CHECK;
+
 /* Why no profile of this GPU serves: a rule, and text in `buf`; NULL: one does. */
 const char *dv_plan_mig_forbids(const struct dv_room *room, const struct dv_want *want, char *buf,
 				size_t size);

@@ -11,7 +11,7 @@
 #include "plan/mig.h"
 
 /* Of more tenants it is not looked for what would make room: they say the same. */
-enum { SUGGESTED_MOST = 8 };
+enum { SUGGESTED_MOST = 8, EXPLAINED_MOST = 64 };
 
 static void task_finip(struct dv_task *task)
 {
@@ -337,7 +337,7 @@ static int refuse_mode(const struct dv_room *room, struct dv_plan *plan, struct 
 static int fill(struct dv_task *task, struct dv_packing *packing, struct dv_plan *plan,
 		struct dv_error *err)
 {
-	unsigned suggested = 0;
+	unsigned suggested = 0, explained = 0;
 	int r = 0;
 
 	for (size_t g = 0; g < task->rooms.len; g++)
@@ -353,7 +353,9 @@ static int fill(struct dv_task *task, struct dv_packing *packing, struct dv_plan
 		if (task->wants.items[i].part)
 			continue;
 		dv_plan_explain(task, packing, i, &unplaced);
-		if (!task->wants.items[i].rule[0] && suggested++ < SUGGESTED_MOST)
+		if (task->wants.items[i].method == DV_METHOD_MIG && explained++ < EXPLAINED_MOST)
+			r = dv_plan_mig_fix(task, packing, i, &unplaced, err);
+		if (r == 0 && !task->wants.items[i].rule[0] && suggested++ < SUGGESTED_MOST)
 			r = dv_plan_suggest_moves(task, packing, i, &unplaced, err);
 		if (r == 0 && dv_vec_push(&plan->unplaced, unplaced) < 0)
 			r = dv_error_set(err, -ENOMEM, "no memory for the plan");

@@ -239,8 +239,13 @@ const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *wa
 		return "G10";
 	}
 	if (!has_method(room, want)) {
+		const struct dv_gpu_method *can = dv_gpu_method(gpu, want->method);
+
 		(void)snprintf(buf, size, "%s cannot be had on GPU %s: %.180s",
 			       dv_method_name(want->method), gpu->id, method_why(room, want));
+		/* Here an update helps, and nothing else does. */
+		if (can && can->rule_count && strcmp(can->rules[0], "M07") == 0)
+			return "M07";
 		return "G09";
 	}
 	if (!holds_enough(room, want)) {

@@ -119,13 +119,27 @@ def test(user):
         bad = world.write("bad.yaml", f"version: 1\nname: bad\ntenants:\n  - {tenant}\n")
         done = world.divvy("--json", "plan", bad)
         expect(json.loads(done.stdout)["unplaced"][0]["rules"] == [rule] and done.returncode == 3, rule, done)
+        expect(json.loads(done.stdout)["unplaced"][0]["fix"], "with a way out", done)
         done = world.divvy("apply", bad)
         expect(done.returncode == 3 and rule in done.stderr, rule, done)
     expect(world.layout() == now, "nothing is changed")
 
 
+def old_driver(user):
+    """A driver that is too old for a GPU's MIG: that is what is said, and not that there is no MIG."""
+    world = World(user, MACHINE)
+    world.path = world.write("old.yaml", "name: old-h100\ngpus:\n"
+                             "  - {model: h100-80-sxm, driver: 470.57.02, mig: off}\n")
+    fleet = world.write("old-lab.yaml", "version: 1\nname: lab\ntenants:\n"
+                        "  - {name: x, method: mig, profile: 2g.20gb}\n")
+    unplaced = world.json("plan", fleet)["unplaced"][0]
+    expect(unplaced["rules"] == ["M07"] and "525.85.12" in unplaced["reason"], "the least driver", unplaced)
+    expect("driver" in unplaced["fix"], "what to do", unplaced)
+
+
 user = MachineUser()
 try:
     test(user)
+    old_driver(user)
 finally:
     user.end()

@@ -140,6 +140,57 @@ static void test_refusals(void **state)
 	assert_int_equal(plan.assignments.len, 2);
 }
 
+static void check_said(const char *tenant, const char *reason, const char *fix)
+{
+	const struct dv_unplaced *u = unplaced_of(&plan, tenant);
+
+	assert_non_null(u);
+	if (!strstr(u->reason, reason))
+		fail_msg("%s: '%s' does not say '%s'", tenant, u->reason, reason);
+	if (!strstr(u->fix, fix))
+		fail_msg("%s: '%s' does not say '%s'", tenant, u->fix, fix);
+}
+
+/* Each refusal says what binds and what would help. */
+static void test_ways_out(void **state)
+{
+	struct dv_gpu *gpu;
+	struct dv_lease *lease;
+
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 5g.50gb}\n"
+			    "  - {name: b, method: mig, profile: 2g.20gb, start: 1}\n"
+			    "  - {name: c, method: mig, needs: {memory: 200GiB}}\n"
+			    "  - {name: d, method: mig, profile: 1g.10gb, needs: {memory: 30GiB}}\n"
+			    "  - {name: e, method: mig, profile: 1g.10gb, gpu: GPU-9}\n"
+			    "  - {name: f, count: 2, method: mig, profile: 1g.10gb+me}\n");
+	replan();
+	check_said("a", "it has 1g.10gb", "the nearest here is '4g.40gb'");
+	check_said("b", "only at 0 2 4", "with one of 0 2 4, or leave it out");
+	check_said("c", "that much memory", "the largest, '7g.80gb', has 81152MiB");
+	check_said("d", "has 9856MiB and 12", "'3g.40gb' has it");
+	check_said("e", "names none", "name one of this machine's: 0");
+	check_said("f-1", "limit of it is reached: instances of 1g.10gb+me, 1 at most",
+		   "'1g.10gb' fits now");
+	/* Who is in the way is named. */
+	gpu = &world.gpus.items[0];
+	gpu->mig.instances[gpu->mig.instance_count++] = (struct dv_mig_instance){
+		.profile = "1g.10gb", .profile_id = 19, .start = 1, .size = 1};
+	lease = world_lease(&world, "other", "", "GPU-1/p5+1", 9856 * DV_MIB, 0);
+	lease->method = DV_METHOD_MIG;
+	lease->pid_count = 1;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), "1g.10gb");
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 3g.40gb}\n"
+			    "  - {name: b, method: mig, profile: 1g.10gb, start: 5}\n");
+	replan();
+	check_said("a", "6 memory slices are free on GPU 0, but not together",
+		   "would have to end: the partition at 1 that no lease stands for; or take less: "
+		   "'2g.20gb' fits now");
+	check_said("b", "on GPU 0 by 'other' (in use)", "is free on GPU 0; or leave 'start' out");
+}
+
 /* Instances that no lease stands for are somebody's. */
 static void test_strangers_stay(void **state)
 {
@@ -199,7 +250,7 @@ static void test_moves_when_it_must(void **state)
 			    "  - {name: b, method: mig, profile: 4g.40gb}\n");
 	replan();
 	assert_int_equal(plan.kept, 1);
-	assert_string_equal(plan.unplaced.items[0].fix, "");
+	assert_string_equal(plan.unplaced.items[0].fix, "take less: '3g.40gb' fits now");
 	world_fleet(&world, "moves: 1\n"
 			    "tenants:\n"
 			    "  - {name: a, method: mig, profile: 1g.10gb}\n"
@@ -547,7 +598,7 @@ static void test_parts_refused(void **state)
 		{"{name: a, method: mig, profile: 1c.3g.40gb, needs: {isolation: hardware}}", "G10",
 		 "a part of a partition on GPU 0 holds memory"},
 		{"{name: a, method: mig, profile: 1c.3g.40gb, needs: {compute: 20%}}", "M04",
-		 "less memory or compute"},
+		 "15.151% of compute: less than is asked for"},
 	};
 
 	world_mig(&world, "GPU-1", DV_MIG_ON);
@@ -691,6 +742,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_mode_is_turned_on_once, tear_down),
 		cmocka_unit_test_teardown(test_exact_place, tear_down),
 		cmocka_unit_test_teardown(test_refusals, tear_down),
+		cmocka_unit_test_teardown(test_ways_out, tear_down),
 		cmocka_unit_test_teardown(test_strangers_stay, tear_down),
 		cmocka_unit_test_teardown(test_what_stands_is_kept, tear_down),
 		cmocka_unit_test_teardown(test_moves_when_it_must, tear_down),
