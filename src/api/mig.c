@@ -109,6 +109,7 @@ json_t *dv_api_mig_put(const struct dv_mig *mig)
 	dv_api_put_int(&out, "memory_slices", mig->cells);
 	dv_api_put_int(&out, "compute_slices", mig->compute_slices);
 	dv_api_put_bool(&out, "resets", mig->resets);
+	dv_api_put_bool(&out, "profiles_derived", mig->profiles_derived);
 	for (unsigned i = 0; i < DV_MIN(mig->profile_count, (unsigned)DV_MIG_PROFILES_MOST); i++)
 		dv_api_append(&out, profiles, profile_put(&mig->profiles[i]));
 	for (unsigned i = 0; i < DV_MIN(mig->instance_count, (unsigned)DV_MIG_INSTANCES_MOST); i++)
@@ -256,6 +257,7 @@ int dv_api_mig_get(const struct dv_api_in *from, const json_t *value, struct dv_
 	r = r < 0 ? r : small_get(&in, "memory_slices", DV_MIG_CELLS_MOST, &mig.cells);
 	r = r < 0 ? r : small_get(&in, "compute_slices", DV_MIG_CELLS_MOST, &mig.compute_slices);
 	r = r < 0 ? r : dv_api_get_bool(&in, "resets", &mig.resets);
+	r = r < 0 ? r : dv_api_get_bool(&in, "profiles_derived", &mig.profiles_derived);
 	r = r < 0 ? r
 		  : LIST_GET(&in, "profiles", profile_get, mig.profiles, DV_MIG_PROFILES_MOST,
 			     &mig.profile_count);

@@ -70,40 +70,22 @@ int dv_bench_plan_asked(const struct dv_bench_options *options, bool *ret, struc
 	return r;
 }
 
-int dv_bench_plan_list(struct dv_cli *cli, const struct dv_bench_options *options,
-		       struct dv_error *err)
+void dv_bench_plan_list(const struct dv_bench_options *options, struct dv_table *table,
+			struct dv_json *json)
 {
-	static const struct dv_column columns[] = {{"CASE"}, {"WHAT", .least = 20}};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
-	dv_autofree char *text = NULL;
-	struct dv_buf buf = {0};
 	struct dv_plan_case c;
-	struct dv_json json;
 
-	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
-	dv_json_init(&json, &buf);
-	dv_json_object(&json, NULL);
-	dv_json_text(&json, "schema", "divvy/cases/1");
-	dv_json_array(&json, "cases");
 	for (unsigned i = 0; dv_plan_case(i, &c); i++) {
 		if (!chosen(options, &c))
 			continue;
-		dv_table_add(&table, "%s", c.name);
-		dv_table_add(&table, "%s", c.what);
-		dv_json_object(&json, NULL);
-		dv_json_text(&json, "case", c.name);
-		dv_json_text(&json, "what", c.what);
-		dv_json_bool(&json, "quick", c.quick);
-		dv_json_end(&json);
+		dv_table_add(table, "%s", c.name);
+		dv_table_add(table, "%s", c.what);
+		dv_json_object(json, NULL);
+		dv_json_text(json, "case", c.name);
+		dv_json_text(json, "what", c.what);
+		dv_json_bool(json, "quick", c.quick);
+		dv_json_end(json);
 	}
-	dv_json_end(&json);
-	dv_json_end(&json);
-	if (dv_buf_take(&buf, &text) < 0)
-		return dv_error_set(err, -ENOMEM, "no memory to list cases");
-	if (!cli->json)
-		return dv_table_print(&table, &cli->out, 0, err);
-	dv_remote_print(cli, text);
-	return 0;
 }
 
 static int load_grids(struct dv_plan_grids *ret, struct dv_error *err)

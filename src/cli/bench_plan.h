@@ -2,6 +2,7 @@
 /* `divvy bench plan/...`: the planner's cases. They need no device and no divvyd. */
 #pragma once
 
+#include "base/json.h"
 #include "bench/bench.h"
 #include "cli/verbs.h"
 #include "model/measure.h"
@@ -11,8 +12,9 @@
 int dv_bench_plan_asked(const struct dv_bench_options *options, bool *ret,
 			struct dv_error *err) DV_MUST_CHECK;
 
-int dv_bench_plan_list(struct dv_cli *cli, const struct dv_bench_options *options,
-		       struct dv_error *err) DV_MUST_CHECK;
+/* Append the chosen cases to a table of names and what they are, and to a document's list. */
+void dv_bench_plan_list(const struct dv_bench_options *options, struct dv_table *table,
+			struct dv_json *json);
 
 /* Run them, with a line of progress for each, and append the results. `options->runs` is the number
  * of seeds, 0: all that there are, or few with `quick`. */

@@ -82,7 +82,9 @@ static void add_case(struct dv_json *json, const struct dv_bench_case *c)
 	dv_json_end(json);
 }
 
-static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, struct dv_error *err)
+/* The planner's only, or all that are chosen: without a word, every one there is. */
+static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, bool plan,
+		      struct dv_error *err)
 {
 	static const struct dv_column columns[] = {{"CASE"}, {"WHAT", .least = 20}};
 	dv_cleanup(dv_table_finip) struct dv_table table = {0};
@@ -97,7 +99,7 @@ static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, stru
 	dv_json_object(&json, NULL);
 	dv_json_text(&json, "schema", "divvy/cases/1");
 	dv_json_array(&json, "cases");
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; !plan && i < count; i++) {
 		if (!dv_bench_case_chosen(&cases[i], o->prefixes, o->prefix_count) ||
 		    (o->quick && !cases[i].quick))
 			continue;
@@ -105,6 +107,8 @@ static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, stru
 		dv_table_add(&table, "%s", cases[i].what);
 		add_case(&json, &cases[i]);
 	}
+	if (plan || !o->prefix_count)
+		dv_bench_plan_list(o, &table, &json);
 	dv_json_end(&json);
 	dv_json_end(&json);
 	if (dv_buf_take(&buf, &text) < 0)
@@ -276,7 +280,7 @@ static int run_bench(struct dv_cli *cli, const struct dv_args *args, struct dv_e
 	if (r == 0 && !plan)
 		r = check_cases(&o, err);
 	if (r == 0 && value[OPTION_LIST])
-		return plan ? dv_bench_plan_list(cli, &o, err) : list_cases(cli, &o, err);
+		return list_cases(cli, &o, plan, err);
 	if (r == 0 && value[OPTION_RUNS])
 		r = parse_runs(value[OPTION_RUNS], &o.runs, err);
 	if (r == 0)

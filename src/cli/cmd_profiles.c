@@ -17,11 +17,6 @@ static const struct dv_option options[] = {
 	{NULL},
 };
 
-static void gpus_finip(struct dv_gpus *gpus)
-{
-	dv_vec_fini(gpus);
-}
-
 /* A number, an address or a UUID is a GPU of this machine; anything else is a name. */
 static bool is_of_machine(const char *text)
 {
@@ -45,26 +40,51 @@ static int fail_no_profiles(const struct dv_gpu *gpu, struct dv_error *err)
 	return dv_error_fix(err, r, "`divvy gpus %s` shows what it can do here", gpu->id);
 }
 
-static int find_on_machine(struct dv_cli *cli, struct dv_profiles *p, struct dv_error *err)
+/* What is kept for as long as a GPU of this machine is shown. */
+struct found {
+	struct dv_gpus gpus;
+	struct dv_cat_gpu row; /* with the driver's own list, if it has one */
+};
+
+static void found_finip(struct found *found)
 {
-	dv_cleanup(gpus_finip) struct dv_gpus gpus = {0};
+	dv_profiles_driver_fini(&found->row);
+	dv_vec_fini(&found->gpus);
+}
+
+/* The driver's own list goes before the catalogue's row. */
+static int take(const struct dv_gpu *gpu, struct dv_profiles *p, struct found *found,
+		struct dv_error *err)
+{
+	int r;
+
+	p->gpu = dv_catalog_by_id(p->catalog, gpu->model);
+	/* A driver tells the product's name, which the catalogue has. */
+	if (!p->gpu && gpu->product[0])
+		(void)!dv_catalog_find(p->catalog, gpu->product, &p->gpu, NULL, NULL);
+	if (!gpu->mig.profile_count || gpu->mig.profiles_derived)
+		return p->gpu ? 0 : fail_no_profiles(gpu, err);
+	r = dv_profiles_of_driver(gpu, p->gpu, &found->row, err);
+	if (r < 0)
+		return r;
+	p->gpu = &found->row;
+	p->driver = gpu->driver;
+	return 0;
+}
+
+static int find_on_machine(struct dv_cli *cli, struct dv_profiles *p, struct found *found,
+			   struct dv_error *err)
+{
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	int r = dv_remote_get(cli, &answer, err, "/v1/gpus");
 
 	if (r == 0)
-		r = dv_api_gpus_decode(answer, &gpus, err);
+		r = dv_api_gpus_decode(answer, &found->gpus, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < gpus.len; i++) {
-		if (!dv_gpu_matches(&gpus.items[i], p->asked))
-			continue;
-		p->gpu = dv_catalog_by_id(p->catalog, gpus.items[i].model);
-		/* A driver tells the product's name, which the catalogue has. */
-		if (!p->gpu && gpus.items[i].product[0])
-			(void)!dv_catalog_find(p->catalog, gpus.items[i].product, &p->gpu, NULL,
-					       NULL);
-		return p->gpu ? 0 : fail_no_profiles(&gpus.items[i], err);
-	}
+	for (size_t i = 0; i < found->gpus.len; i++)
+		if (dv_gpu_matches(&found->gpus.items[i], p->asked))
+			return take(&found->gpus.items[i], p, found, err);
 	return dv_error_fix(
 		err, dv_error_rule(err, -ENODEV, "S18", "there is no GPU called '%.60s'", p->asked),
 		"`divvy gpus` lists what was found");
@@ -97,6 +117,7 @@ static int find_in_catalog(struct dv_profiles *p, struct dv_error *err)
 static int run_profiles(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
 	dv_cleanup(dv_catalog_freep) struct dv_catalog *catalog = NULL;
+	dv_cleanup(found_finip) struct found found = {0};
 	dv_autofree char *text = NULL;
 	struct dv_profiles p = {.sources = args->given.value[OPT_SOURCES]};
 	int r = dv_facts_load(dv_where(DV_WHERE_DATA), &catalog, err);
@@ -106,7 +127,7 @@ static int run_profiles(struct dv_cli *cli, const struct dv_args *args, struct d
 	p.catalog = catalog;
 	if (args->count) {
 		p.asked = args->words[0];
-		r = is_of_machine(p.asked) ? find_on_machine(cli, &p, err)
+		r = is_of_machine(p.asked) ? find_on_machine(cli, &p, &found, err)
 					   : find_in_catalog(&p, err);
 	}
 	if (r < 0)
@@ -126,8 +147,10 @@ const struct dv_verb dv_verb_profiles = {
 	.help = "the partitions and vGPU types of a GPU or model",
 	.text = "MODEL is an id of the catalogue or the beginning of words of a product's name "
 		"(H100-80, \"RTX 4090\"), a vGPU board or type; GPU is the number, address or "
-		"UUID of a GPU of this machine. Without one, all models are listed. Models need "
-		"neither divvyd nor a GPU.\n\n"
+		"UUID of a GPU of this machine, whose partitions are then its driver's own list, "
+		"if "
+		"that tells one. Without one, all models are listed. Models need neither divvyd "
+		"nor a GPU.\n\n"
 		"Figures with ~ are derived (memory: from the profile's name, less 10 %) or "
 		"inferred (places: from GPUs of the same grid); ? is not known.",
 	.options = options,

@@ -189,7 +189,10 @@ static int print_status(struct dv_cli *cli, const struct dv_api_status *status,
 	int r;
 
 	dv_outf(out, "divvyd %s, %s, pid %u\n", status->version,
-		status->system ? "the machine's" : "your own", status->pid);
+		cli->machine	 ? "of a simulated machine"
+		: status->system ? "the machine's"
+				 : "your own",
+		status->pid);
 	for (size_t i = 0; i < status->gpus.len; i++) {
 		r = print_gpu(out, &status->gpus.items[i], &status->leases, err);
 		if (r < 0)

@@ -118,7 +118,7 @@ static void print_texts(struct dv_out *out, const char *what, const struct dv_ca
 	dv_buf_fini(&buf);
 }
 
-static void print_mig_facts(struct dv_out *out, const struct dv_cat_mig *mig)
+static void print_mig_facts(struct dv_out *out, const struct dv_cat_mig *mig, const char *driver)
 {
 	char text[256], most[TEXT];
 
@@ -131,6 +131,12 @@ static void print_mig_facts(struct dv_out *out, const struct dv_cat_mig *mig)
 		       "switching it needs a reset: %s; stays over a reboot: %s",
 		       show_known(mig->reset_to_toggle), show_known(mig->mode_survives_reboot));
 	print_fact(out, "", text);
+	if (driver) {
+		(void)snprintf(text, sizeof(text), "profiles and places: from its driver, %s",
+			       driver[0] ? driver : "whose version is not known");
+		print_fact(out, "", text);
+		return;
+	}
 	(void)snprintf(text, sizeof(text), "places: %s%s; confidence: %s",
 		       dv_cat_places_name(mig->places),
 		       mig->places == DV_CAT_PRINTED	? " by a real driver"
@@ -140,7 +146,7 @@ static void print_mig_facts(struct dv_out *out, const struct dv_cat_mig *mig)
 	print_fact(out, "", text);
 }
 
-static void print_gpu_facts(struct dv_out *out, const struct dv_cat_gpu *gpu)
+static void print_gpu_facts(struct dv_out *out, const struct dv_cat_gpu *gpu, const char *driver)
 {
 	char text[256], buf[TEXT];
 
@@ -159,7 +165,7 @@ static void print_gpu_facts(struct dv_out *out, const struct dv_cat_gpu *gpu)
 	print_fact(out, "passthrough", show_known(gpu->passthrough));
 	print_fact(out, "vGPU types", show_known(gpu->vgpu));
 	if (gpu->has_mig)
-		print_mig_facts(out, &gpu->mig);
+		print_mig_facts(out, &gpu->mig, driver);
 	else
 		print_fact(out, "MIG", "no (M02)");
 }
@@ -368,7 +374,7 @@ int dv_profiles_print(struct dv_out *out, const struct dv_profiles *p, struct dv
 				"  '%.24s' fits %zu more that are divided alike; this one's memory "
 				"is known\n",
 				p->asked, p->others);
-		print_gpu_facts(out, p->gpu);
+		print_gpu_facts(out, p->gpu, p->driver);
 		if (p->gpu->has_mig)
 			r = print_mig(out, p->gpu, err);
 	} else {

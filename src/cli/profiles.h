@@ -9,13 +9,23 @@
 /* What to show; members that are not wanted are NULL. */
 struct dv_profiles {
 	const struct dv_catalog *catalog;
-	const char *asked;		  /* what was asked for, or NULL: the list of all GPUs */
-	const struct dv_cat_gpu *gpu;	  /* with its profiles and all its boards */
-	size_t others;			  /* GPUs that were meant as well and are divided alike */
+	const char *asked;	      /* what was asked for, or NULL: the list of all GPUs */
+	const struct dv_cat_gpu *gpu; /* with its profiles and all its boards */
+	const char *driver; /* whose list of partitions it is ("nvidia 580.95.05"), or NULL: the
+			       catalogue's */
+	size_t others;	    /* GPUs that were meant as well and are divided alike */
 	const struct dv_cat_board *board; /* one board, when there is no GPU */
 	const struct dv_cat_vgpu *type;	  /* only this type of the board */
 	bool sources;			  /* where each fact comes from */
 };
+
+/* A GPU of this machine with the partitions that its driver tells, and all else as the catalogue's
+ * row has it (NULL: there is none). `ret` borrows from both, and is freed by
+ * dv_profiles_driver_fini. -ENOMEM. */
+struct dv_gpu;
+int dv_profiles_of_driver(const struct dv_gpu *gpu, const struct dv_cat_gpu *row,
+			  struct dv_cat_gpu *ret, struct dv_error *err) DV_MUST_CHECK;
+void dv_profiles_driver_fini(struct dv_cat_gpu *gpu);
 
 /* Is that board one of those to show? */
 bool dv_profiles_has(const struct dv_profiles *p, const struct dv_cat_board *board);

@@ -77,13 +77,14 @@ static void add_profile(struct dv_json *json, const struct dv_cat_gpu *gpu,
 	dv_json_end(json);
 }
 
-static void add_mig(struct dv_json *json, const struct dv_cat_gpu *gpu)
+static void add_mig(struct dv_json *json, const struct dv_cat_gpu *gpu, const char *driver)
 {
 	if (!gpu->has_mig) {
 		dv_json_null(json, "mig");
 		return;
 	}
 	dv_json_object(json, "mig");
+	dv_json_text(json, "driver", driver); /* whose list it is; null: the catalogue's */
 	add_number(json, "grid", gpu->mig.grid);
 	add_number(json, "compute_slices", gpu->mig.compute_slices);
 	add_number(json, "most", gpu->mig.most);
@@ -186,7 +187,7 @@ static void add_one(struct dv_json *json, const struct dv_profiles *p)
 		dv_json_text(json, "architecture", p->gpu->architecture);
 		dv_json_text(json, "chip", p->gpu->chip);
 		dv_json_text(json, "compute_capability", p->gpu->compute_capability);
-		add_mig(json, p->gpu);
+		add_mig(json, p->gpu, p->driver);
 		add_texts(json, "notes", &p->gpu->notes);
 	} else {
 		dv_json_null(json, "model");

@@ -76,6 +76,7 @@ static void add_mig(const struct dv_cat_mig *from, struct dv_gpu *gpu)
 	mig->cells = (uint8_t)known(from->grid, DV_MIG_CELLS_MOST);
 	mig->compute_slices = (uint8_t)known(from->compute_slices, DV_MIG_CELLS_MOST);
 	gpu->memory_slices = mig->cells;
+	mig->profiles_derived = true;
 	for (size_t i = 0; i < from->profiles.len; i++)
 		add_profile(&from->profiles.items[i], mig);
 }

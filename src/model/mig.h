@@ -84,6 +84,7 @@ struct dv_mig {
 	uint32_t minor;		/* N of /dev/nvidiaN: capabilities are counted by it */
 	uint8_t cells;		/* width of the grid; 0: not known while the mode is off */
 	uint8_t compute_slices; /* of the whole GPU in MIG mode; 0: not known */
+	bool profiles_derived;	/* from the catalogue: the driver does not tell them now */
 	bool resets;		/* the mode changes only with a reset of the GPU */
 	unsigned profile_count, instance_count, compute_count;
 	struct dv_mig_profile profiles[DV_MIG_PROFILES_MOST];

@@ -36,8 +36,26 @@ def test(user):
     os.chmod(path, 0o644)
     done = user.divvy("--machine", path, "gpus")
     expect(done.returncode == 0 and "on: 3g.40gb at 4 (in use)" in done.stdout, done)
+    done = user.divvy("--machine", path, "status")
+    expect("of a simulated machine" in done.stdout and "the machine's" not in done.stdout, done)
+
+    # What a driver tells of a GPU goes before the catalogue; where it tells nothing that is shown.
+    done = user.divvy("--machine", path, "profiles", "0")
+    expect(done.returncode == 0 and "3g.40gb" in done.stdout and "from its driver, nvidia 580" in done.stdout, done)
+    told = json.loads(user.divvy("--machine", path, "--json", "profiles", "0").stdout)["mig"]
+    expect(told["driver"] == "nvidia 580.95.05" and len(told["profiles"]) == 7, told)
     done = user.divvy("--machine", path, "profiles", "1")
     expect(done.returncode == 0 and "3g.40gb" in done.stdout, done)
+    old = json.loads(user.divvy("--machine", "dgx-a100-r460", "--json", "profiles", "0").stdout)["mig"]
+    row = json.loads(user.divvy("--json", "profiles", "a100-40").stdout)["mig"]
+    expect([p["profile"] for p in old["profiles"]] == ["1g.5gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb"], old)
+    expect(row["driver"] is None and "1g.5gb+me" in [p["profile"] for p in row["profiles"]], row)
+
+    # Without a word, every case that there is: the planner's too; with one, those that begin so.
+    cases = [c["case"] for c in json.loads(user.divvy("--json", "bench", "--list").stdout)["cases"]]
+    expect("noisy/alone" in cases and "plan/batch/16-gpus" in cases and len(set(cases)) == len(cases), cases)
+    cases = [c["case"] for c in json.loads(user.divvy("--json", "bench", "--list", "plan/").stdout)["cases"]]
+    expect(cases and all(c.startswith("plan/") for c in cases), cases)
 
     # What is wrong is said, and nothing is left of it.
     done = user.divvy("--machine", "nowhere", "status")

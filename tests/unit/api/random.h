@@ -96,6 +96,7 @@ static inline void random_mig(struct dv_mig *mig)
 	mig->cells = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
 	mig->compute_slices = (uint8_t)random_below(DV_MIG_CELLS_MOST + 1);
 	mig->resets = random_below(2);
+	mig->profiles_derived = random_below(2);
 	mig->profile_count = (unsigned)random_below(DV_MIG_PROFILES_MOST + 1);
 	for (unsigned i = 0; i < mig->profile_count; i++) {
 		struct dv_mig_profile *profile = &mig->profiles[i];
