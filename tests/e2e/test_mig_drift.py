@@ -30,7 +30,7 @@ def begin(node):
 with MachineNode(MACHINE, "mig: {look: 200ms}\n") as node:
     fleet, wanted = begin(node)
     node.sim("reboot")
-    expect(node.layout() == [("off", [])], "all is gone", node.layout())
+    wait_for(lambda: len(node.logged("missing")) == 2)
     wait_for(lambda: node.layout() == wanted)
     wait_for(lambda: node.divvy("assert", fleet).status == 0)
     said = {e["subject"]: e["text"] for e in node.logged("missing")}
