@@ -170,8 +170,10 @@ static int read_format(const struct dv_args *args, bool *ret_parted, struct dv_e
 static int print_parted(const struct dv_api_status *status, const char *name, char **ret_text,
 			struct dv_error *err)
 {
+	const struct dv_parted_machine machine = {status->gpus.items, status->gpus.len,
+						  &status->leases};
 	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0};
-	int r = dv_parted_export(name, status->gpus.items, status->gpus.len, &parted, err);
+	int r = dv_parted_export(name, &machine, &parted, err);
 
 	return r < 0 ? r : dv_mig_parted_print(&parted, ret_text, err);
 }

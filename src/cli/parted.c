@@ -49,6 +49,7 @@ static int read_config(struct dv_cli *cli, const struct dv_parted_question *ques
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	const struct dv_api_wish *wish = question->wish;
 	const struct dv_mig_parted_config *config = NULL;
+	struct dv_parted_machine machine;
 	int r = dv_mig_parted_parse(wish->text, strlen(wish->text), wish->file, &ret->parted, err);
 
 	if (r == 0)
@@ -58,9 +59,10 @@ static int read_config(struct dv_cli *cli, const struct dv_parted_question *ques
 		r = dv_remote_get(cli, &answer, err, "/v1/status");
 	if (r == 0)
 		r = dv_api_status_decode(answer, &ret->status, err);
+	machine = (struct dv_parted_machine){ret->status.gpus.items, ret->status.gpus.len,
+					     &ret->status.leases};
 	if (r == 0)
-		r = dv_parted_match(&ret->parted, config, ret->status.gpus.items,
-				    ret->status.gpus.len, &ret->match, err);
+		r = dv_parted_match(&ret->parted, config, &machine, &ret->match, err);
 	if (r == 0 && !question->quiet)
 		tell(cli, &ret->match);
 	return r;
@@ -89,7 +91,7 @@ int dv_parted_resolve(struct dv_cli *cli, const char *config, struct dv_api_wish
 		return config ? refuse_name(wish, config, err) : 0;
 	r = read_config(cli, &question, &reading, err);
 	if (r == 0)
-		r = dv_parted_fleet(&reading.match, &reading.status.leases, &fleet, err);
+		r = dv_parted_fleet(&reading.match, &fleet, err);
 	if (r == 0)
 		r = dv_fleet_print(&fleet, &text, err);
 	if (r < 0)

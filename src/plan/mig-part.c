@@ -50,27 +50,33 @@ static unsigned openness(const struct dv_mig_profile *profile, unsigned taken)
 	return open;
 }
 
-int dv_plan_part_fits(const struct dv_room *room, const struct dv_part *part)
+int dv_plan_part_start(const struct dv_mig_profile *profile, unsigned taken, unsigned slices)
 {
-	const struct dv_mig_profile *profile = profile_of(room, part->place);
-	const struct dv_host *host = host_at(room, part->place);
-	unsigned taken = host ? host->taken : 0, most = 0;
+	unsigned most = 0;
 	int best = -1;
 
-	if (!host && !dv_grid_fits(room->grid, &room->cells, part->place))
-		return -1;
 	for (unsigned start = 0; start < DV_MIG_PARTS_MOST; start++) {
 		unsigned left;
 
-		if (!is_free(profile, taken, start, part->slices))
+		if (!is_free(profile, taken, start, slices))
 			continue;
-		left = openness(profile, taken | bits_of(start, part->slices));
+		left = openness(profile, taken | bits_of(start, slices));
 		if (best < 0 || left > most) {
 			best = (int)start;
 			most = left;
 		}
 	}
 	return best;
+}
+
+int dv_plan_part_fits(const struct dv_room *room, const struct dv_part *part)
+{
+	const struct dv_host *host = host_at(room, part->place);
+
+	if (!host && !dv_grid_fits(room->grid, &room->cells, part->place))
+		return -1;
+	return dv_plan_part_start(profile_of(room, part->place), host ? host->taken : 0,
+				  part->slices);
 }
 
 static unsigned number_of(const struct dv_room *room, const struct dv_place *place)

@@ -35,12 +35,13 @@ static int fill_entry(struct dv_mig_parted_entry *entry, const struct dv_parted_
 	return 0;
 }
 
-static int add_gpu(struct dv_mig_parted_config *config, const struct dv_gpu *gpu, unsigned number)
+static int add_gpu(struct dv_mig_parted_config *config, const struct dv_gpu *gpu,
+		   const struct dv_leases *leases, unsigned number)
 {
 	struct dv_mig_parted_entry *entry = NULL, empty = {.enabled = dv_parted_mode(&gpu->mig)};
 	struct dv_parted_layout layout;
 
-	dv_parted_layout_of(&gpu->mig, &layout);
+	dv_parted_layout_of(gpu, leases, &layout);
 	for (size_t i = 0; i < config->entries.len && !entry; i++)
 		if (is_same(&config->entries.items[i], empty.enabled, &layout))
 			entry = &config->entries.items[i];
@@ -55,9 +56,10 @@ static int add_gpu(struct dv_mig_parted_config *config, const struct dv_gpu *gpu
 	return dv_vec_push(&entry->devices, number);
 }
 
-static int add_gpus(struct dv_mig_parted_config *config, const struct dv_gpu *gpus, size_t count)
+static int add_gpus(struct dv_mig_parted_config *config, const struct dv_parted_machine *machine)
 {
-	dv_autofree int *numbers = dv_parted_numbers(gpus, count);
+	const size_t count = machine->gpu_count;
+	dv_autofree int *numbers = dv_parted_numbers(machine->gpus, count);
 	dv_autofree size_t *order = calloc(count + 1, sizeof(*order));
 	unsigned nvidia = 0;
 
@@ -68,12 +70,12 @@ static int add_gpus(struct dv_mig_parted_config *config, const struct dv_gpu *gp
 		order[numbers[g] >= 0 ? (size_t)numbers[g] : count] = g;
 	}
 	for (unsigned number = 0; number < nvidia; number++)
-		if (add_gpu(config, &gpus[order[number]], number) < 0)
+		if (add_gpu(config, &machine->gpus[order[number]], machine->leases, number) < 0)
 			return -ENOMEM;
 	return 0;
 }
 
-int dv_parted_export(const char *name, const struct dv_gpu *gpus, size_t gpu_count,
+int dv_parted_export(const char *name, const struct dv_parted_machine *machine,
 		     struct dv_mig_parted *ret, struct dv_error *err)
 {
 	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0};
@@ -83,7 +85,7 @@ int dv_parted_export(const char *name, const struct dv_gpu *gpus, size_t gpu_cou
 	if (dv_vec_push(&parted.configs, empty) < 0)
 		return no_memory(err);
 	config = &parted.configs.items[0];
-	if (add_gpus(config, gpus, gpu_count) < 0)
+	if (add_gpus(config, machine) < 0)
 		return no_memory(err);
 	if (!config->entries.len)
 		return dv_error_fix(err,

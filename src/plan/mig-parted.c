@@ -102,8 +102,8 @@ static int check_numbers(const struct dv_parted_match *match,
 {
 	bool meant = !entry->filters.len;
 
-	for (size_t g = 0; g < match->gpu_count && !meant; g++)
-		meant = found->numbers[g] >= 0 && passes(entry, &match->gpus[g]);
+	for (size_t g = 0; g < match->machine.gpu_count && !meant; g++)
+		meant = found->numbers[g] >= 0 && passes(entry, &match->machine.gpus[g]);
 	for (size_t i = 0; meant && i < entry->devices.len; i++)
 		if (entry->devices.items[i] >= found->nvidia_count)
 			return no_such_number(match, entry, entry->devices.items[i], found, err);
@@ -116,8 +116,8 @@ static int match_entry(struct dv_parted_match *match, const struct dv_mig_parted
 	bool idle = true;
 	int r = check_numbers(match, entry, found, err);
 
-	for (size_t g = 0; r == 0 && g < match->gpu_count; g++) {
-		if (found->numbers[g] < 0 || !passes(entry, &match->gpus[g]) ||
+	for (size_t g = 0; r == 0 && g < match->machine.gpu_count; g++) {
+		if (found->numbers[g] < 0 || !passes(entry, &match->machine.gpus[g]) ||
 		    !names(entry, found->numbers[g]))
 			continue;
 		if (match->entries[g] && !same_wish(match->entries[g], entry))
@@ -136,12 +136,12 @@ static unsigned list_gpus(const struct dv_parted_match *match, const bool *which
 	unsigned count = 0, named = 0;
 	size_t len = 0;
 
-	for (size_t g = 0; g < match->gpu_count; g++) {
+	for (size_t g = 0; g < match->machine.gpu_count; g++) {
 		count += which[g];
 		if (!which[g] || len + 40 > size)
 			continue;
 		len += (size_t)snprintf(buf + len, size - len, "%s%s", named ? ", " : "GPU ",
-					match->gpus[g].id);
+					match->machine.gpus[g].id);
 		named++;
 	}
 	if (count > named)
@@ -160,7 +160,7 @@ static void add_notes(struct dv_parted_match *match, struct found *found)
 			match->notes[match->note_count++], sizeof(match->notes[0]),
 			"%s: config '%s' has several entries for %s, and the last one counts", gpus,
 			name, count == 1 ? "it" : "them");
-	for (size_t g = 0; g < match->gpu_count; g++)
+	for (size_t g = 0; g < match->machine.gpu_count; g++)
 		found->marked[g] = found->numbers[g] >= 0 && !match->entries[g];
 	count = list_gpus(match, found->marked, gpus, sizeof(gpus));
 	if (count)
@@ -181,7 +181,7 @@ static int check_any(const struct dv_parted_match *match, const struct found *fo
 	const char *name = match->config->name;
 	int r;
 
-	for (size_t g = 0; g < match->gpu_count; g++)
+	for (size_t g = 0; g < match->machine.gpu_count; g++)
 		if (match->entries[g])
 			return 0;
 	if (!found->nvidia_count)
@@ -199,12 +199,13 @@ static int check_any(const struct dv_parted_match *match, const struct found *fo
 }
 
 int dv_parted_match(const struct dv_mig_parted *parted, const struct dv_mig_parted_config *config,
-		    const struct dv_gpu *gpus, size_t gpu_count, struct dv_parted_match *ret,
+		    const struct dv_parted_machine *machine, struct dv_parted_match *ret,
 		    struct dv_error *err)
 {
 	dv_cleanup(dv_parted_match_finip) struct dv_parted_match match = {
-		.parted = parted, .config = config, .gpus = gpus, .gpu_count = gpu_count};
-	dv_autofree int *numbers = dv_parted_numbers(gpus, gpu_count);
+		.parted = parted, .config = config, .machine = *machine};
+	const size_t gpu_count = machine->gpu_count;
+	dv_autofree int *numbers = dv_parted_numbers(machine->gpus, gpu_count);
 	dv_autofree bool *marked = calloc(gpu_count + 1, sizeof(*marked));
 	struct found found = {.numbers = numbers, .marked = marked};
 	int r = 0;
@@ -257,24 +258,49 @@ static void count_device(struct dv_parted_layout *layout, const char *profile)
 	layout->of[i].count = 1;
 }
 
-/* What divvy has just made is known by its place alone, and is whole. */
+/* What divvy has just made is known by its place alone. */
 static bool is_fresh(const struct dv_mig_instance *instance)
 {
 	return instance->id == UINT32_MAX;
 }
 
-static unsigned slices_of(const struct dv_mig *mig, const struct dv_mig_instance *instance)
+bool dv_parted_place_of(const struct dv_gpu *gpu, const struct dv_lease *lease, struct dv_node *ret)
 {
-	const struct dv_mig_profile *profile = dv_mig_find_id(mig, instance->profile_id);
-
-	return profile ? profile->compute_slices : 0;
+	return strcmp(lease->gpu_uuid, gpu->uuid) == 0 && lease->method == DV_METHOD_MIG &&
+	       dv_node_parse(lease->node, ret, NULL) == 0 && ret->has_partition;
 }
 
-bool dv_parted_is_whole(const struct dv_mig *mig, const struct dv_mig_instance *instance)
+bool dv_parted_is_ours(const struct dv_lease *lease)
 {
-	const struct dv_mig_compute *compute = dv_mig_compute_of(mig, instance->id);
-	unsigned slices = slices_of(mig, instance);
+	return strcmp(lease->fleet, DV_PARTED_FLEET) == 0;
+}
 
+bool dv_parted_is_settled(const struct dv_lease *lease)
+{
+	return lease->state != DV_LEASE_RELEASING && lease->state != DV_LEASE_BROKEN;
+}
+
+/* The lease's part of that instance, when there is one that no probe has seen yet. */
+static bool is_unseen_part(const struct dv_gpu *gpu, const struct dv_lease *lease,
+			   const struct dv_mig_instance *instance)
+{
+	struct dv_node node;
+
+	return dv_parted_is_settled(lease) && dv_parted_place_of(gpu, lease, &node) &&
+	       node.has_part && node.start == instance->start && node.size == instance->size &&
+	       !dv_mig_compute_at(&gpu->mig, instance->id, node.part_start, node.part_size);
+}
+
+bool dv_parted_is_whole(const struct dv_gpu *gpu, const struct dv_leases *leases,
+			const struct dv_mig_instance *instance)
+{
+	const struct dv_mig_profile *profile = dv_mig_find_id(&gpu->mig, instance->profile_id);
+	const struct dv_mig_compute *compute = dv_mig_compute_of(&gpu->mig, instance->id);
+	unsigned slices = profile ? profile->compute_slices : 0;
+
+	for (size_t i = 0; i < leases->len; i++)
+		if (is_unseen_part(gpu, &leases->items[i], instance))
+			return false;
 	return is_fresh(instance) || (compute && (!slices || compute->size == slices));
 }
 
@@ -287,26 +313,35 @@ static const char *profile_name(const struct dv_mig *mig, const struct dv_mig_in
 	return profile ? profile->name : "unknown";
 }
 
-void dv_parted_layout_of(const struct dv_mig *mig, struct dv_parted_layout *ret)
+static void count_parts(const struct dv_gpu *gpu, const struct dv_leases *leases,
+			const struct dv_mig_instance *instance, struct dv_parted_layout *layout)
 {
+	const struct dv_mig *mig = &gpu->mig;
 	char name[DV_PROFILE_SIZE + 16];
 
-	*ret = (struct dv_parted_layout){0};
-	for (unsigned i = 0; i < mig->instance_count; i++) {
-		const struct dv_mig_instance *instance = &mig->instances[i];
-		const char *profile = profile_name(mig, instance);
-
-		if (dv_parted_is_whole(mig, instance)) {
-			count_device(ret, profile);
+	for (unsigned c = 0; c < mig->compute_count; c++) {
+		if (mig->computes[c].instance != instance->id)
 			continue;
-		}
-		for (unsigned c = 0; c < mig->compute_count; c++) {
-			if (mig->computes[c].instance != instance->id)
-				continue;
-			(void)snprintf(name, sizeof(name), "%uc.%s", mig->computes[c].size,
-				       profile);
-			count_device(ret, name);
-		}
+		(void)snprintf(name, sizeof(name), "%uc.%s", mig->computes[c].size,
+			       profile_name(mig, instance));
+		count_device(layout, name);
+	}
+	for (size_t i = 0; i < leases->len; i++)
+		if (is_unseen_part(gpu, &leases->items[i], instance))
+			count_device(layout, leases->items[i].profile);
+}
+
+void dv_parted_layout_of(const struct dv_gpu *gpu, const struct dv_leases *leases,
+			 struct dv_parted_layout *ret)
+{
+	*ret = (struct dv_parted_layout){0};
+	for (unsigned i = 0; i < gpu->mig.instance_count; i++) {
+		const struct dv_mig_instance *instance = &gpu->mig.instances[i];
+
+		if (dv_parted_is_whole(gpu, leases, instance))
+			count_device(ret, profile_name(&gpu->mig, instance));
+		else
+			count_parts(gpu, leases, instance, ret);
 	}
 }
 
@@ -358,7 +393,7 @@ static unsigned actual_of(const struct dv_parted_layout *layout, const char *pro
 }
 
 static void compare(struct differ *d, const struct dv_mig_parted_entry *entry,
-		    const struct dv_gpu *gpu)
+		    const struct dv_gpu *gpu, const struct dv_leases *leases)
 {
 	struct dv_parted_layout layout;
 
@@ -368,7 +403,7 @@ static void compare(struct differ *d, const struct dv_mig_parted_entry *entry,
 		    gpu->mig.mode == DV_MIG_NONE ? "none"
 		    : dv_parted_mode(&gpu->mig)	 ? "on"
 						 : "off");
-	dv_parted_layout_of(&gpu->mig, &layout);
+	dv_parted_layout_of(gpu, leases, &layout);
 	for (size_t i = 0; i < entry->counts.len; i++)
 		add_count(d, entry->counts.items[i].profile, entry->counts.items[i].count,
 			  actual_of(&layout, entry->counts.items[i].profile));
@@ -382,9 +417,10 @@ int dv_parted_diff(const struct dv_parted_match *match, struct dv_differences *r
 {
 	struct differ d = {0};
 
-	for (size_t g = 0; g < match->gpu_count; g++)
+	for (size_t g = 0; g < match->machine.gpu_count; g++)
 		if (match->entries[g])
-			compare(&d, match->entries[g], &match->gpus[g]);
+			compare(&d, match->entries[g], &match->machine.gpus[g],
+				match->machine.leases);
 	if (d.failed) {
 		dv_vec_fini(&d.found);
 		return no_memory(err);

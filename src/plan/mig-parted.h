@@ -18,11 +18,17 @@
 
 enum { DV_PARTED_NOTES_MOST = 3 };
 
+/* What a config is held against. */
+struct dv_parted_machine {
+	const struct dv_gpu *gpus;
+	size_t gpu_count;
+	const struct dv_leases *leases; /* all there are */
+};
+
 struct dv_parted_match {
 	const struct dv_mig_parted *parted;
 	const struct dv_mig_parted_config *config;
-	const struct dv_gpu *gpus;
-	size_t gpu_count;
+	struct dv_parted_machine machine;
 	/* Owned; of each GPU the entry that counts for it, or NULL: it is left as it is. */
 	const struct dv_mig_parted_entry **entries;
 	/* What is worth knowing and stops nothing. */
@@ -34,7 +40,7 @@ struct dv_parted_match {
  * differ. -ENOENT with rule S18: an entry names a GPU by a number that none has, or no entry is for
  * any GPU here; -ENOMEM. */
 int dv_parted_match(const struct dv_mig_parted *parted, const struct dv_mig_parted_config *config,
-		    const struct dv_gpu *gpus, size_t gpu_count, struct dv_parted_match *ret,
+		    const struct dv_parted_machine *machine, struct dv_parted_match *ret,
 		    struct dv_error *err) DV_MUST_CHECK;
 void dv_parted_match_fini(struct dv_parted_match *match);
 static inline DV_UNUSED void dv_parted_match_finip(struct dv_parted_match *match)
@@ -47,14 +53,14 @@ static inline DV_UNUSED void dv_parted_match_finip(struct dv_parted_match *match
 int dv_parted_diff(const struct dv_parted_match *match, struct dv_differences *ret,
 		   struct dv_error *err) DV_MUST_CHECK;
 
-/* The fleet that makes it so, the caller's; `leases` are all there are. A partition that is not
- * this fleet's is left where it is: it counts when it is wanted; when it is not it is refused (rule
- * S01). Leases of the fleet on GPUs without an entry stay.
- * Refused too: M01 a profile that the GPU has not, or a part of one; M02 no MIG; M03 places not
- * known; M04 not all fit. */
-int dv_parted_fleet(const struct dv_parted_match *match, const struct dv_leases *leases,
-		    struct dv_fleet *ret, struct dv_error *err) DV_MUST_CHECK;
+/* The fleet that makes it so, the caller's. A partition that is not this fleet's is left where it
+ * is: it counts when it is wanted whole; when it is not it is refused (rule S01). Leases of the
+ * fleet on GPUs without an entry stay. Parts of partitions fill as few of them as can be.
+ * Refused too: M01 a profile that the GPU has not, or that has no such part; M02 no MIG; M03 places
+ * not known; M04 not all fit. */
+int dv_parted_fleet(const struct dv_parted_match *match, struct dv_fleet *ret,
+		    struct dv_error *err) DV_MUST_CHECK;
 
 /* What there is, as one config of that name. -ENOENT without a GPU of NVIDIA; -ENOMEM. */
-int dv_parted_export(const char *name, const struct dv_gpu *gpus, size_t gpu_count,
+int dv_parted_export(const char *name, const struct dv_parted_machine *machine,
 		     struct dv_mig_parted *ret, struct dv_error *err) DV_MUST_CHECK;

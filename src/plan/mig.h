@@ -53,7 +53,9 @@ struct dv_part {
 };
 /* May an instance of that profile be divided into such parts? */
 bool dv_plan_part_can(const struct dv_mig_profile *profile, unsigned slices);
-/* Where in that partition the part would leave most room, -1: nowhere. */
+/* Where a part of so many slices would leave most room beside those slices that are taken, -1:
+ * nowhere; and the same in that partition of the room. */
+int dv_plan_part_start(const struct dv_mig_profile *profile, unsigned taken, unsigned slices);
 int dv_plan_part_fits(const struct dv_room *room, const struct dv_part *part);
 bool dv_plan_part_free(const struct dv_room *room, const struct dv_place *place);
 void dv_plan_part_take(struct dv_room *room, const struct dv_place *place);

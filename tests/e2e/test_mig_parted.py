@@ -57,6 +57,13 @@ mig-configs:
         "1g.5gb+me": 1
         "1g.5gb": 3
         "3g.20gb": 1
+  in-parts:
+    - devices: all
+      mig-enabled: true
+      mig-devices:
+        "1c.3g.20gb": 1
+        "2c.3g.20gb": 1
+        "2g.10gb": 1
   uneven:
     - devices: [0, 1]
       mig-enabled: false
@@ -147,7 +154,7 @@ def check_is(world, configs, name):
     """The machine is as that config, and no other, says; what it exports is the same again."""
     world.good("assert", configs, "--config", name)
     expect(world.good("diff", configs, "-c", name).stdout == "", "no difference")
-    for other in ("off", "empty", "mixed", "with-media", "uneven"):
+    for other in ("off", "empty", "mixed", "with-media", "in-parts", "uneven"):
         if other != name:
             done = world.divvy("assert", configs, "-c", other)
             expect(done.returncode == 4 and "is not as config " + other in done.stderr, other, done)
@@ -208,6 +215,15 @@ def test_configs(world):
     world.good("apply", configs, "-c", "mixed")
     check_is(world, configs, "mixed")
 
+    # Parts of partitions: seen before the next probe as after it, and back to whole ones.
+    world.good("apply", configs, "-c", "in-parts")
+    check_is(world, configs, "in-parts")
+    expect(profiles(world.layout()) == [["2g.10gb", "3g.20gb"]] * 4, "in one partition", world.layout())
+    check_is(world, configs, "in-parts")
+    expect(len(world.leases()) == 3 * 4, "a lease for each part", world.leases())
+    world.good("apply", configs, "-c", "mixed")
+    check_is(world, configs, "mixed")
+
     # GPU by GPU; then what has no entry stays as it is.
     world.good("apply", configs, "-c", "uneven")
     check_is(world, configs, "uneven")
@@ -242,7 +258,7 @@ def test_refusals(world):
     for text, rule, says in (('"1g.5gb": 8', "M04", "no places for all"),
                              ('"3g.20gb": 2, "1g.5gb": 1', "M04", "9 memory slices"),
                              ('"1g.10gb+me": 1', "M01", "has no profile"),
-                             ('"1c.2g.10gb": 2', "M01", "part of a partition")):
+                             ('"5c.7g.40gb": 1', "M01", "no such part")):
         bad = world.write("bad.yaml", "version: v1\nmig-configs:\n  x:\n    - devices: [0]\n      mig-enabled: true\n"
                           f"      mig-devices: {{{text}}}\n")
         told = world.refused("apply", bad, rule=rule, says=says)

@@ -306,12 +306,13 @@ static int parted_fleet(void *arg)
 	struct parted_world *world = arg;
 	dv_cleanup(dv_parted_match_finip) struct dv_parted_match match = {0};
 	struct dv_fleet fleet = {.name = "untouched"};
-	int r = dv_parted_match(&world->parted, &world->parted.configs.items[0], world->gpus, 2,
-				&match, NULL);
+	const struct dv_parted_machine machine = {world->gpus, 2, &world->leases};
+	int r = dv_parted_match(&world->parted, &world->parted.configs.items[0], &machine, &match,
+				NULL);
 
 	if (r < 0)
 		return match.entries ? -EINVAL : r;
-	r = dv_parted_fleet(&match, &world->leases, &fleet, NULL);
+	r = dv_parted_fleet(&match, &fleet, NULL);
 	if (r < 0)
 		return strcmp(fleet.name, "untouched") == 0 && !fleet.tenants.items ? r : -EINVAL;
 	r = fleet.tenants.len == 10 && fleet.gpu_rules.len == 2 ? 0 : -EINVAL;
@@ -324,8 +325,9 @@ static int parted_diff(void *arg)
 	struct parted_world *world = arg;
 	dv_cleanup(dv_parted_match_finip) struct dv_parted_match match = {0};
 	struct dv_differences differences = {.len = 4711};
-	int r = dv_parted_match(&world->parted, &world->parted.configs.items[0], world->gpus, 2,
-				&match, NULL);
+	const struct dv_parted_machine machine = {world->gpus, 2, &world->leases};
+	int r = dv_parted_match(&world->parted, &world->parted.configs.items[0], &machine, &match,
+				NULL);
 
 	r = r < 0 ? r : dv_parted_diff(&match, &differences, NULL);
 	if (r < 0)
@@ -339,7 +341,8 @@ static int parted_export(void *arg)
 {
 	struct parted_world *world = arg;
 	struct dv_mig_parted parted = {.file = "untouched"};
-	int r = dv_parted_export("x", world->gpus, 2, &parted, NULL);
+	const struct dv_parted_machine machine = {world->gpus, 2, &world->leases};
+	int r = dv_parted_export("x", &machine, &parted, NULL);
 
 	if (r < 0)
 		return strcmp(parted.file, "untouched") == 0 && !parted.configs.items ? r : -EINVAL;

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,14 @@ static void machine(unsigned count, enum dv_mig_mode mode)
 	}
 }
 
+static const struct dv_parted_machine *machine_now(void)
+{
+	static struct dv_parted_machine now;
+
+	now = (struct dv_parted_machine){world.gpus.items, world.gpus.len, &world.leases};
+	return &now;
+}
+
 /* The config "x" with these entries, one on each line. */
 static int read_entries(const char *entries)
 {
@@ -70,8 +79,7 @@ static int read_entries(const char *entries)
 	(void)snprintf(text, sizeof(text), "version: v1\nmig-configs:\n  x:\n%s", entries);
 	if (dv_mig_parted_parse(text, strlen(text), "f", &parted, &err) < 0)
 		fail_msg("%s", err.msg);
-	return dv_parted_match(&parted, &parted.configs.items[0], world.gpus.items, world.gpus.len,
-			       &match, &err);
+	return dv_parted_match(&parted, &parted.configs.items[0], machine_now(), &match, &err);
 }
 
 static void need_entries(const char *entries)
@@ -246,7 +254,7 @@ static void test_parts(void **state)
 static int make_fleet(const char *entries)
 {
 	need_entries(entries);
-	return dv_parted_fleet(&match, &world.leases, &fleet, &err);
+	return dv_parted_fleet(&match, &fleet, &err);
 }
 
 static void need_fleet(const char *entries)
@@ -277,21 +285,34 @@ static const struct dv_tenant *tenant(const char *name)
 }
 
 /* The partitions of the leases are there, as a driver would say. */
+static void settle_lease(size_t i, const struct dv_lease *lease)
+{
+	struct dv_mig *mig = &gpu(i)->mig;
+	const struct dv_mig_instance *there;
+	struct dv_node node;
+	const char *whole;
+
+	assert_int_equal(dv_node_parse(lease->node, &node, NULL), 0);
+	if (lease->method != DV_METHOD_MIG || strcmp(lease->gpu_uuid, gpu(i)->uuid) != 0)
+		return;
+	(void)dv_mig_part_slices(lease->profile, &whole);
+	there = dv_mig_instance_at(mig, node.start, node.size);
+	if (!there)
+		add_instance(i, whole, node.start, node.has_part ? 0 : 1);
+	if (node.has_part)
+		mig->computes[mig->compute_count++] =
+			(struct dv_mig_compute){.instance = 10 + node.start,
+						.id = node.part_start,
+						.start = (uint8_t)node.part_start,
+						.size = (uint8_t)node.part_size};
+}
+
 static void settle(void)
 {
 	for (size_t i = 0; i < world.gpus.len; i++) {
-		struct dv_mig *mig = &gpu(i)->mig;
-
-		mig->instance_count = mig->compute_count = 0;
-		for (size_t k = 0; k < world.leases.len; k++) {
-			const struct dv_lease *lease = &world.leases.items[k];
-			struct dv_node node;
-
-			assert_int_equal(dv_node_parse(lease->node, &node, NULL), 0);
-			if (lease->method == DV_METHOD_MIG &&
-			    strcmp(lease->gpu_uuid, gpu(i)->uuid) == 0)
-				add_instance(i, lease->profile, node.start, 1);
-		}
+		gpu(i)->mig.instance_count = gpu(i)->mig.compute_count = 0;
+		for (size_t k = 0; k < world.leases.len; k++)
+			settle_lease(i, &world.leases.items[k]);
 	}
 }
 
@@ -311,7 +332,7 @@ static unsigned carry_out(const char *entries)
 	world_plan(&world, &plan);
 	assert_int_equal(plan.unplaced.len, 0);
 	for (size_t i = 0; i < plan.steps.len; i++)
-		ended += strcmp(plan.steps.items[i].op, "mig.destroy") == 0;
+		ended += strstr(plan.steps.items[i].op, "destroy") != NULL;
 	world_apply(&world, &plan, NULL);
 	settle();
 	return ended;
@@ -421,6 +442,57 @@ static void test_leases_without_partition(void **state)
 	assert_non_null(strstr(err.fix, "divvy release mine"));
 }
 
+static unsigned count_leases(const char *profile)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < world.leases.len; i++)
+		count += strcmp(world.leases.items[i].profile, profile) == 0;
+	return count;
+}
+
+/* Parts fill as few partitions as can be, beside whole ones; those that stand stay. */
+static void test_parts_of_partitions(void **state)
+{
+	machine(1, DV_MIG_OFF);
+	assert_int_equal(carry_out(ALL("\"1c.3g.40gb\": 4, \"1g.10gb\": 0")), 0);
+	assert_int_equal(gpu(0)->mig.instance_count, 2);
+	assert_int_equal(count_leases("1c.3g.40gb"), 4);
+	compare(ALL("\"1c.3g.40gb\": 4"));
+	assert_int_equal(differences.len, 0);
+	/* One of the two is enough for what is left of them: the other becomes a whole one. */
+	assert_int_equal(carry_out(ALL("\"1c.3g.40gb\": 2, \"3g.40gb\": 1")), 2);
+	assert_int_equal(count_leases("1c.3g.40gb"), 2);
+	assert_int_equal(count_leases("3g.40gb"), 1);
+	/* A larger part beside: a new one comes into the same partition. */
+	assert_int_equal(carry_out(ALL("\"1c.3g.40gb\": 3, \"3g.40gb\": 1")), 0);
+	assert_int_equal(plan.steps.len, 1);
+	assert_int_equal(gpu(0)->mig.instance_count, 2);
+	/* Where those that stand are in the way of a larger one all are made anew. */
+	carry_out(ALL("\"1c.3g.40gb\": 1, \"2c.3g.40gb\": 1, \"3g.40gb\": 1"));
+	compare(ALL("\"1c.3g.40gb\": 1, \"2c.3g.40gb\": 1, \"3g.40gb\": 1"));
+	assert_int_equal(differences.len, 0);
+	assert_int_equal(gpu(0)->mig.instance_count, 2);
+	refused(ALL("\"1c.3g.40gb\": 7"), "M04", "need 12 memory slices", true);
+}
+
+/* A partition in which another has parts is not this fleet's, and none that is wanted whole. */
+static void test_parts_of_others(void **state)
+{
+	machine(1, DV_MIG_ON);
+	lease("theirs", "lab", "GPU-0/p4+4/c0+1", "1c.3g.40gb");
+	settle();
+	refused(ALL("\"3g.40gb\": 1"), "S01", "3g.40gb at 4, which lease 'theirs' has", false);
+	compare(ALL("\"1c.3g.40gb\": 1"));
+	assert_int_equal(differences.len, 0);
+	/* No probe has seen it yet: its lease says it. */
+	gpu(0)->mig.compute_count = 0;
+	gpu(0)->mig.instances[0].id = UINT32_MAX;
+	compare(ALL("\"1c.3g.40gb\": 1"));
+	assert_int_equal(differences.len, 0);
+	refused(ALL("\"3g.40gb\": 1"), "S01", "which lease 'theirs' has", false);
+}
+
 /* GPUs without an entry keep what this fleet has there. */
 static void test_unlisted_stay(void **state)
 {
@@ -461,7 +533,15 @@ static void test_refusals(void **state)
 	machine(1, DV_MIG_ON);
 	refused(ALL("\"1g.5gb\": 7"), "M01", "GPU 0 has no profile '1g.5gb'", true);
 	assert_non_null(strstr(err.fix, "1g.10gb, 1g.10gb+me, 1g.20gb"));
-	refused(ALL("\"1c.3g.40gb\": 2"), "M01", "'1c.3g.40gb' is a part of a partition", true);
+	refused(ALL("\"1c.5g.50gb\": 2"), "M01", "GPU 0 has no profile '1c.5g.50gb'", true);
+	refused(ALL("\"3c.4g.40gb\": 1"), "M01",
+		"4g.40gb of GPU 0 has no such part as '3c.4g.40gb'", true);
+	assert_string_equal(err.fix, "it has 1c.4g.40gb, 2c.");
+	refused(ALL("\"1c.1g.20gb+me\": 1"), "M01", "no profile", true);
+	refused(ALL("\"1c.7g.80gb\": 255"), "M04", "the parts of 7g.80gb need more than 16", false);
+	memset(gpu(0)->mig.profiles[4].parts, 0, sizeof(gpu(0)->mig.profiles[4].parts));
+	refused(ALL("\"1c.3g.40gb\": 1"), "M03", "which parts 3g.40gb of GPU 0 has is not known",
+		true);
 	assert_non_null(strstr(err.fix, "'3g.40gb' undivided"));
 	refused(ALL("\"1g.10gb\": 9"), "M04", "need 9 memory slices, the GPU has 8", true);
 	refused(ALL("\"1g.10gb+me\": 2"), "M04", "2 of 1", true);
@@ -478,7 +558,7 @@ static void test_refusals(void **state)
 
 static void export(const char *name, struct dv_mig_parted *ret, char **ret_text)
 {
-	assert_int_equal(dv_parted_export(name, world.gpus.items, world.gpus.len, ret, &err), 0);
+	assert_int_equal(dv_parted_export(name, machine_now(), ret, &err), 0);
 	assert_int_equal(dv_mig_parted_print(ret, ret_text, &err), 0);
 }
 
@@ -487,7 +567,7 @@ static void test_export(void **state)
 	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted out = {0}, again = {0};
 	dv_autofree char *text = NULL, *mixed = NULL;
 
-	assert_int_equal(dv_parted_export("c", NULL, 0, &out, &err), -ENOENT);
+	assert_int_equal(dv_parted_export("c", machine_now(), &out, &err), -ENOENT);
 	memset(&err, 0, sizeof(err));
 	world_cpu(&world, "CPU-0", 1 << 30, 4);
 	machine(3, DV_MIG_OFF);
@@ -515,8 +595,9 @@ static void test_export(void **state)
  * left to do. One that cannot is refused, by rule, and nothing is touched. */
 static void test_random(void **state)
 {
-	static const char *const profiles[] = {"1g.10gb", "1g.10gb+me", "1g.20gb", "2g.20gb",
-					       "3g.40gb", "4g.40gb",	"7g.80gb"};
+	static const char *const profiles[] = {
+		"1g.10gb", "1g.10gb+me", "1g.20gb",    "2g.20gb",    "3g.40gb",	   "4g.40gb",
+		"7g.80gb", "1c.2g.20gb", "1c.3g.40gb", "2c.3g.40gb", "1c.4g.40gb", "3c.7g.80gb"};
 	unsigned made = 0;
 
 	random_start("plan/mig-parted");
@@ -538,7 +619,7 @@ static void test_random(void **state)
 				at += (size_t)snprintf(
 					entries + at, sizeof(entries) - at, "\"%s\": %u, ",
 					profiles[p],
-					random_u64() % 3 ? 0 : (unsigned)(random_u64() % 3));
+					random_u64() % 6 ? 0 : (unsigned)(random_u64() % 4));
 			at += (size_t)snprintf(entries + at, sizeof(entries) - at, "}}\n");
 		}
 		for (size_t i = 0; i < world.leases.len; i++)
@@ -555,9 +636,9 @@ static void test_random(void **state)
 		assert_int_equal(plan.steps.len, 0);
 		export("x", &out, &text);
 		dv_parted_match_fini(&match);
-		assert_int_equal(dv_parted_match(&out, &out.configs.items[0], world.gpus.items,
-						 world.gpus.len, &match, NULL),
-				 0);
+		assert_int_equal(
+			dv_parted_match(&out, &out.configs.items[0], machine_now(), &match, NULL),
+			0);
 		dv_vec_fini(&differences);
 		assert_int_equal(dv_parted_diff(&match, &differences, NULL), 0);
 		assert_int_equal(differences.len, 0);
@@ -580,6 +661,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_unknown_profile_there, tear_down),
 		cmocka_unit_test_teardown(test_leases_without_partition, tear_down),
 		cmocka_unit_test_teardown(test_unlisted_stay, tear_down),
+		cmocka_unit_test_teardown(test_parts_of_partitions, tear_down),
+		cmocka_unit_test_teardown(test_parts_of_others, tear_down),
 		cmocka_unit_test_teardown(test_names, tear_down),
 		cmocka_unit_test_teardown(test_refusals, tear_down),
 		cmocka_unit_test_teardown(test_export, tear_down),
