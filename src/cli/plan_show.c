@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "cli/show.h"
+#include "model/mig.h"
 #include "model/units.h"
 
 enum { DISTURBED_MOST = 8 };
@@ -87,8 +88,9 @@ static int show_isolates(struct dv_out *out, const struct dv_plan *plan, struct 
 			again = same_hold(a, &plan->assignments.items[j]);
 		if (again)
 			continue;
-		dv_table_add(&table, "%s%s%s", dv_method_name(a->method), a->on ? " on " : "",
-			     a->on ? dv_method_name(a->on) : "");
+		dv_table_add(&table, "%s%s%s%s", dv_method_name(a->method), a->on ? " on " : "",
+			     a->on ? dv_method_name(a->on) : "",
+			     dv_mig_part_slices(a->profile, NULL) ? " (a part)" : "");
 		dv_table_add(&table, "%s", dv_hold_name(a->isolates.memory));
 		dv_table_add(&table, "%s", dv_hold_name(a->isolates.quota));
 		dv_table_add(&table, "%s", dv_hold_name(a->isolates.compute));
