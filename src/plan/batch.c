@@ -44,7 +44,6 @@ struct batch_task {
 	struct dv_grid *owned[DV_BATCH_GRIDS_MOST];	  /* those that were made here */
 	const struct dv_grid *bases[DV_BATCH_GRIDS_MOST]; /* the rooms' own */
 	bool exact;	     /* the smallest profile is never worse than a larger one */
-	bool parts;	     /* there are parts of partitions to place */
 	bool sliced, uneven; /* there are slices to place; not such as can only be filled one way */
 };
 
@@ -199,10 +198,8 @@ static bool read_requests(struct batch_task *batch)
 		if (!is_open(batch, i) || want->method == DV_METHOD_PARTITION)
 			continue;
 		/* Several compute instances share a partition: a batch knows no such thing. */
-		batch->parts = want->method == DV_METHOD_MIG &&
-			       dv_mig_part_slices(want->tenant->profile, NULL);
-		if (batch->parts)
-			return false;
+		if (dv_want_is_part(want))
+			continue;
 		batch->sliced = batch->sliced || want->method == DV_METHOD_SLICE;
 		if (want->method == DV_METHOD_SLICE && batch->with_slices)
 			put_in_bin(batch, i);
@@ -442,7 +439,7 @@ int dv_plan_batch(const struct dv_task *task, bool with_slices, struct dv_packin
 	*ret = (struct dv_plan_batch){0};
 	if (!read_requests(batch)) {
 		/* Nothing to place, or too much of a kind. */
-		if (!batch->input.request_count && !batch->parts)
+		if (!batch->input.request_count)
 			*ret = (struct dv_plan_batch){.most = true,
 						      .exact = true,
 						      .valid = true,

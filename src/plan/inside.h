@@ -126,8 +126,11 @@ int dv_score_compare(const struct dv_score *a, const struct dv_score *b);
 /* Best fit by size, beside the standing leases. */
 enum dv_keep { DV_KEEP_ALL, DV_KEEP_NONE };
 void dv_pack_best_fit(const struct dv_task *task, struct dv_packing *packing);
+/* A compute instance that is a part of a MIG partition. */
+bool dv_want_is_part(const struct dv_want *want);
 /* Place what is open of `packing`, all at once, on the fewest GPUs: partitions and whole GPUs, and
- * slices too if asked for; not CPU partitions. What cannot be asked as one batch stays open. */
+ * slices too if asked for; not CPU partitions, nor parts of MIG partitions. What cannot be asked as
+ * one batch stays open. */
 struct dv_plan_batch {
 	bool most;	/* proven: beside what `packing` had none places more of it */
 	bool exact;	/* proven: nor as much on fewer GPUs */

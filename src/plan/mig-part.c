@@ -8,6 +8,11 @@
 #include "model/tree.h"
 #include "plan/mig.h"
 
+bool dv_want_is_part(const struct dv_want *want)
+{
+	return want->method == DV_METHOD_MIG && dv_mig_part_slices(want->tenant->profile, NULL);
+}
+
 static unsigned bits_of(unsigned start, unsigned size)
 {
 	return ((1u << size) - 1) << start;

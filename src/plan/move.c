@@ -192,7 +192,7 @@ static void try_gpu(struct mover *mover, unsigned i, size_t g, struct way *best,
 	unsigned cells = want->method == DV_METHOD_MIG ? dv_plan_mig_cells(room, want) : 0;
 
 	/* A part of a partition is put beside others; nobody makes way for it. */
-	if (!dv_room_may(room, want) || dv_mig_part_slices(want->tenant->profile, NULL))
+	if (!dv_room_may(room, want) || dv_want_is_part(want))
 		return;
 	for (unsigned n = 0; cells && n < room->grid->place_count; n++) {
 		const struct dv_grid_place *at = &room->grid->places[n];

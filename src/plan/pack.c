@@ -279,14 +279,15 @@ static void fill_slices(const struct dv_task *task, struct dv_packing *packing)
 	}
 }
 
-/* Of CPU partitions, and of tenants of several GPUs, a batch knows only that all fit. */
+/* Of CPU partitions, parts of MIG partitions, and tenants of several GPUs, a batch knows only that
+ * all fit. */
 static bool has_others(const struct dv_task *task, const struct dv_packing *packing)
 {
 	for (size_t i = 0; i < task->wants.len; i++) {
 		const struct dv_want *want = &task->wants.items[i];
 
 		if (is_open(packing, want, i) &&
-		    (want->part || want->method == DV_METHOD_PARTITION))
+		    (want->part || want->method == DV_METHOD_PARTITION || dv_want_is_part(want)))
 			return true;
 	}
 	return false;
@@ -352,10 +353,20 @@ static unsigned apart(const struct dv_task *task, bool slices)
 	for (size_t i = 0; i < task->wants.len; i++) {
 		const struct dv_want *want = &task->wants.items[i];
 
-		count += !want->rule[0] && (want->method == DV_METHOD_PARTITION ||
-					    (slices && want->method == DV_METHOD_SLICE));
+		count += !want->rule[0] &&
+			 (want->method == DV_METHOD_PARTITION || dv_want_is_part(want) ||
+			  (slices && want->method == DV_METHOD_SLICE));
 	}
 	return count;
+}
+
+static bool wants_partition(const struct dv_task *task)
+{
+	for (size_t i = 0; i < task->wants.len; i++)
+		if (!task->wants.items[i].rule[0] &&
+		    task->wants.items[i].method == DV_METHOD_PARTITION)
+			return true;
+	return false;
 }
 
 int dv_pack_least(const struct dv_task *task, const struct dv_packing *packing, unsigned *ret_gpus,
@@ -382,7 +393,7 @@ int dv_pack_least(const struct dv_task *task, const struct dv_packing *packing, 
 	    (open && (others || has_others(task, packing))))
 		return 0;
 	*ret_gpus = batch.least + (batch.slices ? least_for_slices(task) : 0) +
-		    (apart(task, false) > 0);
+		    wants_partition(task);
 	*ret_exact = batch.exact && !others;
 	return 0;
 }

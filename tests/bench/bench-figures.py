@@ -23,7 +23,7 @@ if words:
     os.environ["DIVVY_BUILD"] = os.path.abspath(words[0])
 
 import attached  # noqa: E402: the build folder comes first
-from lib import BUILD, DIVVY, Node, wait_for  # noqa: E402
+from lib import BUILD, DIVVY, MachineUser, Node, wait_for  # noqa: E402
 
 TENANTS = 100
 BUFFERS = 24000
@@ -128,6 +128,39 @@ def command_time(node, case, goal):
     note(case, "cpu_ms", "ms", cpu)
 
 
+FLEETS = {
+    "7x8": ["{name: a, count: 56, method: mig, profile: 1g.10gb}"],
+    "mixed": ["{name: a, count: 5, method: mig, profile: 3g.40gb}", "{name: b, count: 8, method: mig, profile: 2g.20gb}",
+              "{name: c, count: 14, method: mig, needs: {memory: 9GiB}}",
+              "{name: d, count: 2, method: mig, profile: 1g.10gb, gpu: \"7\"}",
+              "{name: e, count: 3, method: mig, profile: 2g.20gb, start: 2}"],
+}
+
+
+def plans():
+    """The whole command on a simulated machine of eight H100: divvyd's plan, the document, the page."""
+    try:
+        user = MachineUser()
+    except SystemExit:
+        skipped("cli/plan/8-gpus", "no ordinary user to be")
+        return
+    try:
+        for name, tenants in FLEETS.items():
+            path = os.path.join(user.dir, f"{name}.yaml")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("version: 1\nname: lab\ntenants:\n" + "".join(f"  - {t}\n" for t in tenants))
+            os.chmod(path, 0o644)
+            assert user.divvy("--machine", "dgx-h100", "plan", path).returncode == 0
+            wall = []
+            for _ in range(20):
+                begun = time.monotonic()
+                user.divvy("--machine", "dgx-h100", "plan", path)
+                wall.append((time.monotonic() - begun) * 1e3)
+            note(f"cli/plan/8-gpus/{name}", "wall_ms", "ms", wall, 50)
+    finally:
+        user.end()
+
+
 def handed_over(node, end):
     """How long a waiting tenant waits after its holder, which keeps the device, met its end."""
     mine = grant(node, "holder", method="slice", memory_mib=1, compute_pct=10)
@@ -212,6 +245,7 @@ def main():
         node.start()
         start_time(node)
         command_time(node, "cli/status", 50)
+        plans()
         holders(node)
         buffers(node)
         with_tenants(node)

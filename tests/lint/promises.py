@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every test that SPECIFICATION.md names exists."""
+"""Every test that SPECIFICATION.md names exists, and no promise has the number of another."""
 import json
 import os
 import re
@@ -11,11 +11,14 @@ import lib
 done = subprocess.run(["meson", "introspect", "--tests", sys.argv[1]], stdout=subprocess.PIPE,
                       text=True, check=True)
 there = {test["name"] for test in json.loads(done.stdout)}
-findings, named = [], 0
+findings, named, numbers = [], 0, set()
 for number, line in enumerate(lib.read("SPECIFICATION.md").splitlines(), 1):
     row = re.match(r"\| (P\d+) \|.*\|(.*)\|$", line)
     if not row:
         continue
+    if row[1] in numbers:
+        findings.append(f"SPECIFICATION.md:{number}: there is a {row[1]} already")
+    numbers.add(row[1])
     tests = re.findall(r"`([^`]+)`", row[2])
     named += len(tests)
     if not tests:

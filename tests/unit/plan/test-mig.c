@@ -647,6 +647,29 @@ static void test_parts_fit(void **state)
 	world_apply(&world, &plan, NULL);
 }
 
+/* Parts of partitions beside many others: those are a batch, and what is said of it holds. */
+static void test_parts_beside_many(void **state)
+{
+	char uuid[16];
+
+	for (int i = 0; i < 6; i++) {
+		(void)snprintf(uuid, sizeof(uuid), "GPU-%d", i);
+		world_mig(&world, uuid, DV_MIG_ON);
+	}
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, count: 5, method: mig, profile: 3g.40gb}\n"
+			    "  - {name: b, count: 6, method: mig, profile: 2g.20gb}\n"
+			    "  - {name: c, count: 5, method: mig, needs: {memory: 9GiB}}\n"
+			    "  - {name: p, count: 3, method: mig, profile: 1c.3g.40gb}\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	assert_int_not_equal(plan.bound, DV_BOUND_HEURISTIC);
+	/* 5 * 4 + 6 * 2 + 5 cells, the parts' partition aside. */
+	assert_true(plan.bound_gpus >= 5);
+	assert_true(plan.gpus_used <= 6);
+	world_apply(&world, &plan, NULL);
+}
+
 static void stands(const char *name, const char *node, const char *profile)
 {
 	struct dv_lease *lease = world_lease(&world, name, "lab", node, 9856 * DV_MIB, 0);
@@ -750,6 +773,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_batch, tear_down),
 		cmocka_unit_test_teardown(test_exact_places_of_many, tear_down),
 		cmocka_unit_test_teardown(test_missing, tear_down),
+		cmocka_unit_test_teardown(test_parts_beside_many, tear_down),
 		cmocka_unit_test_teardown(test_defragment, tear_down),
 		cmocka_unit_test_teardown(test_defragment_leaves_alone, tear_down),
 		cmocka_unit_test_teardown(test_parts, tear_down),
