@@ -108,12 +108,12 @@ void dv_shim_gate_changed(void)
 	dv_shim_gate_ring();
 }
 
-static void close_way(void)
+void dv_shim_gate_close(void)
 {
 	__atomic_fetch_add(&dv_shim_gate_hot.closed, 1, __ATOMIC_SEQ_CST);
 }
 
-static void open_way(void)
+void dv_shim_gate_open(void)
 {
 	__atomic_fetch_sub(&dv_shim_gate_hot.closed, 1, __ATOMIC_SEQ_CST);
 }
@@ -253,7 +253,7 @@ void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint32_t epoch, uint64_t
 	int bucket = us ? 63 - __builtin_clzll(us) : 0;
 
 	dv_shim_list_remove(&gate->queued, ticket);
-	open_way();
+	dv_shim_gate_open();
 	use(epoch);
 	if (ticket->setting) {
 		dv_shim_gate_spare(ticket);
@@ -310,6 +310,15 @@ static void settle(void)
 	dv_shim_gate_mark();
 }
 
+void dv_shim_gate_settle(void)
+{
+	if (!(dv_shim_grant_flags(dv_shim_pages.grant) & DV_GRANT_GATED))
+		return;
+	pthread_mutex_lock(&gate->order);
+	settle();
+	pthread_mutex_unlock(&gate->order);
+}
+
 bool dv_shim_gate_want(uint32_t epoch)
 {
 	if (!gate->wants)
@@ -348,8 +357,9 @@ static enum dv_shim_verdict ask(uint64_t key, struct dv_shim_ticket **ret_ticket
 
 	pthread_mutex_lock(&gate->order);
 	/* Stays closed for as long as the command is held back. */
-	close_way();
-	settle();
+	dv_shim_gate_close();
+	if (!gate->ops->callers_wait)
+		settle();
 	pthread_mutex_lock(&gate->lock);
 	start_thread();
 	if (!gate->thread_fails)
@@ -358,7 +368,7 @@ static enum dv_shim_verdict ask(uint64_t key, struct dv_shim_ticket **ret_ticket
 		verdict = decide(ticket);
 	pthread_mutex_unlock(&gate->lock);
 	if (verdict != DV_SHIM_WAIT)
-		open_way();
+		dv_shim_gate_open();
 	if (ticket)
 		*ret_ticket = ticket;
 	else
@@ -483,11 +493,11 @@ static void *take_out(struct dv_shim_ticket *ticket, uint64_t now_ns)
 {
 	switch (ticket->state) {
 	case DV_SHIM_TICKET_MADE:
-		open_way();
+		dv_shim_gate_open();
 		break;
 	case DV_SHIM_TICKET_QUEUED:
 		dv_shim_list_remove(&gate->queued, ticket);
-		open_way();
+		dv_shim_gate_open();
 		return ticket->token;
 	case DV_SHIM_TICKET_OPEN:
 		remove_open(ticket, now_ns);
@@ -545,6 +555,11 @@ void dv_shim_gate_cancel(struct dv_shim_ticket *ticket, bool untracked)
 		gate->ops->release(command);
 }
 
+uint64_t dv_shim_gate_expects(const struct dv_shim_ticket *ticket)
+{
+	return ticket->estimate_ns;
+}
+
 void dv_shim_gate_marking(void)
 {
 	pthread_mutex_lock(&gate->lock);
@@ -572,18 +587,14 @@ void dv_shim_gate_own_event(void)
 
 	/* Close the free way first; then what is on it already can't be waiting for this event. */
 	__atomic_fetch_add(&dv_shim_gate_hot.own_events, 1, __ATOMIC_SEQ_CST);
-	close_way();
-	if (!(dv_shim_grant_flags(dv_shim_pages.grant) & DV_GRANT_GATED))
-		return;
-	pthread_mutex_lock(&gate->order);
-	settle();
-	pthread_mutex_unlock(&gate->order);
+	dv_shim_gate_close();
+	dv_shim_gate_settle();
 }
 
 void dv_shim_gate_own_event_gone(void)
 {
 	__atomic_fetch_sub(&dv_shim_gate_hot.own_events, 1, __ATOMIC_SEQ_CST);
-	open_way();
+	dv_shim_gate_open();
 }
 
 bool dv_shim_gate_may_set(void *token)
@@ -602,7 +613,7 @@ bool dv_shim_gate_may_set(void *token)
 	if (gate->threaded && !gate->thread_fails && !dv_shim_gate_holds(&grant, now_ns))
 		ticket = new_ticket(0);
 	if (ticket) {
-		close_way();
+		dv_shim_gate_close();
 		ticket->setting = true;
 		ticket->since_ns = now_ns;
 		next = add_queued(ticket, token);

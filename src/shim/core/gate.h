@@ -10,9 +10,10 @@
  * is taken, a marker is put on each queue, so that its end is known.
  *  - go: the grant is held for a time. The command is tracked: its end is told by
  * dv_shim_gate_done.
- *  - wait: not held, or enough work is on the device already. The caller gives the command to the
- *    device's library with a condition that is not met; the gate's thread meets it, in order, while
- *    the grant is held.
+ *  - wait: not held, or enough work is on the device already. Where the device's library can do so,
+ *    the caller gives it the command with a condition that is not met; the gate's thread meets it,
+ *    in order, while the grant is held. Where it can't (ops->callers_wait), the caller itself
+ * waits, and puts its command on the device when it is let go.
  *
  * Locks: `order` keeps the order of held-back commands that of their queues; a caller has it from
  * dv_shim_gate_enter to dv_shim_gate_leave, over the call of the device's library, which may call
@@ -35,10 +36,12 @@ enum dv_shim_verdict {
 };
 
 struct dv_shim_gate_ops {
+	/* Nothing is ever enqueued behind a command that is held back: its caller waits. */
+	bool callers_wait;
 	/* Meet the condition of a held-back command, and give the token up. */
 	void (*open)(void *token);
 	/* Put a marker on each queue: dv_shim_gate_marking before, dv_shim_gate_marked at its end.
-	 */
+	 * With `order` held. */
 	void (*mark)(void);
 	/* Make sure that what is queued gets to the device. */
 	void (*flush)(void);
@@ -110,8 +113,17 @@ void dv_shim_gate_cancel(struct dv_shim_ticket *ticket, bool untracked);
 void dv_shim_gate_done(struct dv_shim_ticket *ticket);
 void dv_shim_gate_leave(void);
 
+/* How long it is expected to take; 1 s and more: not known yet. */
+uint64_t dv_shim_gate_expects(const struct dv_shim_ticket *ticket);
+
 void dv_shim_gate_marking(void);
 void dv_shim_gate_marked(void);
+
+/* Close the free way, and open it again: as many times as it was closed. */
+void dv_shim_gate_close(void);
+void dv_shim_gate_open(void);
+/* Put markers behind the work that went the free way, if there is any and a gate. */
+void dv_shim_gate_settle(void);
 
 /* The program made an event that it will set itself; it set it, or let go of it. */
 void dv_shim_gate_own_event(void);
