@@ -121,4 +121,5 @@ struct dv_counters {
 	uint64_t wait_hist[32];	 /* waits: bucket i holds [2^i, 2^(i+1)) us; 0 also holds < 1 us */
 	uint64_t inflight;	 /* commands on the device now */
 	uint64_t refused_calls;	 /* entry points that cannot be limited, refused */
+	uint64_t host_bytes;	 /* pinned memory of the host; not against the limit */
 };

@@ -45,7 +45,7 @@ def functions(text):
             if match:
                 inside = re.sub(r"\([^()]*\)", "", match[2])
                 count = 0 if inside.strip() in ("", "void") else inside.count(",") + 1
-                if "CL_API_CALL" in header or "enum MHD_Result" in header:
+                if any(word in header for word in ("CL_API_CALL", "DV_CUDA_API", "enum MHD_Result")):
                     count = 0  # another's interface has the parameters it has
                 depth = deepest = 0
                 case = False

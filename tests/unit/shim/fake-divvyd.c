@@ -187,6 +187,14 @@ static bool hello(struct fake *fake, struct client *client, const struct dv_msg 
 	return true;
 }
 
+static void publish_used(struct fake *fake)
+{
+	for (int i = 0; i < CLIENTS; i++)
+		if (fake->clients[i].grant)
+			__atomic_store_n(&fake->clients[i].grant->memory_used_bytes,
+					 fake->stats.used, __ATOMIC_RELEASE);
+}
+
 static void reserve(struct fake *fake, struct client *client, const struct dv_msg *msg)
 {
 	struct dv_msg answer = {.magic = DV_WIRE_MAGIC,
@@ -207,6 +215,7 @@ static void reserve(struct fake *fake, struct client *client, const struct dv_ms
 			fake->stats.peak = fake->stats.used;
 	}
 	answer.b = fake->stats.used;
+	publish_used(fake);
 	say(client->fd, &answer, NULL);
 }
 
@@ -250,6 +259,7 @@ static bool handle(struct fake *fake, struct client *client)
 			return false;
 		client->held -= msg.a;
 		fake->stats.used -= msg.a;
+		publish_used(fake);
 		return true;
 	case DV_MSG_WANT:
 		fake->stats.wants++;

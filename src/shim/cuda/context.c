@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Contexts and streams from their making to their end, and where the process attaches. */
+#include "shim/cuda/track.h"
+
+DV_CUDA_API cuInit(uint32_t flags)
+{
+	dv_cuda_init();
+	/* divvyd learns of the tenant's first call. A tenant that was promised limits does not run
+	 * without them. */
+	switch (dv_shim_attach()) {
+	case DV_SHIM_REFUSED:
+		return DV_CUDA_ERROR_NOT_PERMITTED;
+	case DV_SHIM_FAILED:
+		return DV_CUDA_ERROR_SYSTEM_NOT_READY;
+	case DV_SHIM_NEW:
+	case DV_SHIM_ATTACHED:
+	case DV_SHIM_AWAY:
+		break;
+	}
+	return dv_cuda.cuInit(flags);
+}
+
+static enum dv_cu_result known(struct dv_cu_context **context, enum dv_cu_result result)
+{
+	if (result == DV_CUDA_SUCCESS)
+		dv_cuda_context_known(*context);
+	return result;
+}
+
+DV_CUDA_API cuCtxCreate(struct dv_cu_context **ret, uint32_t flags, int device)
+{
+	dv_cuda_init();
+	return known(ret, dv_cuda.cuCtxCreate(ret, flags, device));
+}
+
+DV_CUDA_API cuCtxCreate_v2(struct dv_cu_context **ret, uint32_t flags, int device)
+{
+	dv_cuda_init();
+	return known(ret, dv_cuda.cuCtxCreate_v2(ret, flags, device));
+}
+
+DV_CUDA_API cuCtxCreate_v3(struct dv_cu_context **ret, struct dv_cu_affinity *affinities, int count,
+			   uint32_t flags, int device)
+{
+	dv_cuda_init();
+	return known(ret, dv_cuda.cuCtxCreate_v3(ret, affinities, count, flags, device));
+}
+
+DV_CUDA_API cuCtxCreate_v4(struct dv_cu_context **ret, struct dv_cu_context_params *params,
+			   uint32_t flags, int device)
+{
+	dv_cuda_init();
+	return known(ret, dv_cuda.cuCtxCreate_v4(ret, params, flags, device));
+}
+
+DV_CUDA_API cuDevicePrimaryCtxRetain(struct dv_cu_context **ret, int device)
+{
+	dv_cuda_init();
+	return known(ret, dv_cuda.cuDevicePrimaryCtxRetain(ret, device));
+}
+
+/* Contexts that were made in a way that is not ours become current at least. */
+DV_CUDA_API cuCtxSetCurrent(struct dv_cu_context *context)
+{
+	dv_cuda_init();
+	return known(&context, dv_cuda.cuCtxSetCurrent(context));
+}
+
+DV_CUDA_API cuCtxPushCurrent(struct dv_cu_context *context)
+{
+	dv_cuda_init();
+	return known(&context, dv_cuda.cuCtxPushCurrent(context));
+}
+
+DV_CUDA_API cuCtxPushCurrent_v2(struct dv_cu_context *context)
+{
+	dv_cuda_init();
+	return known(&context, dv_cuda.cuCtxPushCurrent_v2(context));
+}
+
+static enum dv_cu_result left(struct dv_cu_context *context, enum dv_cu_result result)
+{
+	dv_cuda_context_left(context, result == DV_CUDA_SUCCESS);
+	if (result == DV_CUDA_SUCCESS)
+		dv_cuda_charge_context_gone(context);
+	return result;
+}
+
+DV_CUDA_API cuCtxDestroy(struct dv_cu_context *context)
+{
+	dv_cuda_init();
+	dv_cuda_context_leaves(context);
+	return left(context, dv_cuda.cuCtxDestroy(context));
+}
+
+DV_CUDA_API cuCtxDestroy_v2(struct dv_cu_context *context)
+{
+	dv_cuda_init();
+	dv_cuda_context_leaves(context);
+	return left(context, dv_cuda.cuCtxDestroy_v2(context));
+}
+
+/* The primary context of a device, if it has one. */
+static struct dv_cu_context *primary(int device)
+{
+	struct dv_cu_context *context = NULL;
+	uint32_t flags;
+	int active = 0;
+
+	if (dv_cuda.cuDevicePrimaryCtxGetState(device, &flags, &active) != DV_CUDA_SUCCESS ||
+	    !active || dv_cuda.cuDevicePrimaryCtxRetain(&context, device) != DV_CUDA_SUCCESS)
+		return NULL;
+	(void)dv_cuda.cuDevicePrimaryCtxRelease_v2(device);
+	return context;
+}
+
+static enum dv_cu_result primary_left(struct dv_cu_context *context, int device,
+				      enum dv_cu_result result)
+{
+	uint32_t flags;
+	int active = 1;
+	bool gone = dv_cuda.cuDevicePrimaryCtxGetState(device, &flags, &active) ==
+			    DV_CUDA_SUCCESS &&
+		    !active;
+
+	if (!context)
+		return result;
+	dv_cuda_context_left(context, gone);
+	if (gone)
+		dv_cuda_charge_context_gone(context);
+	return result;
+}
+
+#define PRIMARY_LEAVES(symbol)                                                                     \
+	DV_CUDA_API symbol(int device)                                                             \
+	{                                                                                          \
+		struct dv_cu_context *context;                                                     \
+                                                                                                   \
+		dv_cuda_init();                                                                    \
+		context = primary(device);                                                         \
+		if (context)                                                                       \
+			dv_cuda_context_leaves(context);                                           \
+		return primary_left(context, device, dv_cuda.symbol(device));                      \
+	}
+
+PRIMARY_LEAVES(cuDevicePrimaryCtxRelease)
+PRIMARY_LEAVES(cuDevicePrimaryCtxRelease_v2)
+PRIMARY_LEAVES(cuDevicePrimaryCtxReset)
+PRIMARY_LEAVES(cuDevicePrimaryCtxReset_v2)
+
+/* A stream that could not be remembered would escape the gate. */
+static enum dv_cu_result remember(struct dv_cu_stream **stream, enum dv_cu_result result)
+{
+	DV_SHIM_KEEP;
+
+	if (result != DV_CUDA_SUCCESS || dv_cuda_stream_known(*stream))
+		return result;
+	(void)dv_cuda.cuStreamDestroy_v2(*stream);
+	return DV_CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+DV_CUDA_API cuStreamCreate(struct dv_cu_stream **ret, uint32_t flags)
+{
+	dv_cuda_init();
+	return remember(ret, dv_cuda.cuStreamCreate(ret, flags));
+}
+
+DV_CUDA_API cuStreamCreateWithPriority(struct dv_cu_stream **ret, uint32_t flags, int priority)
+{
+	dv_cuda_init();
+	return remember(ret, dv_cuda.cuStreamCreateWithPriority(ret, flags, priority));
+}
+
+static void leaves(struct dv_cu_stream *stream)
+{
+	DV_SHIM_KEEP;
+
+	dv_cuda_init();
+	dv_cuda_stream_left(stream);
+	dv_cuda_capture_stream_gone(stream);
+}
+
+DV_CUDA_API cuStreamDestroy(struct dv_cu_stream *stream)
+{
+	leaves(stream);
+	return dv_cuda.cuStreamDestroy(stream);
+}
+
+DV_CUDA_API cuStreamDestroy_v2(struct dv_cu_stream *stream)
+{
+	leaves(stream);
+	return dv_cuda.cuStreamDestroy_v2(stream);
+}
+
+/* Where a program waits for the device, its pools may have shrunk. */
+static enum dv_cu_result waited(enum dv_cu_result result)
+{
+	dv_cuda_pools_look();
+	return result;
+}
+
+DV_CUDA_API cuCtxSynchronize(void)
+{
+	dv_cuda_init();
+	return waited(dv_cuda.cuCtxSynchronize());
+}
+
+DV_CUDA_API cuCtxSynchronize_v2(struct dv_cu_context *context)
+{
+	dv_cuda_init();
+	return waited(dv_cuda.cuCtxSynchronize_v2(context));
+}
+
+DV_CUDA_API cuStreamSynchronize(struct dv_cu_stream *stream)
+{
+	dv_cuda_init();
+	return waited(dv_cuda.cuStreamSynchronize(stream));
+}
+
+DV_CUDA_API cuStreamSynchronize_ptsz(struct dv_cu_stream *stream)
+{
+	dv_cuda_init();
+	return waited(dv_cuda.cuStreamSynchronize_ptsz(stream));
+}
+
+DV_CUDA_API cuEventSynchronize(struct dv_cu_event *event)
+{
+	dv_cuda_init();
+	return waited(dv_cuda.cuEventSynchronize(event));
+}
