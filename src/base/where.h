@@ -8,6 +8,7 @@ enum dv_where {
 	DV_WHERE_DIVVYD,       /* the daemon's program */
 	DV_WHERE_WORKER,       /* the worker's program */
 	DV_WHERE_OPENCL_LAYER, /* the shared library of the OpenCL shim */
+	DV_WHERE_CUDA_LAYER,   /* and of the CUDA shim */
 	DV_WHERE_DIVVY,	       /* the command line's program */
 	DV_WHERE_BURN,	       /* the bench's OpenCL program */
 	DV_WHERE_SIM,	       /* the program that makes simulated machines */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/remote.h"
+#include "cli/run_cuda.h"
 #include "cli/run_fds.h"
 #include "cli/run_lease.h"
 #include "cli/run_probe.h"
@@ -256,12 +257,20 @@ static void give_back(struct dv_cli *cli, const struct dv_lease *own)
 			err.msg);
 }
 
-static const char *layer_of(const struct dv_api_grant *grant)
+static const char *opencl_layer_of(const struct dv_api_grant *grant)
 {
 	for (unsigned i = 0; i < grant->env_count; i++)
 		if (strncmp(grant->env[i], "OPENCL_LAYERS=", 14) == 0)
 			return grant->env[i] + 14;
 	return "";
+}
+
+static struct dv_watch_layer layer_of(const struct dv_api_grant *grant,
+				      const struct dv_cuda_place *cuda)
+{
+	if (cuda->layer[0])
+		return (struct dv_watch_layer){cuda->layer, true};
+	return (struct dv_watch_layer){opencl_layer_of(grant), false};
 }
 
 /* Start the command in the lease and wait for it. */
@@ -289,16 +298,19 @@ static int run_command(struct dv_cli *cli, const struct dv_api_grant *grant, str
 }
 
 /* See that the layer works, then run the command. */
-static int run_waiting(struct dv_wait *wait, const struct dv_api_grant *grant, char **command,
-		       struct dv_error *err)
+static int run_waiting(struct dv_wait *wait, const struct dv_api_grant *grant,
+		       const struct dv_cuda_place *cuda, char **command, struct dv_error *err)
 {
-	struct dv_child_spec spec = {.grant = grant, .command = command, .mask = &wait->mask};
+	struct dv_child_spec spec = {.grant = grant,
+				     .command = command,
+				     .mask = &wait->mask,
+				     .cuda_dir = cuda->dir[0] ? cuda->dir : NULL};
 	struct dv_probe probe = {.same_pids = true};
 	struct dv_error here = {0};
 	int signo, r = 0;
 
 	if (grant->gated)
-		r = dv_probe_layer(wait->cli, grant, &wait->mask, &probe, &here);
+		r = dv_probe_layer(wait->cli, &spec, &probe, &here);
 	signo = dv_wait_pending(wait);
 	if (signo)
 		return 128 + signo;
@@ -317,6 +329,8 @@ static int run_granted(struct dv_cli *cli, const struct asked *asked,
 {
 	struct dv_measure measure = {0};
 	struct dv_root root = {.fd = -1};
+	struct dv_cuda_place cuda;
+	struct dv_watch_layer layer;
 	struct dv_watch watch;
 	struct dv_wait wait = {.cli = cli,
 			       .lease = grant->lease.name,
@@ -328,12 +342,14 @@ static int run_granted(struct dv_cli *cli, const struct asked *asked,
 
 	if (r < 0)
 		return r;
-	dv_watch_init(&watch, &root, getpid(), layer_of(grant), cli->patience_ms);
-	r = dv_fds_keep(&root, &asked->fds, err);
+	r = dv_cuda_place_make(grant, &cuda, err);
+	layer = layer_of(grant, &cuda);
+	dv_watch_init(&watch, &root, getpid(), &layer, cli->patience_ms);
+	r = r < 0 ? r : dv_fds_keep(&root, &asked->fds, err);
 	if (r == 0)
 		r = dv_wait_init(&wait, err);
 	if (r == 0)
-		r = run_waiting(&wait, grant, command, err);
+		r = run_waiting(&wait, grant, &cuda, command, err);
 	if (r >= 0 && measure.begun_ns &&
 	    dv_measure_print(&measure, cli, grant->lease.name, r, dv_now_ns(), err) < 0)
 		r = -ENOMEM;
@@ -394,10 +410,13 @@ const struct dv_verb dv_verb_run = {
 	.most = -1,
 	.help = "one command in a slice, a partition or on a whole device",
 	.text = "The command runs as it is; its limits are held by divvyd and, in its processes, "
-		"by a layer of OpenCL. Before it starts, a probe makes sure that the layer reports "
-		"to divvyd, else nothing is started (rule G03). While it runs, its processes are "
-		"looked at: for one that uses OpenCL without the layer the whole tenant is stopped "
-		"(rule G04, status 3), or with --unenforced warn it is only named.\n\n"
+		"by a layer of OpenCL, or on NVIDIA's GPUs by a library that stands where the CUDA "
+		"driver's libcuda.so.1 would be found. Before it starts, a probe makes sure that "
+		"the layer reports to divvyd, else nothing is started (rule G03). While it runs, "
+		"its processes are looked at: for one that uses the device without the layer the "
+		"whole tenant is stopped (rule G04, status 3), or with --unenforced warn it is "
+		"only "
+		"named.\n\n"
 		"The status is the command's own, 128+n when signal n ended it, 127 when it was "
 		"not found, 126 when it could not be run. Signals are handed on. The lease ends "
 		"with the last process of the command, background ones included; one that was "

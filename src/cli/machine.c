@@ -152,6 +152,9 @@ static int connect_to(struct dv_cli *cli, const char *dir, struct dv_error *err)
 		options[2 * i + 1] = paths[i];
 	}
 	(void)snprintf(run, sizeof(run), "%s/run", dir);
+	/* For the machine's driver, in whatever directory a program finds it. */
+	if (setenv("DIVVY_SIM_MACHINE", dir, 1) < 0)
+		return dv_error_errno(err, errno, "setting the environment");
 	r = divvy_connect_private(run, options, &cli->client, &error);
 	return r < 0 ? dv_remote_adopt(&error, r, err) : 0;
 }

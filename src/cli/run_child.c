@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/run_child.h"
 
+#include "cli/run_cuda.h"
+
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -89,8 +91,9 @@ static int parse_cpus(const char *text, cpu_set_t *set)
 	return 0;
 }
 
-static struct failure settle(const struct dv_api_grant *grant)
+static struct failure settle(const struct dv_child_spec *spec)
 {
+	const struct dv_api_grant *grant = spec->grant;
 	cpu_set_t set;
 	int r;
 
@@ -98,6 +101,9 @@ static struct failure settle(const struct dv_api_grant *grant)
 		/* The grant outlives this process's copy of it. */
 		if (putenv((char *)grant->env[i]) != 0)
 			return (struct failure){STAGE_ENV, errno};
+	r = spec->cuda_dir ? dv_cuda_place_enter(spec->cuda_dir) : 0;
+	if (r)
+		return (struct failure){STAGE_ENV, r};
 	if (!grant->cpus[0])
 		return (struct failure){0};
 	r = parse_cpus(grant->cpus, &set);
@@ -122,7 +128,7 @@ static void run_child(const struct dv_child_spec *spec, int go_fd, int failed_fd
 
 	if (read(go_fd, &go, 1) != 1)
 		_exit(DV_CHILD_NOT_RUN);
-	failure = settle(spec->grant);
+	failure = settle(spec);
 	if (failure.errnum)
 		fail_with(failed_fd, failure);
 	/* The parent waits for signals in its own way. */

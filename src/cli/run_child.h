@@ -15,6 +15,7 @@ struct dv_child_spec {
 	int (*body)(void *arg); /* its result is the exit status */
 	void *arg;
 	const sigset_t *mask; /* signals that are blocked in it */
+	const char *cuda_dir; /* where it finds the CUDA driver, or NULL */
 };
 
 struct dv_child {

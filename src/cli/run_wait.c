@@ -168,16 +168,19 @@ static const char *how(const struct dv_watched *process)
 static int offence(const struct dv_wait *wait, const struct dv_watched *process,
 		   const char *outcome, struct dv_error *err)
 {
+	const bool cuda = wait->watch->cuda;
 	char name[64];
 	int r;
 
 	command_name(wait, process->pid, name, sizeof(name));
-	r = dv_error_rule(err, -EBUSY, "G04", "process %d (%s) uses OpenCL round the gate: %s; %s",
-			  (int)process->pid, name, how(process), outcome);
+	r = dv_error_rule(err, -EBUSY, "G04", "process %d (%s) uses %s round the gate: %s; %s",
+			  (int)process->pid, name, cuda ? "the GPU" : "OpenCL", how(process),
+			  outcome);
 	return dv_error_fix(
-		err, r,
-		"leave OPENCL_LAYERS as it is, and use OpenCL through libOpenCL.so.1; or "
-		"--unenforced warn");
+		err, r, "%s; or --unenforced warn",
+		cuda ? "leave LD_LIBRARY_PATH as it is, and use CUDA through libcuda.so.1 by that "
+		       "name"
+		     : "leave OPENCL_LAYERS as it is, and use OpenCL through libOpenCL.so.1");
 }
 
 static void kill_all(struct dv_wait *wait, int signo)

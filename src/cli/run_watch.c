@@ -48,17 +48,23 @@ static int read_vendor(const char *name, void *arg, struct dv_error *err)
 	return 0;
 }
 
-void dv_watch_init(struct dv_watch *watch, const struct dv_root *root, pid_t top, const char *layer,
-		   unsigned patience_ms)
+void dv_watch_init(struct dv_watch *watch, const struct dv_root *root, pid_t top,
+		   const struct dv_watch_layer *layer, unsigned patience_ms)
 {
-	const char *base = strrchr(layer, '/');
+	const char *base = strrchr(layer->path, '/');
 
 	memset(watch, 0, sizeof(*watch));
 	watch->root = root;
 	watch->top = top;
 	watch->patience_ns = patience_ms * DV_NS_PER_MS;
 	watch->same_pids = true;
-	(void)dv_copy(watch->layer, sizeof(watch->layer), base ? base + 1 : layer);
+	watch->cuda = layer->cuda;
+	(void)dv_copy(watch->layer, sizeof(watch->layer), base ? base + 1 : layer->path);
+	if (layer->cuda) {
+		add_driver(watch, "libcuda.so");
+		add_driver(watch, "libnvidia-opencl.so");
+		return;
+	}
 	add_driver(watch, "libpocl.so");
 	(void)!dv_root_list(root, "etc/OpenCL/vendors", read_vendor, watch, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looks for processes of a tenant that use the OpenCL device round the gate: a driver of OpenCL is
- * mapped into them, and divvy's layer is not, or never reported to divvyd.
+/* Looks for processes of a tenant that use the OpenCL device round the gate: a driver of OpenCL or
+ * CUDA is mapped into them, and divvy's layer is not, or never reported to divvyd.
  *
  * Only what a process of the same user can see is looked at, so this finds mistakes and tricks, not
  * an enemy who hides; what is held against whom is said by `divvy explain`. The watch owns its
@@ -37,6 +37,7 @@ struct dv_watch {
 	/* A process may need a moment from loading the driver to its report. */
 	uint64_t patience_ns;
 	char layer[64]; /* file name of the layer */
+	bool cuda;
 	/* Process numbers are divvyd's, too (not so when divvyd is in another pid namespace). */
 	bool same_pids;
 	char drivers[DV_WATCH_DRIVERS_MOST][64]; /* beginnings of file names */
@@ -47,9 +48,14 @@ struct dv_watch {
 /* Asks divvyd whether this process reported; 1, 0, or negative when it can't be asked now. */
 typedef int (*dv_watch_ask_fn)(void *data, pid_t pid);
 
-/* `top` is this process; the drivers are read from /etc/OpenCL/vendors. */
-void dv_watch_init(struct dv_watch *watch, const struct dv_root *root, pid_t top, const char *layer,
-		   unsigned patience_ms);
+/* `top` is this process. Drivers of OpenCL are read from /etc/OpenCL/vendors; under a layer of CUDA
+ * it is CUDA's, and NVIDIA's own of OpenCL, which knows no layer of CUDA. */
+struct dv_watch_layer {
+	const char *path;
+	bool cuda;
+};
+void dv_watch_init(struct dv_watch *watch, const struct dv_root *root, pid_t top,
+		   const struct dv_watch_layer *layer, unsigned patience_ms);
 void dv_watch_fini(struct dv_watch *watch);
 
 /* Look once. Returns 1 and the process in *ret when one goes round the gate for longer than the

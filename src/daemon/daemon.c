@@ -109,6 +109,7 @@ static int open_parts(struct dv_daemon *daemon, const struct dv_daemon_options *
 						  .kill_ms = DV_KILL_MS};
 	int r = dv_config_read(options->config, &daemon->config, err);
 
+	daemon->nvml = workers.nvml;
 	r = r < 0 ? r : dv_root_open("/", &daemon->root, err);
 	if (r < 0)
 		return r;

@@ -45,6 +45,8 @@ struct dv_daemon {
 	struct dv_http *http;
 	int listen_fd; /* http's; to see who waits */
 
+	const char *nvml; /* NVIDIA's library */
+
 	sd_event *event;
 	sd_event_source *gate_changes, *idle, *retry, *look, *change;
 

@@ -9,6 +9,7 @@
 #include "base/where.h"
 #include "daemon/daemon.h"
 #include "daemon/peer.h"
+#include "device/cuda.h"
 #include "method/method.h"
 
 static void answer_leases(struct dv_daemon *daemon, struct dv_request *request, const char *name)
@@ -55,8 +56,9 @@ static int attach(const struct dv_daemon *daemon, const struct dv_lease *lease, 
 {
 	const struct dv_method_ops *ops = dv_method_ops(lease->method);
 	const struct dv_gpu *gpu = gpu_of(daemon, lease, err);
-	struct dv_attach_paths paths = {.opencl_layer = dv_where(DV_WHERE_OPENCL_LAYER)};
-	char socket[192], cache[256];
+	struct dv_attach_paths paths = {.opencl_layer = dv_where(DV_WHERE_OPENCL_LAYER),
+					.cuda_layer = dv_where(DV_WHERE_CUDA_LAYER)};
+	char socket[192], cache[256], driver[256];
 	int r;
 
 	if (!gpu)
@@ -70,6 +72,7 @@ static int attach(const struct dv_daemon *daemon, const struct dv_lease *lease, 
 		return r;
 	paths.socket = dv_gate_socket(daemon->gate, lease->id, socket, sizeof(socket));
 	paths.cache_dir = cache;
+	paths.cuda_driver = dv_cuda_library(daemon->nvml, driver, sizeof(driver));
 	return ops->attach(gpu, lease, &paths, ret, err);
 }
 

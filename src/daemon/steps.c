@@ -32,16 +32,16 @@ static bool makes(const struct dv_step *step, bool undo)
 	return undo ? ends_in(step->op, ".destroy") : ends_in(step->op, ".create");
 }
 
-/* Devices that programs reach through a layer of ours. */
-static bool is_gated(const struct dv_gpu *gpu)
+/* Leases whose programs reach the device through a layer of ours. */
+static bool is_gated(const struct dv_gpu *gpu, const struct dv_step *step)
 {
-	return gpu->kind == DV_GPU_CPU;
+	return gpu->kind == DV_GPU_CPU || step->lease.method == DV_METHOD_SLICE;
 }
 
 /* Is there something to do on the machine, beside the gate? */
 static bool needs_worker(const struct dv_step *step, const struct dv_gpu *gpu)
 {
-	return !is_gated(gpu) || step->lease.method == DV_METHOD_PARTITION;
+	return !is_gated(gpu, step) || step->lease.method == DV_METHOD_PARTITION;
 }
 
 static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
@@ -126,7 +126,7 @@ static int ask_worker(struct dv_daemon *daemon, const struct dv_step *step,
 	request->step = *step;
 	*job = (struct step_job){.daemon = daemon,
 				 .token = token,
-				 .opens = is_gated(gpu) && makes(step, undo),
+				 .opens = is_gated(gpu, step) && makes(step, undo),
 				 .step = *step,
 				 .gpu = *gpu};
 	r = dv_workers_start(daemon->workers, request, step_is_done, job, err);
@@ -142,7 +142,7 @@ static int on_step(void *data, const struct dv_step *step, const struct dv_gpu *
 	struct dv_error why = {0};
 	int r = 0;
 
-	if (is_gated(gpu) && !makes(step, undo))
+	if (is_gated(gpu, step) && !makes(step, undo))
 		close_gate(daemon, step->lease.id);
 	if (needs_worker(step, gpu))
 		return ask_worker(daemon, step, gpu, undo, token, err);

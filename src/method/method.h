@@ -39,6 +39,8 @@ struct dv_attach {
 /* Where the product's files are, and the lease's socket. */
 struct dv_attach_paths {
 	const char *opencl_layer; /* the shared library for OPENCL_LAYERS */
+	const char *cuda_layer;	  /* the one that takes the CUDA driver's place */
+	const char *cuda_driver;  /* which driver that is: a name for the loader, or a path */
 	const char *socket;	  /* the lease's */
 	const char *cache_dir;	  /* private directory of the tenant for compiled kernels */
 };

@@ -156,7 +156,7 @@ static int torture_watch(void *arg)
 
 	if (r < 0)
 		return r;
-	dv_watch_init(&watch, &root, 1, "layer.so", 100);
+	dv_watch_init(&watch, &root, 1, &(const struct dv_watch_layer){"layer.so", false}, 100);
 	r = dv_watch_descendants(&watch, &err);
 	if (r < 0 && (r != -ENOMEM || err.code != -ENOMEM))
 		r = r == -EOPNOTSUPP ? 0 : -EPROTO;

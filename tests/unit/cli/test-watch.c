@@ -20,6 +20,9 @@
 #define DRIVER "7f00-7f01 r-xp 0 fe:00 9 /usr/lib/x86_64-linux-gnu/libpocl.so.2.10.0\n"
 #define VENDOR "7f00-7f01 r-xp 0 fe:00 9 /opt/acme/libacme-ocl.so.7\n"
 #define LAYER "7f02-7f03 r-xp 0 fe:00 9 /usr/lib/divvy/libdivvy-opencl.so\n"
+#define CUDA "7f00-7f01 r-xp 0 fe:00 9 /usr/lib/x86_64-linux-gnu/libcuda.so.580.95.05\n"
+#define CUDA_LAYER "7f02-7f03 r-xp 0 fe:00 9 /usr/lib/divvy/libdivvy-cuda.so\n"
+#define NVIDIA_OPENCL "7f02-7f03 r-xp 0 fe:00 9 /usr/lib/libnvidia-opencl.so.1\n"
 #define LOADER "7f04-7f05 r-xp 0 fe:00 9 /usr/lib/libOpenCL.so.1.0.0\n"
 #define OTHER "7f06-7f07 rw-p 0 00:00 0 \n7f08-7f09 r--p 0 fe:00 9 /etc/libpocl.conf/x\n"
 
@@ -89,7 +92,8 @@ static int set_up(void **state)
 	put(tree, "etc/OpenCL/vendors/pocl.icd", "libpocl.so.2.10.0\n");
 	put(tree, "etc/OpenCL/vendors/acme.icd", "/opt/acme/libacme-ocl.so\n");
 	assert_int_equal(dv_root_open(tree->path, &tree->root, NULL), 0);
-	dv_watch_init(&tree->watch, &tree->root, TOP, "/usr/lib/divvy/libdivvy-opencl.so",
+	dv_watch_init(&tree->watch, &tree->root, TOP,
+		      &(const struct dv_watch_layer){"/usr/lib/divvy/libdivvy-opencl.so", false},
 		      DV_PATIENCE_MS);
 	memset(attached, 0, sizeof(attached));
 	asked = 0;
@@ -134,6 +138,29 @@ static void test_driver_without_layer(void **state)
 	/* Named once. */
 	assert_int_equal(look(tree, 4000, &found), 0);
 	assert_int_equal(asked, 0);
+}
+
+/* Under the layer of CUDA: its driver, and NVIDIA's other one. */
+static void test_cuda(void **state)
+{
+	const struct dv_watch_layer layer = {"/usr/lib/divvy/libdivvy-cuda.so", true};
+	struct tree *tree = *state;
+	struct dv_watched found = {0};
+
+	dv_watch_fini(&tree->watch);
+	dv_watch_init(&tree->watch, &tree->root, TOP, &layer, DV_PATIENCE_MS);
+	attached[0] = 101;
+	put_process(tree, TOP, 1, 5, "101 102 103 104 ", "");
+	put_process(tree, 101, TOP, 6, "", CUDA CUDA_LAYER);
+	put_process(tree, 102, TOP, 6, "", DRIVER); /* none of this lease's business */
+	put_process(tree, 103, TOP, 6, "", OTHER CUDA);
+	put_process(tree, 104, TOP, 6, "", NVIDIA_OPENCL);
+	assert_int_equal(look(tree, 1000, &found), 0);
+	assert_int_equal(look(tree, 3000, &found), 1);
+	assert_int_equal(found.pid, 103);
+	assert_int_equal(look(tree, 3000, &found), 1);
+	assert_int_equal(found.pid, 104);
+	assert_int_equal(look(tree, 4000, &found), 0);
 }
 
 static void test_drivers_of_vendors(void **state)
@@ -318,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_driver_without_layer),
 		CASE(test_drivers_of_vendors),
+		CASE(test_cuda),
 		CASE(test_loader_alone_is_nothing),
 		CASE(test_attached),
 		CASE(test_layer_that_did_not_report),

@@ -5,15 +5,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "base/str.h"
 #include "model/units.h"
 
 #define CPU "CPU-01234567-0123-0123-0123-0123456789ab"
 
 static const struct dv_attach_paths paths = {.opencl_layer = "/usr/lib/divvy/libdivvy-opencl.so",
+					     .cuda_layer = "/usr/lib/divvy/libdivvy-cuda.so",
+					     .cuda_driver = "libcuda.so.1",
 					     .socket = "/run/divvy/lease/7",
 					     .cache_dir = "/var/cache/divvy/7"};
 
@@ -94,7 +98,7 @@ static void test_tables(void **state)
 
 static void test_probe(void **state)
 {
-	struct dv_method_env env = {0};
+	struct dv_method_env env = {.nvml = "/nowhere/libnvidia-ml.so.1"};
 	struct dv_gpu cpu = {.kind = DV_GPU_CPU, .cgroup = "sys/fs/cgroup/cpuset/divvy"};
 	struct dv_gpu gpu = {.kind = DV_GPU_NVIDIA};
 	const struct dv_method_ops *ops;
@@ -123,6 +127,38 @@ static void test_probe(void **state)
 		assert_int_equal(can.rule_count, 1);
 		assert_string_equal(can.rules[0], "G05");
 	}
+}
+
+/* Slices of a GPU need the driver that goes with NVML; this program stands for it. */
+static void test_probe_slice_of_gpu(void **state)
+{
+	const struct dv_method_ops *ops = dv_method_ops(DV_METHOD_SLICE);
+	struct dv_gpu gpu = {.kind = DV_GPU_NVIDIA, .memory_bytes = 24 * DV_GIB};
+	char dir[48], nvml[96], driver[96];
+	struct dv_method_env env = {.nvml = nvml};
+	struct dv_gpu_method can;
+
+	assert_int_equal(temporary_make(dir, sizeof(dir), "slice"), 0);
+	(void)snprintf(nvml, sizeof(nvml), "%s/libnvidia-ml.so.1", dir);
+	(void)snprintf(driver, sizeof(driver), "%s/libcuda.so.1", dir);
+	assert_int_equal(ops->probe(&env, &gpu, &can, NULL), 0);
+	assert_false(can.ok);
+	assert_non_null(strstr(can.why, driver));
+	assert_int_equal(symlink("/proc/self/exe", driver), 0);
+	assert_int_equal(ops->probe(&env, &gpu, &can, NULL), 0);
+	assert_true(can.ok);
+	assert_string_equal(can.why, "");
+	gpu.mig.mode = DV_MIG_ON;
+	assert_int_equal(ops->probe(&env, &gpu, &can, NULL), 0);
+	assert_false(can.ok);
+	gpu.mig.mode = DV_MIG_OFF;
+	gpu.memory_bytes = 0;
+	assert_int_equal(ops->probe(&env, &gpu, &can, NULL), 0);
+	assert_false(can.ok);
+	env.nvidia_why = "no driver answers";
+	assert_int_equal(ops->probe(&env, &gpu, &can, NULL), 0);
+	assert_string_equal(can.why, "no driver answers");
+	assert_int_equal(temporary_remove(dir), 0);
 }
 
 /* Each mode says for itself whether partitions can be had. */
@@ -276,6 +312,32 @@ static void test_attach_slice(void **state)
 	assert_string_equal(to.cpus, "");
 }
 
+static void test_attach_slice_of_gpu(void **state)
+{
+	struct dv_step step = step_of("slice.create", DV_METHOD_SLICE, CPU "/s7");
+	struct dv_gpu gpu = device();
+	char longer[300];
+	struct dv_attach_paths too_long = paths;
+	struct dv_attach to;
+
+	gpu.kind = DV_GPU_NVIDIA;
+	assert_int_equal(
+		dv_method_ops(DV_METHOD_SLICE)->attach(&gpu, &step.lease, &paths, &to, NULL), 0);
+	assert_true(to.gated);
+	assert_string_equal(variable(&to, "DIVVY_LEASE_SOCKET"), paths.socket);
+	assert_string_equal(variable(&to, "DIVVY_LEASE_NONCE"), "00112233");
+	assert_string_equal(variable(&to, "DIVVY_CUDA_LAYER"), paths.cuda_layer);
+	assert_string_equal(variable(&to, "DIVVY_CUDA_DRIVER"), "libcuda.so.1");
+	assert_string_equal(variable(&to, "CUDA_VISIBLE_DEVICES"), gpu.uuid);
+	assert_null(variable(&to, "OPENCL_LAYERS"));
+	memset(longer, 'a', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	too_long.cuda_layer = longer;
+	assert_int_equal(
+		dv_method_ops(DV_METHOD_SLICE)->attach(&gpu, &step.lease, &too_long, &to, NULL),
+		-E2BIG);
+}
+
 static void test_attach_whole(void **state)
 {
 	struct dv_step step = step_of("whole.create", DV_METHOD_PASSTHROUGH, CPU);
@@ -358,8 +420,9 @@ static void test_attach_refuses(void **state)
 		dv_method_ops(DV_METHOD_SLICE)->attach(&gpu, &step.lease, &longer, &to, NULL),
 		-E2BIG);
 	gpu.kind = DV_GPU_NVIDIA;
+	step = step_of("whole.create", DV_METHOD_PASSTHROUGH, CPU);
 	assert_int_equal(
-		dv_method_ops(DV_METHOD_SLICE)->attach(&gpu, &step.lease, &paths, &to, NULL),
+		dv_method_ops(DV_METHOD_PASSTHROUGH)->attach(&gpu, &step.lease, &paths, &to, NULL),
 		-EOPNOTSUPP);
 	assert_memory_equal(&to, &untouched, sizeof(to));
 }
@@ -369,6 +432,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_probe_slice_of_gpu),
+		cmocka_unit_test(test_attach_slice_of_gpu),
 		cmocka_unit_test(test_probe_mig),
 		cmocka_unit_test(test_test),
 		cmocka_unit_test(test_test_refuses),

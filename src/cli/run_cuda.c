@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/run_cuda.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/str.h"
+
+#define LIBRARY "libcuda.so.1"
+#define NEEDED "libcuda-divvy-real.so"
+
+enum { FIND_MS = 30000, PATH_MOST = 512 };
+
+static const char *env_of(const struct dv_api_grant *grant, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (unsigned i = 0; i < grant->env_count; i++)
+		if (strncmp(grant->env[i], name, len) == 0 && grant->env[i][len] == '=')
+			return grant->env[i] + len + 1;
+	return "";
+}
+
+/* In a process of its own: where the loader finds it. In a tenant of ours that is our library, and
+ * the driver is what that needs. */
+static void find(const char *name, int to)
+{
+	void *library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+	void *driver = library ? dlopen(NEEDED, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+	struct link_map *map;
+	const char *said;
+
+	if (!library) {
+		said = dlerror();
+		said = said ? said : "?";
+	} else if (dlinfo(driver ? driver : library, RTLD_DI_LINKMAP, &map) == 0) {
+		said = map->l_name;
+	} else {
+		said = "";
+	}
+	(void)!write(to, said, strlen(said));
+	_exit(0);
+}
+
+/* All that it says before it ends; false when it takes too long. */
+static bool hear(int from, char *buf, size_t size)
+{
+	struct pollfd pollfd = {.fd = from, .events = POLLIN};
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (n > 0 && len < size - 1) {
+		int ready = poll(&pollfd, 1, FIND_MS);
+
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready <= 0)
+			return false;
+		n = read(from, buf + len, size - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	buf[len] = '\0';
+	return true;
+}
+
+static int no_driver(struct dv_error *err, const char *name, const char *why)
+{
+	int r = dv_error_rule(err, -ENOENT, "G03",
+			      "there is no CUDA driver to put a limit on: %s: %.200s; nothing was "
+			      "started",
+			      name, why);
+
+	return dv_error_fix(err, r,
+			    "install the driver's libraries for CUDA where the loader finds them");
+}
+
+static int find_driver(const char *name, char *buf, size_t size, struct dv_error *err)
+{
+	int ends[2], status;
+	bool heard;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return dv_error_errno(err, errno, "making a pipe");
+	dv_autoclose int from = ends[0], to = ends[1];
+
+	pid = fork();
+	if (pid < 0)
+		return dv_error_errno(err, errno, "starting a process");
+	if (pid == 0)
+		find(name, to);
+	close(take_fd(to));
+	heard = hear(from, buf, size);
+	if (!heard)
+		(void)kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (!heard)
+		return no_driver(err, name, "it does not load within 30 s");
+	return buf[0] == '/' ? 0 : no_driver(err, name, buf[0] ? buf : "the loader cannot say");
+}
+
+/* Put a link there, in the place of another one if need be, without a moment in between. */
+static int put_link(const char *dir, const char *name, const char *target, struct dv_error *err)
+{
+	char path[PATH_MOST], is[PATH_MOST], fresh[PATH_MOST + 16];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	n = readlink(path, is, sizeof(is) - 1);
+	if (n > 0) {
+		is[n] = '\0';
+		if (strcmp(is, target) == 0)
+			return 0;
+	}
+	(void)snprintf(fresh, sizeof(fresh), "%s.%d", path, (int)getpid());
+	if (symlink(target, fresh) == 0 && rename(fresh, path) == 0)
+		return 0;
+	n = errno;
+	(void)unlink(fresh);
+	return dv_error_errno(err, (int)n, "%s", path);
+}
+
+int dv_cuda_place_make(const struct dv_api_grant *grant, struct dv_cuda_place *ret,
+		       struct dv_error *err)
+{
+	const char *layer = env_of(grant, "DIVVY_CUDA_LAYER");
+	const char *name = env_of(grant, "DIVVY_CUDA_DRIVER");
+	struct dv_cuda_place place = {0};
+	char driver[PATH_MOST];
+	uint64_t hash;
+	int r;
+
+	*ret = place;
+	if (!layer[0])
+		return 0;
+	r = find_driver(name[0] ? name : LIBRARY, driver, sizeof(driver), err);
+	if (r < 0)
+		return r;
+	hash = dv_hash(DV_HASH_INIT, layer, strlen(layer) + 1);
+	hash = dv_hash(hash, driver, strlen(driver));
+	(void)snprintf(place.dir, sizeof(place.dir), "%s/cuda-%016llx",
+		       env_of(grant, "DIVVY_CACHE_DIR"), (unsigned long long)hash);
+	(void)dv_copy(place.layer, sizeof(place.layer), layer);
+	if (mkdir(place.dir, 0700) < 0 && errno != EEXIST)
+		return dv_error_errno(err, errno, "%s", place.dir);
+	r = put_link(place.dir, LIBRARY, layer, err);
+	r = r < 0 ? r : put_link(place.dir, NEEDED, driver, err);
+	if (r == 0)
+		*ret = place;
+	return r;
+}
+
+int dv_cuda_place_enter(const char *dir)
+{
+	const char *others = getenv("LD_LIBRARY_PATH");
+	dv_autofree char *path = NULL;
+
+	if (asprintf(&path, "%s%s%s", dir, others && others[0] ? ":" : "", others ? others : "") <
+	    0)
+		return ENOMEM;
+	return setenv("LD_LIBRARY_PATH", path, 1) < 0 ? errno : 0;
+}
+
+int dv_cuda_probe_main(const char *said_fd, const char *hold_fd)
+{
+	int to = (int)strtol(said_fd, NULL, 10), hold = (int)strtol(hold_fd, NULL, 10);
+	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	char said = DV_CUDA_SAID_NOTHING_THERE, ignored;
+	int (*begin)(unsigned flags) = NULL;
+
+	if (library)
+		*(void **)&begin = dlsym(library, "cuInit");
+	if (begin) {
+		/* Whatever it answers, divvyd has heard of it. */
+		(void)begin(0);
+		said = DV_CUDA_SAID_DONE;
+	}
+	if (write(to, &said, 1) != 1)
+		return 1;
+	(void)!read(hold, &ignored, 1);
+	return 0;
+}

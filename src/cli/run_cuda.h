@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the programs of a tenant find the CUDA driver: a directory in which divvy's library has the
+ * driver's name, and the driver stands beside it under the name by which that library needs it. It
+ * lies below the tenant's cache, is the same for all its leases, and stays. */
+#pragma once
+
+#include "api/api.h"
+#include "base/error.h"
+
+/* Whose directory a command gets, and where; "" for a lease that is not about CUDA. */
+struct dv_cuda_place {
+	char layer[256];
+	char dir[320];
+};
+
+/* Find the driver as a program would, in a process of its own, and make the directory. -ENOENT with
+ * rule G03 when there is no driver. */
+int dv_cuda_place_make(const struct dv_api_grant *grant, struct dv_cuda_place *ret,
+		       struct dv_error *err) DV_MUST_CHECK;
+
+/* In the tenant's new process: look there first. A positive errno, or 0. */
+int dv_cuda_place_enter(const char *dir);
+
+/* Load the driver by its name, make one call, say how it went on `said_fd`, and stay until
+ * `hold_fd` is closed. For a process that was started anew: only that looks into the directory. */
+#define DV_CUDA_PROBE "probe-cuda" /* divvy's first word then, and the two descriptors */
+enum { DV_CUDA_SAID_NOTHING_THERE = 'n', DV_CUDA_SAID_DONE = 'y' };
+int dv_cuda_probe_main(const char *said_fd, const char *hold_fd);

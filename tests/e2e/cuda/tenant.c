@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A program that uses CUDA through whatever "libcuda.so.1" is:
+ *
+ *   cuda-tenant info               prints "FREE TOTAL" in bytes
+ *   cuda-tenant alloc BYTES        0; 3 when the driver says that there is not enough memory
+ *   cuda-tenant hold BYTES         prints "held" and stays
+ *   cuda-tenant loop MS KERNEL_US  launches for so long and waits for each; prints how many
+ *   cuda-tenant path PATH          loads that file instead, and stays
+ *
+ * Its kernels are those of the fake driver. */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fake-cuda.h"
+
+static void *cuda;
+
+#define CU(symbol) ((dv_##symbol##_fn *)entry(#symbol))
+
+static void *entry(const char *symbol)
+{
+	void *found = dlsym(cuda, symbol);
+
+	if (!found) {
+		fprintf(stderr, "no %s\n", symbol);
+		exit(9);
+	}
+	return found;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void check(const char *what, enum dv_cu_result result)
+{
+	if (result == DV_CUDA_SUCCESS)
+		return;
+	fprintf(stderr, "%s: %d\n", what, (int)result);
+	exit(result == DV_CUDA_ERROR_OUT_OF_MEMORY ? 3 : 4);
+}
+
+static int loop(uint64_t ms, uint64_t kernel_us)
+{
+	const uint64_t end_ns = now_ns() + ms * 1000000;
+	fake_cuda_kernel_fn *make = (fake_cuda_kernel_fn *)entry("fake_cuda_kernel");
+	struct dv_cu_function *kernel = make(kernel_us * 1000);
+	unsigned long count = 0;
+
+	for (; now_ns() < end_ns; count++) {
+		check("cuLaunchKernel",
+		      CU(cuLaunchKernel)(kernel, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL));
+		check("cuStreamSynchronize", CU(cuStreamSynchronize)(NULL));
+	}
+	printf("%lu\n", count);
+	return 0;
+}
+
+static int act(const char *what, const char *first, const char *second)
+{
+	size_t available, total;
+	dv_cu_ptr p;
+
+	if (strcmp(what, "info") == 0) {
+		check("cuMemGetInfo", CU(cuMemGetInfo_v2)(&available, &total));
+		printf("%zu %zu\n", available, total);
+		return 0;
+	}
+	if (strcmp(what, "loop") == 0 && second)
+		return loop(strtoull(first, NULL, 10), strtoull(second, NULL, 10));
+	check("cuMemAlloc", CU(cuMemAlloc_v2)(&p, strtoull(first, NULL, 10)));
+	if (strcmp(what, "hold") == 0) {
+		puts("held");
+		fflush(stdout);
+		pause();
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct dv_cu_context *context;
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (strcmp(what, "path") == 0 && argc > 2) {
+		if (!dlopen(argv[2], RTLD_NOW))
+			return 9;
+		sleep(60);
+		return 0;
+	}
+	cuda = dlopen("libcuda.so.1", RTLD_NOW);
+	if (!cuda) {
+		fprintf(stderr, "%s\n", dlerror());
+		return 9;
+	}
+	check("cuInit", CU(cuInit)(0));
+	check("cuCtxCreate", CU(cuCtxCreate_v2)(&context, 0, 0));
+	return act(what, argc > 2 ? argv[2] : "", argc > 3 ? argv[3] : NULL);
+}

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Slices of an NVIDIA GPU: `divvy run` on a simulated machine with a driver that computes nothing. Programs
+come to the shim by the driver's name; limits hold, time is shared, nobody is called enforced who is not."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from lib import BUILD, DIVVY, MachineUser, as_user, expect, wait_for
+
+TENANT = os.path.join(BUILD, "tests/e2e/cuda/cuda-tenant")
+DRIVER = os.path.join(BUILD, "tests/unit/shim/libfake-cuda.so")
+MIB = 1 << 20
+
+
+class Lab:
+    """A machine of one's own with two GPUs, and a CUDA driver where its NVML is."""
+
+    def __init__(self, user):
+        self.user = user
+        path = os.path.join(user.dir, "lab.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("name: lab\ngpus:\n  - {model: rtx4090}\n  - {model: rtx4090}\n")
+        os.chmod(path, 0o644)
+        self.words = ["--machine", path]
+        done = self.divvy("gpus", "--json")
+        expect(done.returncode == 0, done.stderr)
+        machines = os.path.join(user.dir, "divvy/machines")
+        self.dir = os.path.join(machines, os.listdir(machines)[0])
+        self.library = os.path.join(self.dir, "libcuda.so.1")
+
+    def divvy(self, *args):
+        return self.user.divvy(*self.words, *args)
+
+    def spawn(self, *args):
+        return subprocess.Popen([DIVVY, *self.words, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True, env=self.user.env, cwd="/", **as_user(self.user.uid))
+
+    def put_driver(self, driver):
+        """In the place of any other, and let divvyd look anew."""
+        if os.path.lexists(self.library):
+            os.unlink(self.library)
+        if driver:
+            os.symlink(driver, self.library)
+        for pid in self.user.daemons():
+            os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not self.user.daemons())
+
+    def slice_of(self, gpu):
+        gpus = json.loads(self.divvy("gpus", "--json").stdout)["gpus"]
+        return next(m for m in gpus[gpu]["methods"] if m["name"] == "slice")
+
+    def leases(self):
+        return json.loads(self.divvy("leases", "--json").stdout)["leases"]
+
+
+def counts(*children):
+    outs = [child.communicate(timeout=60) for child in children]
+    expect(all(child.returncode == 0 for child in children), outs)
+    return [int(out) for out, _ in outs]
+
+
+def without_driver(lab):
+    lab.put_driver(None)
+    got = lab.slice_of(0)
+    expect(not got["ok"] and lab.library in got["why"], "it says what was looked for", got)
+    done = lab.divvy("run", "--", "true")
+    expect(done.returncode == 3 and "libcuda.so.1" in done.stderr, "refused", done)
+
+
+def limits(lab):
+    expect(lab.slice_of(0)["ok"], lab.slice_of(0))
+    done = lab.divvy("run", "--memory", "2GiB", "--compute", "30%", "--", TENANT, "info")
+    expect(done.returncode == 0 and done.stdout == f"{2048 * MIB} {2048 * MIB}\n", "the slice is what it sees", done)
+    expect(done.stderr == "", "silent on success", done)
+    run = ["run", "--memory", "2GiB", "--", TENANT, "alloc"]
+    expect(lab.divvy(*run, str(2048 * MIB)).returncode == 0, "the limit itself")
+    expect(lab.divvy(*run, str(2048 * MIB + 1)).returncode == 3, "a byte over it")
+    done = lab.divvy("run", "--memory", "25GiB", "--", "true")
+    expect(done.returncode == 3 and "G01" in done.stderr, "more than the card has", done)
+    expect(lab.divvy("run", "--compute", "101%", "--", "true").returncode == 2, "more than all of the time")
+    done = lab.divvy("run", "--", "sh", "-c", "exit 7")
+    expect(done.returncode == 7, "a program without CUDA", done)
+
+
+def shown(lab):
+    child = lab.spawn("run", "--name", "busy", "--memory", "4GiB", "--compute", "40%", "--gpu", "1", "--", TENANT,
+                      "hold", str(1024 * MIB))
+    expect(child.stdout.readline() == "held\n", "it holds its memory")
+    lease = next(l for l in lab.leases() if l["name"] == "busy")
+    expect(lease["memory_used_mib"] == 1024 and len(lease["pids"]) == 1, lease)
+    status = lab.divvy("status").stdout
+    expect("busy" in status and "slices" in status, status)
+    done = lab.divvy("run", "--gpu", "1", "--memory", "21GiB", "--", "true")
+    expect(done.returncode == 3 and "G01" in done.stderr, "what is left is not enough", done)
+    done = lab.divvy("run", "--gpu", "1", "--compute", "61%", "--", "true")
+    expect(done.returncode == 3 and "G02" in done.stderr, "nor its time", done)
+    child.send_signal(signal.SIGTERM)
+    expect(child.wait(10) == 143, "its end")
+    wait_for(lambda: lab.leases() == [])
+
+
+def shared(lab):
+    """Each has a device of its own behind it; that they share one is the gate's doing alone."""
+    loop = ["--", TENANT, "loop", "4000", "1000"]
+    alone = counts(lab.spawn("run", "--gpu", "0", "--compute", "30%", *loop))[0]
+    few, many = counts(lab.spawn("run", "--gpu", "0", "--memory", "1GiB", "--compute", "30%", *loop),
+                       lab.spawn("run", "--gpu", "0", "--memory", "1GiB", "--compute", "70%", *loop))
+    share = 100 * few / (few + many)
+    # They begin and end one after the other, and a busy machine counts its own work in.
+    expect(22 < share < 38, f"30 to 70 gave {share:.1f} %", few, many)
+    expect(few + many < 1.15 * alone, "both together not more than one alone", few, many, alone)
+    capped = counts(lab.spawn("run", "--gpu", "0", "--compute", "50%", "--policy", "fixed-share", *loop))[0]
+    expect(0.35 * alone < capped < 0.6 * alone, "a cap holds alone, too", capped, alone)
+
+
+def robust(lab):
+    loop = ["--", TENANT, "loop"]
+    # A stopped holder does not stop the other; a killed one still less.
+    stopped = lab.spawn("run", "--name", "stopped", "--memory", "1GiB", "--compute", "50%", *loop, "60000", "1000")
+    pid = wait_for(lambda: next((l["pids"][0] for l in lab.leases() if l["name"] == "stopped" and l["pids"]), None))
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGSTOP)
+    got = counts(lab.spawn("run", "--memory", "1GiB", "--compute", "50%", *loop, "2000", "1000"))[0]
+    expect(got > 300, "a stopped one is waited for no longer than the time-out", got)
+    os.kill(pid, signal.SIGKILL)
+    stopped.wait(10)
+    # divvyd killed: programs go on, and are its tenants again when it is back.
+    two = [lab.spawn("run", "--name", f"t{i}", "--memory", "1GiB", "--compute", "50%", *loop, "8000", "1000")
+           for i in range(2)]
+    wait_for(lambda: sum(1 for l in lab.leases() if l["pids"]) == 2)
+    for pid in lab.user.daemons():
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: sum(1 for l in lab.leases() if l["pids"]) == 2)
+    got = counts(*two)
+    expect(min(got) > 2000, "nobody waited for long", got)
+    wait_for(lambda: lab.leases() == [])
+
+
+def nobody_unenforced(lab):
+    # A file that is loaded by its own path: seen, and stopped.
+    copy = os.path.join(lab.user.dir, "libcuda.so.580.1")
+    with open(DRIVER, "rb") as source, open(copy, "wb") as to:
+        to.write(source.read())
+    os.chmod(copy, 0o755)
+    begun = time.monotonic()
+    done = lab.divvy("run", "--name", "sly", "--", TENANT, "path", copy)
+    expect(done.returncode == 3 and "G04" in done.stderr and time.monotonic() - begun < 40, done)
+    # So is one that takes the way out of its environment; its driver has to be found for that.
+    os.unlink(lab.library)
+    os.symlink(copy, lab.library)
+    done = lab.divvy("run", "--", "env", f"LD_LIBRARY_PATH={lab.dir}", TENANT, "hold", "1")
+    expect(done.returncode == 3 and "G04" in done.stderr, done)
+    done = lab.divvy("run", "--unenforced", "warn", "--", "env", f"LD_LIBRARY_PATH={lab.dir}",
+                     "timeout", "-s", "KILL", "5", TENANT, "hold", "1")
+    expect(done.returncode != 3 and "G04" in done.stderr, "warned only", done)
+    # A tenant that finds another library first is not started.
+    fake = os.path.join(lab.user.dir, "other")
+    os.mkdir(fake)
+    os.chmod(fake, 0o755)
+    os.symlink(DRIVER, os.path.join(fake, "libcuda.so.1"))
+    lab.user.env["LD_PRELOAD"] = os.path.join(fake, "libcuda.so.1")
+    done = lab.divvy("run", "--", "echo", "started")
+    del lab.user.env["LD_PRELOAD"]
+    expect(done.returncode == 3 and "G03" in done.stderr and "started" not in done.stdout, done)
+
+
+user = MachineUser()
+try:
+    machine = Lab(user)
+    without_driver(machine)
+    machine.put_driver(DRIVER)
+    limits(machine)
+    shown(machine)
+    shared(machine)
+    robust(machine)
+    nobody_unenforced(machine)
+finally:
+    user.end()
+print("cuda: all held")
