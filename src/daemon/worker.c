@@ -39,6 +39,7 @@ struct dv_workers {
 	sd_event *event;
 	struct dv_workers_config config;
 	char cache[320];  /* "POCL_CACHE_DIR=..." */
+	int program_fd;	  /* the program as it was at the start, or -1 */
 	struct job *jobs; /* oldest first */
 	unsigned running, waiting;
 };
@@ -233,11 +234,21 @@ static int spawn(const struct dv_workers *workers, int worker_fd, pid_t *ret_pid
 	char *const argv[] = {(char *)"divvy-worker", NULL};
 	char *const env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C.UTF-8",
 			     (char *)workers->cache, NULL};
+	const char *program = workers->config.program;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
+	char opened[64];
 	int r;
 
+	/* Not by its name: that may be another version's by now, which would not understand us. The
+	 * child has closed what it does not need by then, so it is reached through its parent. */
+	if (workers->program_fd >= 0) {
+		(void)snprintf(opened, sizeof(opened), "/proc/%d/fd/%d", (int)getpid(),
+			       workers->program_fd);
+		if (access(opened, X_OK) == 0)
+			program = opened;
+	}
 	(void)sigemptyset(&none);
 	(void)sigfillset(&all);
 	r = posix_spawn_file_actions_init(&actions);
@@ -258,7 +269,7 @@ static int spawn(const struct dv_workers *workers, int worker_fd, pid_t *ret_pid
 	r = r ? r : posix_spawn_file_actions_adddup2(&actions, worker_fd, DV_WORKER_FD);
 	r = r ? r : posix_spawn_file_actions_addclosefrom_np(&actions, DV_WORKER_FD + 1);
 	r = r ? r : posix_spawn_file_actions_addchdir_np(&actions, "/");
-	r = r ? r : posix_spawn(ret_pid, workers->config.program, &actions, &attr, argv, env);
+	r = r ? r : posix_spawn(ret_pid, program, &actions, &attr, argv, env);
 	(void)posix_spawnattr_destroy(&attr);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return r;
@@ -427,6 +438,8 @@ int dv_workers_new(sd_event *event, const struct dv_workers_config *config, stru
 		     config->cache_dir) >= (int)sizeof(workers->cache))
 		return dv_error_set(err, -E2BIG, "the directory's name is too long: %s",
 				    config->cache_dir);
+	/* Where it is not there, starting it will say so. */
+	workers->program_fd = open(config->program, O_PATH | O_CLOEXEC);
 	*ret = take_ptr(workers);
 	return 0;
 }
@@ -443,5 +456,6 @@ void dv_workers_free(struct dv_workers *workers)
 			end_process(job);
 		job_free(job);
 	}
+	dv_closep(&workers->program_fd);
 	free(workers);
 }

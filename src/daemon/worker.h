@@ -14,7 +14,7 @@ struct dv_workers;
 enum { DV_WORKERS_MOST = 16, DV_WORKERS_WAITING_MOST = 1024 };
 
 struct dv_workers_config {
-	const char *program;   /* its path */
+	const char *program;   /* its path; the file that is there at dv_workers_new is run */
 	const char *root;      /* under which the worker looks for devices */
 	const char *nvml;      /* NVIDIA's library */
 	const char *cache_dir; /* for the OpenCL library's compiled kernels */

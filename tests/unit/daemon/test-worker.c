@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../temporary.h"
+#include "base/file.h"
 
 static const char *fake_worker; /* its path */
 
@@ -222,6 +223,39 @@ static void test_no_program(void **state)
 	assert_int_equal(seen.count, 0);
 }
 
+static void copy(const char *from, const char *to)
+{
+	dv_autofree char *data = NULL;
+	size_t len = 0;
+
+	assert_int_equal(dv_file_read(from, 64 << 20, &data, &len, NULL), 0);
+	assert_int_equal(dv_file_write(to, data, len, 0700, NULL), 0);
+}
+
+/* An upgrade while divvyd runs: its own worker goes on working for it. */
+static void test_program_replaced(void **state)
+{
+	struct fixture *f = *state;
+	char dir[64], program[80], newer[80];
+	struct seen seen;
+
+	assert_int_equal(temporary_make(dir, sizeof(dir), "worker"), 0);
+	(void)snprintf(program, sizeof(program), "%s/divvy-worker", dir);
+	(void)snprintf(newer, sizeof(newer), "%s/newer", dir);
+	copy(fake_worker, program);
+	copy("/bin/true", newer);
+	f->config.program = program;
+	again(f);
+	assert_int_equal(rename(newer, program), 0);
+	seen = ask(f, "good");
+	assert_int_equal(seen.r, 0);
+	assert_string_equal(seen.uuid, "GPU-good");
+	/* A new divvyd takes the new one, which is no worker here. */
+	again(f);
+	assert_int_equal(ask(f, "good").r, -EPROTO);
+	assert_int_equal(temporary_remove(dir), 0);
+}
+
 static void test_free_while_running(void **state)
 {
 	struct seen seen = {0};
@@ -243,6 +277,7 @@ int main(int argc, char **argv)
 		T(test_hangs),
 		T(test_lingers),
 		T(test_more_than_places),
+		T(test_program_replaced),
 		T(test_no_program),
 		T(test_free_while_running),
 	};
