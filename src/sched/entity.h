@@ -37,6 +37,7 @@ struct dv_sched_entity {
 	int64_t tokens; /* what it has left of its share: fixed-share's ceiling, latency's budget;
 			 * in ns * DV_SCHED_WHOLE, so that no small step loses any */
 	uint64_t tokens_ns;
+	int64_t granted_tokens; /* what it had when its turn began */
 
 	struct dv_sched_stats stats;
 };

@@ -249,6 +249,8 @@ static bool grant(struct dv_sched *s, uint64_t now_ns, struct dv_decision *ret)
 		return false;
 	wait_ns = now_ns - e->want_ns;
 	s->granted_v = dv_sched_mean(s, NULL, now_ns);
+	dv_sched_tokens_earn(s, e, now_ns);
+	e->granted_tokens = e->tokens;
 	e->wants = false;
 	e->stats.grants++;
 	e->stats.waits++;

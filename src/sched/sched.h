@@ -6,14 +6,15 @@
  * Weighted fair quanta charged in time: an entity holds the device for a quantum and is charged
  * from grant to drained; what it overran is debt, paid from its next turns. Of an entity that wants
  * the device all the time, what it got differs from its share of what all got by no more than one
- * quantum and the longest overrun (and a tenth of them, where several fall short at once): over a
+ * quantum and the longest overrun (and a fifth of them, where many fall short at once): over a
  * time W from the start |share error| <= (quantum + overrun) / W; from any moment to any other it
  * is the same for two entities, at most twice that for more. An
  * entity that is alone holds an endless grant. One that goes idle for a moment keeps its credit,
  * and gets the device back at once from whom it was lent to; only after several quanta of idleness
  * is it brought up to the others.
  *
- * fixed-share is never given more than its share (+ one quantum), even when the device is idle.
+ * fixed-share is never given more than its share (+ one quantum, and what it is owed because others
+ * had the device), even when the device is idle.
  * latency goes first, and takes the device from others, as long as it stays within its share;
  * beyond that it is an entity like the others. */
 #pragma once

@@ -46,6 +46,10 @@ void dv_sched_tokens_use(const struct dv_sched *s, struct dv_sched_entity *e, ui
 	if (!has_tokens(e))
 		return;
 	e->tokens = DV_MAX(e->tokens - of_ns(ns), -DEBT_MOST);
+	/* What it earned while it held the device is for the time it used it, not for a linger:
+	 * else turns that use next to nothing would save up more than a quantum. */
+	if (e == s->holder && e->policy == DV_POLICY_FIXED_SHARE)
+		e->tokens = DV_MIN(e->tokens, DV_MAX(most(s, e), e->granted_tokens));
 	if (e->policy == DV_POLICY_LATENCY)
 		e->tokens = DV_MIN(e->tokens, most(s, e));
 }

@@ -418,6 +418,25 @@ static void test_fixed_share_pauses(void **state)
 }
 
 /* A fixed-share one that has earned enough takes the device from who had it meanwhile. */
+/* Turns in which next to nothing is used save up no more than a quantum, however many there are. */
+static void test_fixed_share_saves_no_lingers(void **state)
+{
+	struct dv_decision decision;
+	uint64_t now_ns = T0;
+
+	add(A, DV_POLICY_FIXED_SHARE, 50);
+	for (unsigned i = 0; i < 200; i++) {
+		dv_sched_want(sched, A, now_ns);
+		expect(now_ns, DV_DECISION_GRANT, A);
+		dv_sched_drained(sched, A, now_ns + 50 * US, false, now_ns + 550 * US);
+		now_ns += 5 * MS;
+	}
+	dv_sched_want(sched, A, now_ns);
+	decision = expect(now_ns, DV_DECISION_GRANT, A);
+	/* A quantum over its share takes two quanta at a half. */
+	assert_true(decision.until_ns <= now_ns + 2 * dv_sched_defaults.quantum_ns + US);
+}
+
 static void test_fixed_share_returns(void **state)
 {
 	uint64_t now = T0;
@@ -579,6 +598,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_contender_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_latency_takes_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fixed_share_pauses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fixed_share_saves_no_lingers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fixed_share_returns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_years, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random_events, setup, teardown),
