@@ -27,14 +27,12 @@
 	X(cuGraphChildGraphNodeGetGraph, cuGraphChildGraphNodeGetGraph, 10000, (struct dv_cu_node *node, struct dv_cu_graph **graph)) \
 	X(cuGraphClone, cuGraphClone, 10000, (struct dv_cu_graph **graph_clone, struct dv_cu_graph *original_graph)) \
 	X(cuGraphCreate, cuGraphCreate, 10000, (struct dv_cu_graph **graph, uint32_t flags)) \
-	X(cuGraphDebugDotPrint, cuGraphDebugDotPrint, 11030, (struct dv_cu_graph *graph, const char *path, uint32_t flags)) \
 	X(cuGraphDestroy, cuGraphDestroy, 10000, (struct dv_cu_graph *graph)) \
 	X(cuGraphDestroyNode, cuGraphDestroyNode, 10000, (struct dv_cu_node *node)) \
 	X(cuGraphEventRecordNodeGetEvent, cuGraphEventRecordNodeGetEvent, 11010, (struct dv_cu_node *node, struct dv_cu_event **event_out)) \
 	X(cuGraphEventRecordNodeSetEvent, cuGraphEventRecordNodeSetEvent, 11010, (struct dv_cu_node *node, struct dv_cu_event *event)) \
 	X(cuGraphEventWaitNodeGetEvent, cuGraphEventWaitNodeGetEvent, 11010, (struct dv_cu_node *node, struct dv_cu_event **event_out)) \
 	X(cuGraphEventWaitNodeSetEvent, cuGraphEventWaitNodeSetEvent, 11010, (struct dv_cu_node *node, struct dv_cu_event *event)) \
-	X(cuGraphExecChildGraphNodeSetParams, cuGraphExecChildGraphNodeSetParams, 11010, (struct dv_cu_exec *graph_exec, struct dv_cu_node *node, struct dv_cu_graph *child_graph)) \
 	X(cuGraphExecDestroy, cuGraphExecDestroy, 10000, (struct dv_cu_exec *graph_exec)) \
 	X(cuGraphExecEventRecordNodeSetEvent, cuGraphExecEventRecordNodeSetEvent, 11010, (struct dv_cu_exec *graph_exec, struct dv_cu_node *node, struct dv_cu_event *event)) \
 	X(cuGraphExecEventWaitNodeSetEvent, cuGraphExecEventWaitNodeSetEvent, 11010, (struct dv_cu_exec *graph_exec, struct dv_cu_node *node, struct dv_cu_event *event)) \
@@ -56,11 +54,8 @@
 	X(cuGraphInstantiate, cuGraphInstantiate, 10000, (struct dv_cu_exec **graph_exec, struct dv_cu_graph *graph, struct dv_cu_node **error_node, char *log_buffer, size_t buffer_size)) \
 	X(cuGraphInstantiateWithFlags, cuGraphInstantiateWithFlags, 11040, (struct dv_cu_exec **graph_exec, struct dv_cu_graph *graph, unsigned long long flags)) \
 	X(cuGraphInstantiate_v2, cuGraphInstantiate, 11000, (struct dv_cu_exec **graph_exec, struct dv_cu_graph *graph, struct dv_cu_node **error_node, char *log_buffer, size_t buffer_size)) \
-	X(cuGraphKernelNodeCopyAttributes, cuGraphKernelNodeCopyAttributes, 11000, (struct dv_cu_node *dst, struct dv_cu_node *src)) \
-	X(cuGraphKernelNodeGetAttribute, cuGraphKernelNodeGetAttribute, 11000, (struct dv_cu_node *node, uint32_t attr, union dv_cu_launch_value *value_out)) \
 	X(cuGraphKernelNodeGetParams, cuGraphKernelNodeGetParams, 10000, (struct dv_cu_node *node, struct dv_cu_kernel_node_v1 *node_params)) \
 	X(cuGraphKernelNodeGetParams_v2, cuGraphKernelNodeGetParams, 12000, (struct dv_cu_node *node, struct dv_cu_kernel_node *node_params)) \
-	X(cuGraphKernelNodeSetAttribute, cuGraphKernelNodeSetAttribute, 11000, (struct dv_cu_node *node, uint32_t attr, const union dv_cu_launch_value *value)) \
 	X(cuGraphKernelNodeSetParams, cuGraphKernelNodeSetParams, 10000, (struct dv_cu_node *node, const struct dv_cu_kernel_node_v1 *node_params)) \
 	X(cuGraphKernelNodeSetParams_v2, cuGraphKernelNodeSetParams, 12000, (struct dv_cu_node *node, const struct dv_cu_kernel_node *node_params)) \
 	X(cuGraphMemAllocNodeGetParams, cuGraphMemAllocNodeGetParams, 11040, (struct dv_cu_node *node, struct dv_cu_alloc_node *params_out)) \

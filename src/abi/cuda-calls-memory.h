@@ -51,12 +51,8 @@
 	X(cuMemMap, cuMemMap, 10020, (dv_cu_ptr ptr, size_t size, size_t offset, unsigned long long handle, unsigned long long flags)) \
 	X(cuMemPoolCreate, cuMemPoolCreate, 11020, (struct dv_cu_pool **pool, const struct dv_cu_pool_props *pool_props)) \
 	X(cuMemPoolDestroy, cuMemPoolDestroy, 11020, (struct dv_cu_pool *pool)) \
-	X(cuMemPoolExportPointer, cuMemPoolExportPointer, 11020, (struct dv_cu_pool_pointer *share_data_out, dv_cu_ptr ptr)) \
-	X(cuMemPoolExportToShareableHandle, cuMemPoolExportToShareableHandle, 11020, (void *handle_out, struct dv_cu_pool *pool, uint32_t handle_type, unsigned long long flags)) \
 	X(cuMemPoolGetAccess, cuMemPoolGetAccess, 11020, (uint32_t *flags, struct dv_cu_pool *mem_pool, struct dv_cu_location *location)) \
 	X(cuMemPoolGetAttribute, cuMemPoolGetAttribute, 11020, (struct dv_cu_pool *pool, uint32_t attr, void *value)) \
-	X(cuMemPoolImportFromShareableHandle, cuMemPoolImportFromShareableHandle, 11020, (struct dv_cu_pool **pool_out, void *handle, uint32_t handle_type, unsigned long long flags)) \
-	X(cuMemPoolImportPointer, cuMemPoolImportPointer, 11020, (dv_cu_ptr *ptr_out, struct dv_cu_pool *pool, struct dv_cu_pool_pointer *share_data)) \
 	X(cuMemPoolSetAccess, cuMemPoolSetAccess, 11020, (struct dv_cu_pool *pool, const struct dv_cu_access *map, size_t count)) \
 	X(cuMemPoolSetAttribute, cuMemPoolSetAttribute, 11020, (struct dv_cu_pool *pool, uint32_t attr, void *value)) \
 	X(cuMemPoolTrimTo, cuMemPoolTrimTo, 11020, (struct dv_cu_pool *pool, size_t min_bytes_to_keep)) \

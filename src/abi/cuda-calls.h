@@ -34,11 +34,21 @@
 /* All that are simulated. */
 #define DV_CUDA_CALLS(X) DV_CUDA_PLAIN_CALLS(X) DV_CUDA_PTSZ_CALLS(X) DV_CUDA_PTDS_CALLS(X)
 
-/* Not simulated: memory of other interfaces, and the 32-bit ABI of CUDA 2 that is still exported. */
+/* Not simulated: memory of other interfaces, pools of other processes, attributes of kernel nodes,
+ * and the 32-bit ABI of CUDA 2 that is still exported. */
 #define DV_CUDA_UNSIMULATED_CALLS(X) \
 	X(cuDestroyExternalMemory, cuDestroyExternalMemory, 10000, (struct dv_cu_external *ext_mem)) \
 	X(cuExternalMemoryGetMappedBuffer, cuExternalMemoryGetMappedBuffer, 10000, (dv_cu_ptr *dev_ptr, struct dv_cu_external *ext_mem, const struct dv_cu_external_buffer *buffer_desc)) \
+	X(cuGraphDebugDotPrint, cuGraphDebugDotPrint, 11030, (struct dv_cu_graph *graph, const char *path, uint32_t flags)) \
+	X(cuGraphExecChildGraphNodeSetParams, cuGraphExecChildGraphNodeSetParams, 11010, (struct dv_cu_exec *graph_exec, struct dv_cu_node *node, struct dv_cu_graph *child_graph)) \
+	X(cuGraphKernelNodeCopyAttributes, cuGraphKernelNodeCopyAttributes, 11000, (struct dv_cu_node *dst, struct dv_cu_node *src)) \
+	X(cuGraphKernelNodeGetAttribute, cuGraphKernelNodeGetAttribute, 11000, (struct dv_cu_node *node, uint32_t attr, union dv_cu_launch_value *value_out)) \
+	X(cuGraphKernelNodeSetAttribute, cuGraphKernelNodeSetAttribute, 11000, (struct dv_cu_node *node, uint32_t attr, const union dv_cu_launch_value *value)) \
 	X(cuImportExternalMemory, cuImportExternalMemory, 10000, (struct dv_cu_external **ext_mem_out, const struct dv_cu_external_handle *mem_handle_desc)) \
+	X(cuMemPoolExportPointer, cuMemPoolExportPointer, 11020, (struct dv_cu_pool_pointer *share_data_out, dv_cu_ptr ptr)) \
+	X(cuMemPoolExportToShareableHandle, cuMemPoolExportToShareableHandle, 11020, (void *handle_out, struct dv_cu_pool *pool, uint32_t handle_type, unsigned long long flags)) \
+	X(cuMemPoolImportFromShareableHandle, cuMemPoolImportFromShareableHandle, 11020, (struct dv_cu_pool **pool_out, void *handle, uint32_t handle_type, unsigned long long flags)) \
+	X(cuMemPoolImportPointer, cuMemPoolImportPointer, 11020, (dv_cu_ptr *ptr_out, struct dv_cu_pool *pool, struct dv_cu_pool_pointer *share_data)) \
 	X(cuMemcpy3DBatchAsync, cuMemcpy3DBatchAsync, 12080, (size_t num_ops, struct dv_cu_copy_3d_op *op_list, size_t *fail_idx, unsigned long long flags, struct dv_cu_stream *stream)) \
 	X(cuMemcpy3DBatchAsync_v2, cuMemcpy3DBatchAsync, 13000, (size_t num_ops, struct dv_cu_copy_3d_op *op_list, unsigned long long flags, struct dv_cu_stream *stream)) \
 	X(cuCtxCreate, cuCtxCreate, 2000, (struct dv_cu_context **pctx, uint32_t flags, int dev)) \

@@ -19,6 +19,7 @@ static const char *const installed[DV_WHERE_COUNT] = {
 	[DV_WHERE_SIM] = DV_LIBEXEC_DIR "/divvy-sim",
 	[DV_WHERE_SIM_NVML] = DV_LIB_DIR "/sim/libnvidia-ml.so.1",
 	[DV_WHERE_SIM_NVML_OLD] = DV_LIB_DIR "/sim/old/libnvidia-ml.so.1",
+	[DV_WHERE_SIM_CUDA] = DV_LIB_DIR "/sim/libcuda.so.1",
 };
 
 static const char *const built[DV_WHERE_COUNT] = {
@@ -32,6 +33,7 @@ static const char *const built[DV_WHERE_COUNT] = {
 	[DV_WHERE_SIM] = DV_BUILD_DIR "/src/sim/divvy-sim",
 	[DV_WHERE_SIM_NVML] = DV_BUILD_DIR "/src/sim/libnvidia-ml.so.1",
 	[DV_WHERE_SIM_NVML_OLD] = DV_BUILD_DIR "/src/sim/old/libnvidia-ml.so.1",
+	[DV_WHERE_SIM_CUDA] = DV_BUILD_DIR "/src/sim/libcuda.so.1",
 };
 
 static bool runs_from_build(void)

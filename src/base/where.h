@@ -13,7 +13,8 @@ enum dv_where {
 	DV_WHERE_BURN,	       /* the bench's OpenCL program */
 	DV_WHERE_SIM,	       /* the program that makes simulated machines */
 	DV_WHERE_SIM_NVML,     /* the library of their driver */
-	DV_WHERE_SIM_NVML_OLD, /* and of an old driver */
+	DV_WHERE_SIM_NVML_OLD,
+	DV_WHERE_SIM_CUDA, /* and of an old driver */
 	DV_WHERE_COUNT
 };
 

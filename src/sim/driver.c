@@ -467,11 +467,30 @@ bool dv_sim_let_go(const struct dv_sim *sim, uint32_t pid)
 	bool found = false;
 
 	for (unsigned i = 0; i < DV_SIM_HOLDERS_MOST; i++)
-		if (sim->state->holders[i].name[0] && sim->state->holders[i].pid == pid) {
+		if (sim->state->holders[i].name[0] && sim->state->holders[i].pid == pid &&
+		    !sim->state->holders[i].live) {
 			sim->state->holders[i] = (struct dv_sim_holder){0};
 			found = true;
 		}
 	return found;
+}
+
+/* What stands behind a name in the symbols of the CUDA driver: "_v2", "_ptsz", "_v2_ptds". */
+static bool is_version(const char *text)
+{
+	if (strncmp(text, "_v", 2) == 0 && text[2] >= '1' && text[2] <= '9')
+		text += 3;
+	return !*text || strcmp(text, "_ptsz") == 0 || strcmp(text, "_ptds") == 0;
+}
+
+static bool is_meant(const char *fault, const char *call)
+{
+	size_t len = strlen(fault);
+
+	if (strcmp(fault, "*") == 0 || strcmp(fault, call) == 0)
+		return true;
+	return strncmp(call, "cu", 2) == 0 && strncmp(fault, call, len) == 0 &&
+	       is_version(call + len);
 }
 
 const struct dv_sim_fault *dv_sim_call(const struct dv_sim *sim, const char *call)
@@ -481,8 +500,7 @@ const struct dv_sim_fault *dv_sim_call(const struct dv_sim *sim, const char *cal
 	for (unsigned i = 0; i < DV_SIM_FAULTS_MOST; i++) {
 		struct dv_sim_fault *fault = &sim->state->faults[i];
 
-		if (!fault->nth || !call[0] ||
-		    (strcmp(fault->call, "*") != 0 && strcmp(fault->call, call) != 0))
+		if (!fault->nth || !call[0] || !is_meant(fault->call, call))
 			continue;
 		if (--fault->nth == 0 && !due)
 			due = fault;

@@ -46,6 +46,7 @@ struct dv_sim_state {
 	uint32_t last_event;
 	uint32_t next_pid; /* of a process that is only simulated */
 	uint32_t boots;
+	uint64_t live_hash; /* of the real processes that the tree shows */
 	struct dv_sim_gpu_state gpus[DV_SIM_GPUS_MOST];
 	struct dv_sim_holder holders[DV_SIM_HOLDERS_MOST];
 	struct dv_sim_fault faults[DV_SIM_FAULTS_MOST];
@@ -119,5 +120,5 @@ void dv_sim_post(const struct dv_sim *sim, const struct dv_sim_event *event);
 bool dv_sim_is_used(const struct dv_sim *sim, uint32_t gpu, int gi, int ci);
 
 /* What is to go wrong at this call of that name: the fault, counted down, or NULL. `state->calls`
- * is counted, too. */
+ * is counted, too. A fault of the CUDA driver may name a call without its version. */
 const struct dv_sim_fault *dv_sim_call(const struct dv_sim *sim, const char *call);

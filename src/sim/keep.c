@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/keep.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/str.h"
+#include "sim/cuda/share.h"
 #include "sim/tree.h"
 
 /* What stands before the bytes of a struct in a file. */
@@ -17,8 +19,25 @@ struct head {
 	uint64_t hash; /* of the bytes */
 };
 
-#define MAGIC_MACHINE "dvsimM1"
-#define MAGIC_STATE "dvsimS1"
+#define MAGIC_MACHINE "dvsimM2"
+#define MAGIC_STATE "dvsimS2"
+
+bool dv_sim_keep_find(const void *inside, char *buf, size_t size)
+{
+	const char *said = secure_getenv("DIVVY_SIM_MACHINE");
+	Dl_info info;
+	char *slash;
+
+	if (said)
+		return dv_copy(buf, size, said);
+	if (!dladdr(inside, &info) || !info.dli_fname || !dv_copy(buf, size, info.dli_fname))
+		return false;
+	slash = strrchr(buf, '/');
+	if (!slash)
+		return dv_copy(buf, size, ".");
+	*slash = '\0';
+	return true;
+}
 
 static int path_of(const char *dir, const char *name, char *buf, struct dv_error *err)
 {
@@ -121,6 +140,50 @@ static void unlock(struct dv_sim_keep *keep)
 	keep->lock = -1;
 }
 
+static void add_live(struct dv_sim_state *state, const struct dv_share_tenant *tenant)
+{
+	struct dv_sim_holder holder = {.pid = tenant->pid,
+				       .uid = tenant->uid,
+				       .use = DV_SIM_COMPUTE,
+				       .gpus = UINT32_C(1) << tenant->place.gpu,
+				       .gi = tenant->place.gi,
+				       .ci = tenant->place.ci,
+				       .memory_bytes = tenant->bytes,
+				       .live = true};
+
+	memcpy(holder.name, tenant->name, DV_MIN(sizeof(holder.name), sizeof(tenant->name)));
+	for (unsigned i = 0; i < DV_SIM_HOLDERS_MOST; i++)
+		if (!state->holders[i].name[0]) {
+			state->holders[i] = holder;
+			return;
+		}
+}
+
+/* The real processes that compute, as holders like the others. Returns who they are, as a number.
+ */
+static uint64_t add_all_live(const char *dir, struct dv_sim_state *state)
+{
+	struct dv_share *share = dv_share_open(dir, false);
+	uint64_t hash = 0;
+
+	if (!share)
+		return 0;
+	dv_share_reap(share, dir);
+	dv_share_lock(share);
+	for (uint32_t i = 0; i < share->high; i++) {
+		const struct dv_share_tenant *tenant = &share->tenants[i];
+
+		if (!tenant->used || tenant->place.gpu >= DV_SIM_GPUS_MOST)
+			continue;
+		add_live(state, tenant);
+		hash = dv_hash(hash ? hash : DV_HASH_INIT, &tenant->pid, sizeof(tenant->pid));
+		hash = dv_hash(hash, &tenant->place, sizeof(tenant->place));
+	}
+	dv_share_unlock(share);
+	dv_share_close(share);
+	return hash;
+}
+
 int dv_sim_keep_begin(const char *dir, struct dv_sim_keep *ret, struct dv_sim_state *ret_state,
 		      struct dv_error *err)
 {
@@ -131,6 +194,8 @@ int dv_sim_keep_begin(const char *dir, struct dv_sim_keep *ret, struct dv_sim_st
 	r = read_whole(dir, "state", MAGIC_STATE, ret_state, sizeof(*ret_state), err);
 	if (r < 0)
 		unlock(ret);
+	else
+		ret->live_hash = add_all_live(dir, ret_state);
 	return r;
 }
 
@@ -140,35 +205,77 @@ static bool same(const void *a, const void *b, size_t size)
 	return memcmp(a, b, size) == 0;
 }
 
+static int write_state(const struct dv_sim_keep *keep, const struct dv_sim_state *state,
+		       struct dv_error *err)
+{
+	dv_autofree struct dv_sim_state *file = malloc(sizeof(*file));
+
+	if (!file)
+		return dv_error_set(err, -ENOMEM, "no memory for a simulated machine");
+	memcpy(file, state, sizeof(*file));
+	file->live_hash = keep->live_hash;
+	for (unsigned i = 0; i < DV_SIM_HOLDERS_MOST; i++)
+		if (file->holders[i].live)
+			memset(&file->holders[i], 0, sizeof(file->holders[i]));
+	dv_share_publish(keep->dir, file);
+	return write_whole(keep->dir, "state", MAGIC_STATE, file, sizeof(*file), err);
+}
+
 int dv_sim_keep_end(struct dv_sim_keep *keep, const struct dv_sim_machine *machine,
 		    const struct dv_sim_state *seen, const struct dv_sim_state *state,
 		    struct dv_error *err)
 {
+	bool others = keep->live_hash != state->live_hash;
 	int r = 0;
 
-	if (!same(seen, state, sizeof(*state)))
-		r = write_whole(keep->dir, "state", MAGIC_STATE, state, sizeof(*state), err);
+	if (others || !same(seen, state, sizeof(*state)))
+		r = write_state(keep, state, err);
 	/* Counting calls changes nothing that the tree shows. */
-	if (r == 0 && (!same(seen->gpus, state->gpus, sizeof(state->gpus)) ||
+	if (r == 0 && (others || !same(seen->gpus, state->gpus, sizeof(state->gpus)) ||
 		       !same(seen->holders, state->holders, sizeof(state->holders))))
 		r = dv_sim_tree_write(keep->dir, machine, state, err);
 	unlock(keep);
 	return r;
 }
 
-int dv_sim_keep_make(const char *dir, const struct dv_sim_machine *machine, const char *library,
-		     struct dv_error *err)
+static int make_link(const char *dir, const char *name, const char *to, struct dv_error *err)
+{
+	char path[DV_SIM_PATH_SIZE];
+	int r = path_of(dir, name, path, err);
+
+	if (r == 0 && symlink(to, path) < 0 && errno != EEXIST)
+		r = dv_error_errno(err, errno, "%s", path);
+	return r;
+}
+
+/* As the driver's package has them: libcuda.so, libcuda.so.1, and the file of its version. */
+static int make_links(const char *dir, const struct dv_sim_machine *machine,
+		      const struct dv_sim_libraries *libraries, struct dv_error *err)
+{
+	char versioned[64];
+	int r = make_link(dir, "libnvidia-ml.so.1", libraries->nvml, err);
+
+	(void)snprintf(versioned, sizeof(versioned), "libcuda.so.%s", machine->driver);
+	if (r == 0 && libraries->cuda)
+		r = make_link(dir, versioned, libraries->cuda, err);
+	if (r == 0 && libraries->cuda)
+		r = make_link(dir, "libcuda.so.1", versioned, err);
+	if (r == 0 && libraries->cuda)
+		r = make_link(dir, "libcuda.so", "libcuda.so.1", err);
+	return r;
+}
+
+int dv_sim_keep_make(const char *dir, const struct dv_sim_machine *machine,
+		     const struct dv_sim_libraries *libraries, struct dv_error *err)
 {
 	dv_autofree struct dv_sim_state *state = calloc(1, sizeof(*state));
 	struct dv_sim_keep keep = {.lock = -1};
-	char link[DV_SIM_PATH_SIZE], path[DV_SIM_PATH_SIZE];
+	char path[DV_SIM_PATH_SIZE];
 	struct stat st;
 	int r = path_of(dir, "machine", path, err);
 
 	if (!state)
 		return dv_error_set(err, -ENOMEM, "no memory for a simulated machine");
-	if (r == 0)
-		r = path_of(dir, "libnvidia-ml.so.1", link, err);
 	if (r == 0)
 		r = dv_sim_start(machine, state, err);
 	if (r < 0)
@@ -178,8 +285,8 @@ int dv_sim_keep_make(const char *dir, const struct dv_sim_machine *machine, cons
 	r = lock(dir, &keep, err);
 	if (r == 0 && lstat(path, &st) == 0)
 		r = dv_error_set(err, -EEXIST, "%s holds a machine already", dir);
-	if (r == 0 && symlink(library, link) < 0 && errno != EEXIST)
-		r = dv_error_errno(err, errno, "%s", link);
+	if (r == 0)
+		r = make_links(dir, machine, libraries, err);
 	if (r == 0)
 		r = dv_sim_tree_write(dir, machine, state, err);
 	if (r == 0)

@@ -124,8 +124,8 @@ static int read_holder(const struct dv_sim_file *file, const struct dv_yaml_node
 static int read_fault(const struct dv_sim_file *file, const struct dv_yaml_node *map)
 {
 	static const char *const keys[] = {"call", "nth", "do", "result", NULL};
-	static const char *const actions[] = {"return",	     "kill-before", "kill-after",
-					      "stop-before", "stop-after",  NULL};
+	static const char *const actions[] = {
+		"return", "kill-before", "kill-after", "stop-before", "stop-after", "delay", NULL};
 	struct dv_sim_machine *machine = file->machine;
 	struct dv_sim_fault *to = &machine->faults[machine->fault_count];
 	uint32_t action = DV_SIM_RETURN;

@@ -14,7 +14,7 @@ enum {
 	DV_SIM_GIS_MOST = 15, /* GPU instance ids are 0 to 14 */
 	DV_SIM_CIS_MOST = 8,
 	DV_SIM_CI_SETS_MOST = 6,
-	DV_SIM_HOLDERS_MOST = 64,
+	DV_SIM_HOLDERS_MOST = 512,
 	DV_SIM_FAULTS_MOST = 32,
 	DV_SIM_INSTANCES_MOST = 64,
 	DV_SIM_NAME_SIZE = 96,
@@ -88,6 +88,7 @@ struct dv_sim_holder {
 	uint32_t gpus; /* bit i: GPU i */
 	int gi, ci;    /* ids; -1: the whole GPU */
 	uint64_t memory_bytes;
+	bool live; /* a real process that computes (sim/cuda/share.h): not of the state's file */
 };
 
 enum dv_sim_action {
@@ -96,6 +97,7 @@ enum dv_sim_action {
 	DV_SIM_KILL_AFTER,
 	DV_SIM_STOP_BEFORE, /* it stops, until somebody lets it go on */
 	DV_SIM_STOP_AFTER,
+	DV_SIM_DELAY, /* by as many ms as `result` says */
 	DV_SIM_ACTION_COUNT
 };
 
@@ -104,7 +106,7 @@ struct dv_sim_fault {
 	char call[64]; /* "" : no fault */
 	uint32_t nth;  /* counts down to 1 */
 	enum dv_sim_action action;
-	uint32_t result; /* of RETURN */
+	uint32_t result; /* of RETURN; ms of DELAY */
 };
 
 struct dv_sim_machine {

@@ -20,12 +20,16 @@ static const char usage[] =
 	"       divvy-sim reload DIR               unload the driver and load it again\n"
 	"       divvy-sim reboot DIR\n"
 	"       divvy-sim xid DIR GPU XID [GI CI]  something goes wrong with a GPU\n"
-	"       divvy-sim fault DIR CALL NTH RESULT|kill-before|kill-after|stop-before|stop-after\n"
+	"       divvy-sim fault DIR CALL NTH "
+	"RESULT|kill-before|kill-after|stop-before|stop-after|delay:MS\n"
 	"                                          the NTH call of that name (* is any) fails, or\n"
-	"                                          who makes it is killed or stopped\n"
+	"                                          who makes it is killed, stopped or kept "
+	"waiting\n"
 	"       divvy-sim calm DIR                 no faults any more\n"
 	"\n"
-	"DIR/libnvidia-ml.so.1 is the machine's NVML, DIR/root its /proc, /sys and /dev.\n"
+	"DIR/libnvidia-ml.so.1 is the machine's NVML, DIR/libcuda.so.1 its CUDA driver, DIR/root "
+	"its\n"
+	"/proc, /sys and /dev.\n"
 	"Exit status: 0 done, 1 failed, 2 wrong usage, 3 the driver refused.\n";
 
 /* A command's own words, after DIR. */
@@ -224,7 +228,11 @@ static int fault(const struct dv_sim *sim, const struct words *words, struct dv_
 	for (unsigned i = 0; i < DV_ARRAY_LEN(actions); i++)
 		if (strcmp(words->all[2], actions[i].name) == 0)
 			new.action = actions[i].action;
-	if (r == 0 && new.action == DV_SIM_RETURN)
+	if (strncmp(words->all[2], "delay:", 6) == 0)
+		new.action = DV_SIM_DELAY;
+	if (r == 0 && new.action == DV_SIM_DELAY)
+		r = number(words->all[2] + 6, 1, 3600000, &result, err);
+	else if (r == 0 && new.action == DV_SIM_RETURN)
 		r = number(words->all[2], 1, 999, &result, err);
 	if (r < 0)
 		return r;
@@ -281,6 +289,7 @@ static int act(const struct command *command, const char *dir, const struct word
 static int make(const char *dir, const char *name, struct dv_error *err)
 {
 	dv_autofree struct dv_sim_machine *machine = calloc(1, sizeof(*machine));
+	struct dv_sim_libraries libraries = {.cuda = dv_where(DV_WHERE_SIM_CUDA)};
 	int r;
 
 	if (!machine)
@@ -288,9 +297,8 @@ static int make(const char *dir, const char *name, struct dv_error *err)
 	r = dv_sim_load(dv_where(DV_WHERE_DATA), name, machine, err);
 	if (r < 0)
 		return r;
-	return dv_sim_keep_make(
-		dir, machine,
-		dv_where(machine->old_calls ? DV_WHERE_SIM_NVML_OLD : DV_WHERE_SIM_NVML), err);
+	libraries.nvml = dv_where(machine->old_calls ? DV_WHERE_SIM_NVML_OLD : DV_WHERE_SIM_NVML);
+	return dv_sim_keep_make(dir, machine, &libraries, err);
 }
 
 static int run(int argc, char **argv, struct dv_error *err)

@@ -45,7 +45,8 @@ def functions(text):
             if match:
                 inside = re.sub(r"\([^()]*\)", "", match[2])
                 count = 0 if inside.strip() in ("", "void") else inside.count(",") + 1
-                if any(word in header for word in ("CL_API_CALL", "DV_CUDA_API", "enum MHD_Result")):
+                if re.search(r"CL_API_CALL|DV_CUDA_API|enum MHD_Result|"
+                             r"enum dv_cu_result (cu[A-Z]|DV_PT)", header):
                     count = 0  # another's interface has the parameters it has
                 depth = deepest = 0
                 case = False

@@ -20,7 +20,7 @@ enum dv_nvml_result nvmlDeviceGetName(DV_NVML_DEVICE, char *buf, uint32_t size)
 		return result;
 	(void)snprintf(name, sizeof(name), "%s", gpu_of(&thing)->name);
 	if (thing.ci) {
-		dv_sim_mig_name(&thing, mig, sizeof(mig));
+		dv_sim_mig_name(dv_sim_thing_profile(&thing), thing.ci, mig, sizeof(mig));
 		(void)snprintf(name, sizeof(name), "%.80s MIG %s", gpu_of(&thing)->name, mig);
 	}
 	return dv_sim_leave(dv_sim_text(buf, size, name));
@@ -36,7 +36,7 @@ enum dv_nvml_result nvmlDeviceGetUUID(DV_NVML_DEVICE, char *buf, uint32_t size)
 		return result;
 	(void)snprintf(uuid, sizeof(uuid), "%s", gpu_of(&thing)->uuid);
 	if (thing.ci)
-		dv_sim_mig_uuid(&thing, uuid, sizeof(uuid));
+		dv_sim_mig_uuid(&thing.sim, thing.gpu, thing.gi, thing.ci, uuid, sizeof(uuid));
 	return dv_sim_leave(dv_sim_text(buf, size, uuid));
 }
 

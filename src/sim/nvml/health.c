@@ -13,7 +13,6 @@ enum {
 	GRAPHICS_MHZ = 1410,
 	MEMORY_MHZ = 1593,
 	WATCH_US = 167000,
-	RESERVED_MIB = 512,
 };
 
 /* --- memory --- */
@@ -37,10 +36,11 @@ static struct dv_nvml_memory_v2 memory_of(const struct dv_sim_thing *thing)
 {
 	const struct dv_sim_model *model = dv_sim_model_of(&thing->sim, thing->gpu);
 	uint64_t mib = thing->gi ? dv_sim_thing_profile(thing)->memory_mib : model->memory_mib;
-	struct dv_nvml_memory_v2 memory = {.version = DV_NVML_MEMORY_V2,
-					   .total = mib << 20,
-					   .reserved = thing->gi ? 0 : (uint64_t)RESERVED_MIB << 20,
-					   .used = used_bytes(thing)};
+	struct dv_nvml_memory_v2 memory = {
+		.version = DV_NVML_MEMORY_V2,
+		.total = mib << 20,
+		.reserved = thing->gi ? 0 : (uint64_t)DV_SIM_RESERVED_MIB << 20,
+		.used = used_bytes(thing)};
 
 	memory.free = memory.total - DV_MIN(memory.total, memory.reserved + memory.used);
 	return memory;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/nvml/session.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/str.h"
 #include "sim/keep.h"
@@ -29,23 +29,9 @@ static enum dv_sim_action after; /* what becomes of the process when the call is
 static struct handle handles[HANDLES_MOST];
 static unsigned handle_count;
 
-/* The machine's directory: said by a variable, else where the library was loaded from (the path
- * that was used, so a link in a machine's directory leads to that machine). */
 static bool find_directory(char *buf, size_t size)
 {
-	const char *said = secure_getenv("DIVVY_SIM_MACHINE");
-	Dl_info info;
-	char *slash;
-
-	if (said)
-		return dv_copy(buf, size, said);
-	if (!dladdr(&lock, &info) || !info.dli_fname || !dv_copy(buf, size, info.dli_fname))
-		return false;
-	slash = strrchr(buf, '/');
-	if (!slash)
-		return dv_copy(buf, size, ".");
-	*slash = '\0';
-	return true;
+	return dv_sim_keep_find(&lock, buf, size);
 }
 
 static _Noreturn void die(void)
@@ -65,7 +51,13 @@ static enum dv_nvml_result begin(const char *call, const char *dir, struct dv_si
 	seen = state;
 	fault = dv_sim_call(&sim, call);
 	after = fault ? fault->action : DV_SIM_RETURN;
-	if (fault && after != DV_SIM_KILL_AFTER && after != DV_SIM_STOP_AFTER) {
+	if (fault && after == DV_SIM_DELAY) {
+		/* The machine's lock is held: as the real one, it keeps others waiting. */
+		struct timespec time = {.tv_sec = fault->result / 1000,
+					.tv_nsec = fault->result % 1000 * 1000000L};
+
+		(void)nanosleep(&time, NULL);
+	} else if (fault && after != DV_SIM_KILL_AFTER && after != DV_SIM_STOP_AFTER) {
 		if (dv_sim_keep_end(&keep, &machine, &seen, &state, NULL) < 0)
 			return DV_NVML_OPERATING_SYSTEM;
 		if (after == DV_SIM_KILL_BEFORE)
@@ -304,38 +296,4 @@ enum dv_nvml_result dv_sim_may_change(const struct dv_sim *sim)
 const struct dv_sim_profile *dv_sim_thing_profile(const struct dv_sim_thing *thing)
 {
 	return &dv_sim_model_of(&thing->sim, thing->gpu)->profiles[thing->gi->profile];
-}
-
-uint32_t dv_sim_multiprocessors(const struct dv_sim_profile *profile, uint32_t slices)
-{
-	return profile->multiprocessors / profile->slices * slices;
-}
-
-void dv_sim_mig_name(const struct dv_sim_thing *thing, char *buf, size_t size)
-{
-	const struct dv_sim_profile *profile = dv_sim_thing_profile(thing);
-
-	if (thing->ci && thing->ci->size != profile->slices)
-		(void)snprintf(buf, size, "%uc.%s", thing->ci->size, profile->name);
-	else
-		(void)snprintf(buf, size, "%s", profile->name);
-}
-
-void dv_sim_mig_uuid(const struct dv_sim_thing *thing, char *buf, size_t size)
-{
-	enum { RELEASE_OF_MIG_UUIDS = 470 };
-	const struct dv_sim_machine *of = thing->sim.machine;
-	const char *uuid = of->gpus[thing->gpu].uuid;
-	uint32_t ids[] = {thing->gi->id, thing->ci->id};
-	uint64_t hash, low;
-
-	if (of->driver_release < RELEASE_OF_MIG_UUIDS) {
-		(void)snprintf(buf, size, "MIG-%s/%u/%u", uuid, ids[0], ids[1]);
-		return;
-	}
-	hash = dv_hash(dv_hash(DV_HASH_INIT, uuid, strlen(uuid)), ids, sizeof(ids));
-	low = dv_hash(hash, "low", 3);
-	(void)snprintf(buf, size, "MIG-%08x-%04x-5%03x-%04x-%012llx", (unsigned)(hash >> 32),
-		       (unsigned)(hash >> 16 & 0xffff), (unsigned)(hash & 0xfff),
-		       (unsigned)(low >> 48), (unsigned long long)(low & 0xffffffffffff));
 }

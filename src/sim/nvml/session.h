@@ -4,7 +4,7 @@
 #pragma once
 
 #include "abi/nvml-calls.h"
-#include "sim/driver.h"
+#include "sim/identity.h"
 
 #define DV_SIM_PROTOTYPE(member, symbol, arguments) DV_EXPORT enum dv_nvml_result symbol arguments;
 DV_NVML_CALLS(DV_SIM_PROTOTYPE)
@@ -55,12 +55,5 @@ enum dv_nvml_result dv_sim_text(char *buf, uint32_t size, const char *text);
 /* What changes a machine may need root. */
 enum dv_nvml_result dv_sim_may_change(const struct dv_sim *sim);
 
-/* "1g.10gb" of a GPU instance, "1c.3g.40gb" of a compute instance that does not fill it. */
-void dv_sim_mig_name(const struct dv_sim_thing *thing, char *buf, size_t size);
-
 /* The profile and the compute profile of a thing that is a MIG device. */
 const struct dv_sim_profile *dv_sim_thing_profile(const struct dv_sim_thing *thing);
-/* SMs of `slices` compute slices of a GPU instance. */
-uint32_t dv_sim_multiprocessors(const struct dv_sim_profile *profile, uint32_t slices);
-/* Its identity as the driver writes it: from R470 on of its own, before of its GPU and ids. */
-void dv_sim_mig_uuid(const struct dv_sim_thing *thing, char *buf, size_t size);

@@ -185,7 +185,8 @@ static struct dv_nvml_device *mig_by_uuid(const struct dv_sim *sim, const char *
 
 			if (!gi->used || !ci->used)
 				continue;
-			dv_sim_mig_uuid(&thing, text, sizeof(text));
+			dv_sim_mig_uuid(&thing.sim, thing.gpu, thing.gi, thing.ci, text,
+					sizeof(text));
 			if (strcmp(text, uuid) == 0)
 				return dv_sim_mig_handle(sim, gpu, gi, ci);
 		}

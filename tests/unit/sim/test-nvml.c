@@ -30,10 +30,13 @@ static void *handle;
 static void make(const char *name)
 {
 	struct dv_error err = {0};
+	struct dv_sim_libraries libraries = {0};
 	char path[128];
 
-	if (dv_sim_load(DV_SOURCE_DIR "/data", name, &machine, &err) < 0 ||
-	    dv_sim_keep_make(dir, &machine, machine.old_calls ? SIM_NVML_OLD : SIM_NVML, &err) < 0)
+	if (dv_sim_load(DV_SOURCE_DIR "/data", name, &machine, &err) < 0)
+		fail_msg("%s", err.msg);
+	libraries.nvml = machine.old_calls ? SIM_NVML_OLD : SIM_NVML;
+	if (dv_sim_keep_make(dir, &machine, &libraries, &err) < 0)
 		fail_msg("%s", err.msg);
 	(void)snprintf(path, sizeof(path), "%s/libnvidia-ml.so.1", dir);
 	handle = nvml_load(path, &nvml);
