@@ -338,6 +338,7 @@ static enum dv_shim_verdict decide(struct dv_shim_ticket *ticket)
 	ticket->estimate_ns = *cost_of(ticket->key);
 	if (!ticket->estimate_ns) /* not seen yet: alone, until it is known */
 		ticket->estimate_ns = grant.inflight_ns + UNKNOWN_NS;
+	ticket->own_ns = ticket->estimate_ns;
 	if (holds && !gate->queued.count && dv_shim_gate_room(&grant, ticket, now_ns)) {
 		use(grant.epoch);
 		add_open(ticket, now_ns);
@@ -465,6 +466,12 @@ static void learn(const struct dv_shim_ticket *ticket, uint64_t now_ns)
 	uint64_t took_ns = DV_MAX(now_ns - DV_MIN(from_ns, now_ns), UINT64_C(1));
 	uint64_t *known_ns = cost_of(ticket->key);
 
+	/* Its part of what rode on it. */
+	if (ticket->estimate_ns > ticket->own_ns)
+		took_ns = DV_MAX((uint64_t)((double)took_ns * (double)ticket->own_ns /
+					    (double)ticket->estimate_ns),
+				 UINT64_C(1));
+
 	if (!*known_ns)
 		*known_ns = took_ns;
 	else
@@ -553,6 +560,27 @@ void dv_shim_gate_cancel(struct dv_shim_ticket *ticket, bool untracked)
 		__atomic_store_n(&dv_shim_gate_hot.untracked, 1, __ATOMIC_RELAXED);
 	if (command)
 		gate->ops->release(command);
+}
+
+bool dv_shim_gate_ride(struct dv_shim_ticket *ticket, uint64_t key, uint64_t most_ns)
+{
+	struct dv_grant grant;
+	uint64_t now_ns, cost_ns;
+	bool may;
+
+	pthread_mutex_lock(&gate->lock);
+	now_ns = dv_shim_now_ns();
+	dv_shim_grant_read(dv_shim_pages.grant, &grant);
+	cost_ns = *cost_of(key);
+	may = ticket->state == DV_SHIM_TICKET_OPEN && cost_ns &&
+	      ticket->estimate_ns + cost_ns <= most_ns && !gate->queued.count &&
+	      dv_shim_gate_holds(&grant, now_ns) && dv_shim_gate_room(&grant, ticket, now_ns);
+	if (may) {
+		ticket->estimate_ns += cost_ns;
+		gate->estimate_ns += cost_ns;
+	}
+	pthread_mutex_unlock(&gate->lock);
+	return may;
 }
 
 uint64_t dv_shim_gate_expects(const struct dv_shim_ticket *ticket)

@@ -113,6 +113,10 @@ void dv_shim_gate_cancel(struct dv_shim_ticket *ticket, bool untracked);
 void dv_shim_gate_done(struct dv_shim_ticket *ticket);
 void dv_shim_gate_leave(void);
 
+/* GO, and the command is known to be short: may another one ride on its ticket, behind it in its
+ * queue? All of them together are then what the ticket's end is the end of. Not more than `most_ns`
+ * in all, and nothing that could not go by itself now. */
+bool dv_shim_gate_ride(struct dv_shim_ticket *ticket, uint64_t key, uint64_t most_ns) DV_MUST_CHECK;
 /* How long it is expected to take; 1 s and more: not known yet. */
 uint64_t dv_shim_gate_expects(const struct dv_shim_ticket *ticket);
 

@@ -21,8 +21,9 @@ struct dv_shim_ticket {
 	bool setting; /* no command: the program's own event is to be set */
 	bool blind;   /* its end cannot be learnt */
 	uint64_t key;
-	uint64_t estimate_ns;
-	uint64_t since_ns; /* QUEUED: held back; OPEN: let go */
+	uint64_t estimate_ns; /* with what rides on it */
+	uint64_t own_ns;      /* without */
+	uint64_t since_ns;    /* QUEUED: held back; OPEN: let go */
 	void *token, *command;
 };
 

@@ -147,6 +147,44 @@ DV_CUDA_API cuArray3DCreate_v2(struct dv_cu_array **ret, const struct dv_cu_arra
 				    : r;
 }
 
+/* The 32-bit ones of CUDA 2. */
+DV_CUDA_API cuArrayCreate(struct dv_cu_array **ret, const struct dv_cu_array_2d_v1 *array)
+{
+	struct dv_cu_array_3d same = {0};
+	enum dv_cu_result r;
+	uint64_t bytes;
+
+	dv_cuda_init();
+	if (array)
+		same = (struct dv_cu_array_3d){.width = array->width,
+					       .height = array->height,
+					       .format = array->format,
+					       .channels = array->channels};
+	bytes = cost(&same, 1);
+	r = dv_cuda_reserve(bytes);
+	return r == DV_CUDA_SUCCESS ? array_made(ret, dv_cuda.cuArrayCreate(ret, array), bytes) : r;
+}
+
+DV_CUDA_API cuArray3DCreate(struct dv_cu_array **ret, const struct dv_cu_array_3d_v1 *array)
+{
+	struct dv_cu_array_3d same = {0};
+	enum dv_cu_result r;
+	uint64_t bytes;
+
+	dv_cuda_init();
+	if (array)
+		same = (struct dv_cu_array_3d){.width = array->width,
+					       .height = array->height,
+					       .depth = array->depth,
+					       .format = array->format,
+					       .channels = array->channels,
+					       .flags = array->flags};
+	bytes = cost(&same, 1);
+	r = dv_cuda_reserve(bytes);
+	return r == DV_CUDA_SUCCESS ? array_made(ret, dv_cuda.cuArray3DCreate(ret, array), bytes)
+				    : r;
+}
+
 DV_CUDA_API cuMipmappedArrayCreate(struct dv_cu_mipmap **ret, const struct dv_cu_array_3d *array,
 				   uint32_t levels)
 {

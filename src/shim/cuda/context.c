@@ -171,6 +171,25 @@ DV_CUDA_API cuStreamCreateWithPriority(struct dv_cu_stream **ret, uint32_t flags
 	return remember(ret, dv_cuda.cuStreamCreateWithPriority(ret, flags, priority));
 }
 
+DV_CUDA_API cuGreenCtxStreamCreate(struct dv_cu_stream **ret, struct dv_cu_green *green,
+				   uint32_t flags, int priority)
+{
+	dv_cuda_init();
+	return remember(ret, dv_cuda.cuGreenCtxStreamCreate(ret, green, flags, priority));
+}
+
+/* A green context is a part of a device's, with a context of its own behind it. */
+DV_CUDA_API cuGreenCtxDestroy(struct dv_cu_green *green)
+{
+	struct dv_cu_context *context = NULL;
+
+	dv_cuda_init();
+	if (dv_cuda.cuCtxFromGreenCtx(&context, green) != DV_CUDA_SUCCESS)
+		return dv_cuda.cuGreenCtxDestroy(green);
+	dv_cuda_context_leaves(context);
+	return left(context, dv_cuda.cuGreenCtxDestroy(green));
+}
+
 static void leaves(struct dv_cu_stream *stream)
 {
 	DV_SHIM_KEEP;

@@ -115,6 +115,32 @@ ASYNC(cuMemcpyBatchAsync_v2, key_of(MANY, DEVICE, bytes_many(sizes, n)),
 	 struct dv_cu_copy_attributes *attributes, size_t *indexes, size_t attribute_count,
 	 struct dv_cu_stream *stream),
 	(to, from, sizes, n, attributes, indexes, attribute_count, stream))
+ASYNC(cuMemcpy3DBatchAsync, key_of(MANY, ARRAY, n),
+	(size_t n, struct dv_cu_copy_3d_op *copies, size_t *ret_fail, unsigned long long flags,
+	 struct dv_cu_stream *stream),
+	(n, copies, ret_fail, flags, stream))
+ASYNC(cuMemcpy3DBatchAsync_v2, key_of(MANY, ARRAY, n),
+	(size_t n, struct dv_cu_copy_3d_op *copies, unsigned long long flags,
+	 struct dv_cu_stream *stream),
+	(n, copies, flags, stream))
+ASYNC(cuMemBatchDecompressAsync, key_of(MANY, FILL, n),
+	(struct dv_cu_decompress *params, size_t n, uint32_t flags, size_t *ret_fail,
+	 struct dv_cu_stream *stream),
+	(params, n, flags, ret_fail, stream))
+ASYNC(cuMemPrefetchBatchAsync, key_of(MANY, HOST, bytes_many(sizes, n)),
+	(dv_cu_ptr *addresses, size_t *sizes, size_t n, struct dv_cu_location *locations,
+	 size_t *indexes, size_t location_count, unsigned long long flags,
+	 struct dv_cu_stream *stream),
+	(addresses, sizes, n, locations, indexes, location_count, flags, stream))
+ASYNC(cuMemDiscardBatchAsync, key_of(MANY, HOST, 0),
+	(dv_cu_ptr *addresses, size_t *sizes, size_t n, unsigned long long flags,
+	 struct dv_cu_stream *stream),
+	(addresses, sizes, n, flags, stream))
+ASYNC(cuMemDiscardAndPrefetchBatchAsync, key_of(MANY, HOST, bytes_many(sizes, n)),
+	(dv_cu_ptr *addresses, size_t *sizes, size_t n, struct dv_cu_location *locations,
+	 size_t *indexes, size_t location_count, unsigned long long flags,
+	 struct dv_cu_stream *stream),
+	(addresses, sizes, n, locations, indexes, location_count, flags, stream))
 ASYNC(cuMemPrefetchAsync, key_of(MANY, ARRAY, size),
 	(dv_cu_ptr address, size_t size, int device, struct dv_cu_stream *stream),
 	(address, size, device, stream))

@@ -20,8 +20,10 @@ struct row {
 	ROW(symbol, name, since, args){#symbol "_ptsz", #name, since, true},
 #define ROW_PTDS(symbol, name, since, args)                                                        \
 	ROW(symbol, name, since, args){#symbol "_ptds", #name, since, true},
-static const struct row rows[] = {DV_CUDA_PLAIN_CALLS(ROW) DV_CUDA_PTSZ_CALLS(
-	ROW_PTSZ) DV_CUDA_PTDS_CALLS(ROW_PTDS) DV_CUDA_UNSIMULATED_CALLS(ROW)};
+static const struct row rows[] = {
+	DV_CUDA_PLAIN_CALLS(ROW) DV_CUDA_PTSZ_CALLS(ROW_PTSZ) DV_CUDA_PTDS_CALLS(ROW_PTDS)
+		DV_CUDA_UNSIMULATED_CALLS(ROW) DV_CUDA_MORE_CALLS(ROW)
+			DV_CUDA_MORE_PTSZ_CALLS(ROW_PTSZ)};
 
 /* The symbol that these tables have for a question, or NULL. */
 static const char *symbol_for(const char *name, int version, bool own_stream)

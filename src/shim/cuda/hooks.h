@@ -7,6 +7,7 @@
  * its end. */
 #pragma once
 
+#include "abi/cuda-calls-more.h"
 #include "abi/cuda-calls.h"
 
 /* clang-format off */
@@ -19,6 +20,7 @@
 	H(cuDevicePrimaryCtxRetain) H(cuDevicePrimaryCtxRelease) H(cuDevicePrimaryCtxRelease_v2) \
 	H(cuDevicePrimaryCtxReset) H(cuDevicePrimaryCtxReset_v2) \
 	H(cuStreamCreate) H(cuStreamCreateWithPriority) H(cuStreamDestroy) H(cuStreamDestroy_v2) \
+	H(cuGreenCtxDestroy) H(cuGreenCtxStreamCreate) \
 	H(cuEventSynchronize) \
 	H(cuLaunch) H(cuLaunchGrid) H(cuLaunchGridAsync) H(cuLaunchCooperativeKernelMultiDevice) \
 	H(cuMemAlloc) H(cuMemAlloc_v2) H(cuMemAllocPitch) H(cuMemAllocPitch_v2) H(cuMemAllocManaged) \
@@ -29,7 +31,7 @@
 	H(cuMemCreate) H(cuMemRelease) H(cuMemRetainAllocationHandle) H(cuMemMap) H(cuMemUnmap) \
 	H(cuMemPoolCreate) H(cuMemPoolDestroy) H(cuMemPoolTrimTo) H(cuMemPoolSetAttribute) \
 	H(cuMemPoolImportFromShareableHandle) H(cuMemGetDefaultMemPool) H(cuMemGetMemPool) \
-	H(cuArrayCreate_v2) H(cuArray3DCreate_v2) H(cuArrayDestroy) \
+	H(cuArrayCreate) H(cuArrayCreate_v2) H(cuArray3DCreate) H(cuArray3DCreate_v2) H(cuArrayDestroy) \
 	H(cuMipmappedArrayCreate) H(cuMipmappedArrayDestroy) \
 	H(cuGraphInstantiate) H(cuGraphInstantiate_v2) H(cuGraphInstantiateWithFlags) \
 	H(cuGraphAddMemAllocNode) H(cuGraphAddNode) H(cuGraphAddNode_v2) H(cuGraphExecDestroy) \
@@ -41,11 +43,14 @@
 	H(cuStreamBeginCapture) H(cuStreamBeginCapture_v2) H(cuStreamBeginCaptureToGraph) \
 	H(cuStreamEndCapture) H(cuStreamSynchronize) \
 	H(cuMemAllocAsync) H(cuMemAllocFromPoolAsync) H(cuMemFreeAsync) \
-	H(cuMemPrefetchAsync) H(cuMemPrefetchAsync_v2) \
+	H(cuMemPrefetchAsync) H(cuMemPrefetchAsync_v2) H(cuMemPrefetchBatchAsync) \
+	H(cuMemDiscardBatchAsync) H(cuMemDiscardAndPrefetchBatchAsync) \
+	H(cuMemBatchDecompressAsync) H(cuMemMapArrayAsync) \
 	H(cuMemcpyAsync) H(cuMemcpyPeerAsync) H(cuMemcpyHtoDAsync_v2) H(cuMemcpyDtoHAsync_v2) \
 	H(cuMemcpyDtoDAsync_v2) H(cuMemcpyHtoAAsync_v2) H(cuMemcpyAtoHAsync_v2) \
 	H(cuMemcpy2DAsync_v2) H(cuMemcpy3DAsync_v2) H(cuMemcpy3DPeerAsync) \
 	H(cuMemcpyBatchAsync) H(cuMemcpyBatchAsync_v2) \
+	H(cuMemcpy3DBatchAsync) H(cuMemcpy3DBatchAsync_v2) \
 	H(cuMemsetD8Async) H(cuMemsetD16Async) H(cuMemsetD32Async) \
 	H(cuMemsetD2D8Async) H(cuMemsetD2D16Async) H(cuMemsetD2D32Async)
 
@@ -64,5 +69,5 @@
 	H(cuThreadExchangeStreamCaptureMode) \
 	H(cuDeviceGetMemPool) H(cuMemPoolGetAttribute) H(cuPointerGetAttribute) \
 	H(cuArrayGetMemoryRequirements) H(cuMipmappedArrayGetMemoryRequirements) \
-	H(cuDeviceGetGraphMemAttribute)
+	H(cuDeviceGetGraphMemAttribute) H(cuCtxFromGreenCtx)
 /* clang-format on */

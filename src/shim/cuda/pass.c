@@ -32,6 +32,10 @@ enum dv_cu_result dv_cuda_ask(struct dv_cuda_pass *pass, uint64_t key)
 		pass->way = DV_CUDA_CAPTURED;
 		return DV_CUDA_SUCCESS;
 	}
+	if (dv_cuda_ride(pass->stream, key)) {
+		pass->way = DV_CUDA_RIDING;
+		return DV_CUDA_SUCCESS;
+	}
 	switch (dv_shim_gate_enter(key, &pass->ticket)) {
 	case DV_SHIM_DENY:
 		return DV_CUDA_ERROR_SYSTEM_NOT_READY;
@@ -57,6 +61,8 @@ enum dv_cu_result dv_cuda_settle(struct dv_cuda_pass *pass, enum dv_cu_result re
 		dv_cuda_used(pass->stream);
 		__atomic_store_n(&dv_shim_gate_hot.untracked, 1, __ATOMIC_RELEASE);
 	}
+	if (pass->way == DV_CUDA_RIDING)
+		dv_cuda_rode(pass->stream);
 	if (pass->way != DV_CUDA_TRACKED)
 		return result;
 	if (result != DV_CUDA_SUCCESS)

@@ -19,6 +19,7 @@ enum dv_cuda_way {
 	DV_CUDA_PLAIN,	  /* divvyd is away */
 	DV_CUDA_CAPTURED, /* nothing of it comes to the device now */
 	DV_CUDA_TRACKED,
+	DV_CUDA_RIDING, /* on another's ticket */
 };
 
 struct dv_cuda_pass {

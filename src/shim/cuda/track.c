@@ -18,6 +18,9 @@ enum {
 	UNKNOWN_NS = 1000000000,
 	DEFER_NS = 1000000, /* a capture keeps markers off */
 	MARKERS_MOST_NS = 20000000,
+	SHORT_NS = 100000,     /* known to take no longer: others may ride on it */
+	GROUP_NS = 200000,     /* all that ride together */
+	GROUP_AGE_NS = 100000, /* then the event comes, whoever rides */
 };
 
 /* A command that was put on the device, or a marker (no ticket). */
@@ -33,6 +36,10 @@ struct lane {
 	uintptr_t key;
 	struct node *first, *last;
 	uint64_t moved_ns; /* when its last one ended */
+	/* Short commands share an event, which is put behind the last of them. */
+	struct node *group; /* that still takes more, or NULL */
+	unsigned riding;    /* commands of it on their way to the stream */
+	bool closing;	    /* it takes no more; the last of these puts the event */
 };
 
 struct context {
@@ -58,6 +65,7 @@ static struct {
 	struct stream *streams;
 	size_t stream_count, stream_room;
 	unsigned marks_due;
+	bool hurry; /* a capture is to begin: no group may be open then */
 	bool threaded;
 	uint64_t ended;			  /* contexts: a handle may be used anew */
 	struct dv_cu_context *last_known; /* atomic */
@@ -249,6 +257,40 @@ static uint64_t next_look_ns(const struct lane *lane, uint64_t now_ns)
 	return now_ns + DV_MIN(DV_MAX(step_ns, (uint64_t)LOOK_LEAST_NS), (uint64_t)LOOK_MOST_NS);
 }
 
+/* With the lock: put the event behind a group. */
+static void close_group(struct round *round, struct context *context, struct lane *lane)
+{
+	struct node *node = lane->group;
+
+	lane->group = NULL;
+	lane->closing = false;
+	/* What can't be followed is marked later. */
+	if (!make_current(round, context) ||
+	    dv_cuda.cuEventRecord(node->event, (struct dv_cu_stream *)lane->key) !=
+		    DV_CUDA_SUCCESS) {
+		dv_cuda_used((struct dv_cu_stream *)lane->key);
+		dv_shim_gate_cancel(node->ticket, true);
+		spare(context, node);
+		return;
+	}
+	append(lane, node);
+}
+
+/* With the lock. An event in a stream that is captured would become a part of the graph. */
+static void look_at_group(struct round *round, struct context *context, struct lane *lane)
+{
+	uint64_t end_ns = lane->group->since_ns + GROUP_AGE_NS;
+
+	if (dv_cuda_any_capture())
+		round->wake_ns = DV_MIN(round->wake_ns, round->now_ns + DEFER_NS);
+	else if (round->now_ns < end_ns && !self.hurry)
+		round->wake_ns = DV_MIN(round->wake_ns, end_ns);
+	else if (lane->riding)
+		lane->closing = true;
+	else
+		close_group(round, context, lane);
+}
+
 /* With the lock: what has ended in this lane. An error of the context ends everything. */
 static void look_at_lane(struct round *round, struct context *context, struct lane *lane)
 {
@@ -279,8 +321,11 @@ static void look_at(struct round *round, struct context *context)
 	for (size_t i = 0; i < context->lane_count; i++) {
 		struct lane *lane = &context->lanes[i];
 
+		if (lane->group)
+			look_at_group(round, context, lane);
 		look_at_lane(round, context, lane);
-		if (!lane->first && context->lane_count > LANES_KEPT)
+		if (!lane->first && !lane->group && !lane->riding &&
+		    context->lane_count > LANES_KEPT)
 			context->lanes[i--] = context->lanes[--context->lane_count];
 	}
 }
@@ -410,8 +455,8 @@ static bool push(struct dv_cu_context *handle)
 	return current != handle && dv_cuda.cuCtxPushCurrent_v2(handle) == DV_CUDA_SUCCESS;
 }
 
-/* An event behind what is on the stream now. NULL: not to be had. */
-static struct node *record(struct dv_cu_stream *stream, struct dv_cu_context **ret_context)
+/* A node with an event of the stream's context. NULL: not to be had. */
+static struct node *prepare(struct dv_cu_stream *stream, struct dv_cu_context **ret_context)
 {
 	struct dv_cu_context *popped;
 	struct context *context;
@@ -433,12 +478,17 @@ static struct node *record(struct dv_cu_stream *stream, struct dv_cu_context **r
 		if (pushed)
 			(void)dv_cuda.cuCtxPopCurrent_v2(&popped);
 	}
-	if (node && dv_cuda.cuEventRecord(node->event, stream) != DV_CUDA_SUCCESS) {
-		(void)dv_cuda.cuEventDestroy_v2(node->event);
-		free(node);
-		node = NULL;
-	}
 	return node;
+}
+
+/* The event behind what is on the stream now. NULL: it could not be put there. */
+static struct node *record(struct dv_cu_stream *stream, struct node *node)
+{
+	if (!node || dv_cuda.cuEventRecord(node->event, stream) == DV_CUDA_SUCCESS)
+		return node;
+	(void)dv_cuda.cuEventDestroy_v2(node->event);
+	free(node);
+	return NULL;
 }
 
 /* Hand the recorded event to the thread. */
@@ -457,31 +507,162 @@ static bool pend(struct dv_cu_context *handle, uintptr_t key, struct node *node)
 	return lane;
 }
 
+/* With the lock: the lane of a stream, if there is any. */
+static struct lane *find_lane(struct dv_cu_stream *handle)
+{
+	struct dv_cu_context *current = NULL;
+	struct stream *stream = dv_cuda_is_default_stream(handle) ? NULL : find_stream(handle);
+	struct context *context = NULL;
+
+	if (stream)
+		context = find_context(stream->context);
+	else if (dv_cuda.cuCtxGetCurrent(&current) == DV_CUDA_SUCCESS && current)
+		context = find_context(current);
+	for (size_t i = 0; context && i < context->lane_count; i++)
+		if (context->lanes[i].key == (uintptr_t)handle)
+			return &context->lanes[i];
+	return NULL;
+}
+
+static void give_up(struct dv_cu_stream *stream, struct dv_shim_ticket *ticket)
+{
+	dv_cuda_used(stream);
+	dv_shim_gate_cancel(ticket, true);
+}
+
+/* Put the event behind a group that was taken out of its lane. */
+static void end_group(struct dv_cu_stream *stream, struct node *node)
+{
+	struct dv_shim_ticket *ticket = node->ticket;
+	struct context *context;
+	struct lane *lane = NULL;
+
+	node = record(stream, node);
+	pthread_mutex_lock(&self.lock);
+	context = node ? context_of(stream) : NULL;
+	lane = context ? lane_of(context, (uintptr_t)stream) : NULL;
+	if (lane)
+		append(lane, node);
+	pthread_mutex_unlock(&self.lock);
+	if (lane) {
+		look_by(dv_shim_now_ns() + LOOK_LEAST_NS);
+		return;
+	}
+	free(node);
+	give_up(stream, ticket);
+}
+
+/* With the lock: out of its lane, unless commands of it are on their way. */
+static struct node *take_group(struct lane *lane)
+{
+	struct node *node = lane->group;
+
+	if (!node)
+		return NULL;
+	lane->closing = true;
+	if (lane->riding)
+		return NULL;
+	lane->group = NULL;
+	lane->closing = false;
+	return node;
+}
+
+bool dv_cuda_ride(struct dv_cu_stream *stream, uint64_t key)
+{
+	struct node *ended = NULL;
+	struct lane *lane;
+	bool rides = false;
+	DV_SHIM_KEEP;
+
+	pthread_mutex_lock(&self.lock);
+	lane = find_lane(stream);
+	if (lane && lane->group) {
+		rides = !lane->closing && dv_shim_gate_ride(lane->group->ticket, key, GROUP_NS);
+		if (rides)
+			lane->riding++;
+		else
+			ended = take_group(lane);
+	}
+	pthread_mutex_unlock(&self.lock);
+	if (ended)
+		end_group(stream, ended);
+	return rides;
+}
+
+void dv_cuda_rode(struct dv_cu_stream *stream)
+{
+	struct node *ended = NULL;
+	struct lane *lane;
+	DV_SHIM_KEEP;
+
+	pthread_mutex_lock(&self.lock);
+	lane = find_lane(stream);
+	if (lane && lane->riding) {
+		lane->riding--;
+		if (lane->closing)
+			ended = take_group(lane);
+	}
+	pthread_mutex_unlock(&self.lock);
+	if (ended)
+		end_group(stream, ended);
+}
+
+/* A short command whose stream anybody can put an event on begins a group. */
+static bool begin_group(struct dv_cu_stream *stream, struct dv_cu_context *handle,
+			struct node *node)
+{
+	struct context *context;
+	struct lane *lane = NULL;
+	bool begun = false;
+
+	if (node->expects_ns > SHORT_NS || dv_cuda_any_capture() ||
+	    (uintptr_t)stream == DV_CU_STREAM_PER_THREAD)
+		return false;
+	pthread_mutex_lock(&self.lock);
+	context = find_context(handle);
+	if (context)
+		lane = lane_of(context, (uintptr_t)stream);
+	begun = lane && !lane->group && !lane->riding;
+	if (begun)
+		lane->group = node;
+	pthread_mutex_unlock(&self.lock);
+	return begun;
+}
+
+static bool follow(struct dv_cu_stream *stream, struct dv_shim_ticket *ticket)
+{
+	uint64_t now_ns = dv_shim_now_ns(), expects_ns = dv_shim_gate_expects(ticket);
+	struct dv_cu_context *context = NULL;
+	struct node *node = prepare(stream, &context);
+
+	if (!node)
+		return false;
+	node->ticket = ticket;
+	node->since_ns = now_ns;
+	node->expects_ns = expects_ns;
+	if (begin_group(stream, context, node)) {
+		look_by(now_ns + GROUP_AGE_NS);
+		return true;
+	}
+	node = record(stream, node);
+	if (!node || !pend(context, key_of(stream), node)) {
+		free(node);
+		return false;
+	}
+	look_by(now_ns + (expects_ns < UNKNOWN_NS ? expects_ns : (uint64_t)LOOK_LEAST_NS));
+	return true;
+}
+
 void dv_cuda_track(struct dv_cu_stream *stream, struct dv_shim_ticket *ticket)
 {
 	struct dv_cuda_relaxed relaxed = dv_cuda_relax();
-	uint64_t expects_ns = dv_shim_gate_expects(ticket);
-	struct dv_cu_context *context = NULL;
-	struct node *node;
-	uint64_t now_ns;
+	bool followed;
 	DV_SHIM_KEEP;
 
-	node = record(stream, &context);
+	followed = follow(stream, ticket);
 	dv_cuda_unrelax(&relaxed);
-	if (node) {
-		now_ns = dv_shim_now_ns();
-		node->ticket = ticket;
-		node->since_ns = now_ns;
-		node->expects_ns = expects_ns;
-		if (pend(context, key_of(stream), node)) {
-			look_by(now_ns +
-				(expects_ns < UNKNOWN_NS ? expects_ns : (uint64_t)LOOK_LEAST_NS));
-			return;
-		}
-		free(node);
-	}
-	dv_cuda_used(stream);
-	dv_shim_gate_cancel(ticket, true);
+	if (!followed)
+		give_up(stream, ticket);
 }
 
 void dv_cuda_mark(void)
@@ -518,6 +699,10 @@ static struct node *dissolve(struct context *context)
 		if (lane->last) {
 			lane->last->next = pending;
 			pending = lane->first;
+		}
+		if (lane->group) {
+			lane->group->next = pending;
+			pending = lane->group;
 		}
 	}
 	while ((node = take_spare(context)))
@@ -589,7 +774,7 @@ static void mark_behind(struct dv_cu_stream *handle)
 	    !(dv_shim_grant_flags(dv_shim_pages.grant) & DV_GRANT_GATED) ||
 	    (dv_cuda_any_capture() && dv_cuda_is_captured(handle)))
 		return;
-	node = record(handle, &context);
+	node = record(handle, prepare(handle, &context));
 	if (!node)
 		return;
 	node->ticket = NULL;
@@ -606,8 +791,17 @@ static void mark_behind(struct dv_cu_stream *handle)
 
 void dv_cuda_stream_left(struct dv_cu_stream *handle)
 {
+	struct node *ended = NULL;
 	struct stream *stream;
+	struct lane *lane;
 
+	pthread_mutex_lock(&self.lock);
+	lane = find_lane(handle);
+	if (lane)
+		ended = take_group(lane);
+	pthread_mutex_unlock(&self.lock);
+	if (ended)
+		end_group(handle, ended);
 	mark_behind(handle);
 	pthread_mutex_lock(&self.lock);
 	stream = find_stream(handle);
@@ -616,17 +810,28 @@ void dv_cuda_stream_left(struct dv_cu_stream *handle)
 	pthread_mutex_unlock(&self.lock);
 }
 
+static bool any_group(void)
+{
+	for (size_t i = 0; i < self.context_count; i++)
+		for (size_t j = 0; j < self.contexts[i]->lane_count; j++)
+			if (self.contexts[i]->lanes[j].group)
+				return true;
+	return false;
+}
+
 /* Give the thread time to place the markers that were asked for: afterwards it may not. */
 static void let_markers_be_placed(void)
 {
 	const uint64_t end_ns = dv_shim_now_ns() + MARKERS_MOST_NS;
 
-	while (self.marks_due && dv_shim_now_ns() < end_ns) {
+	self.hurry = true;
+	while ((self.marks_due || any_group()) && dv_shim_now_ns() < end_ns) {
 		pthread_mutex_unlock(&self.lock);
 		ring();
 		sched_yield();
 		pthread_mutex_lock(&self.lock);
 	}
+	self.hurry = false;
 }
 
 void dv_cuda_capture_begins(void)

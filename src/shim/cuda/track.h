@@ -35,6 +35,10 @@ static inline void dv_cuda_used(const struct dv_cu_stream *stream)
 
 /* A command was put on the stream just now: dv_shim_gate_done when it has ended. */
 void dv_cuda_track(struct dv_cu_stream *stream, struct dv_shim_ticket *ticket);
+/* May this short command ride on the one before it on its stream, without asking the gate for
+ * itself? Then dv_cuda_rode when it is on the stream. */
+bool dv_cuda_ride(struct dv_cu_stream *stream, uint64_t key) DV_MUST_CHECK;
+void dv_cuda_rode(struct dv_cu_stream *stream);
 /* For struct dv_shim_gate_ops. */
 void dv_cuda_mark(void);
 

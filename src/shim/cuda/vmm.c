@@ -7,6 +7,7 @@
 struct physical {
 	void *charge; /* NULL: not of the device, or another's */
 	uint64_t handles, mappings;
+	bool kept; /* one of the mappings is not followed */
 };
 
 static pthread_mutex_t lock;
@@ -235,4 +236,48 @@ DV_CUDA_API cuMemRetainAllocationHandle(unsigned long long *ret, void *address)
 		return r;
 	(void)dv_cuda.cuMemRelease(*ret);
 	return DV_CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+/* What is behind a sparse array stays there as long as that maps it, and which pieces of which
+ * arrays do is not followed: once mapped so, it is charged until the process ends. */
+static void keep_mapped(const struct dv_cu_array_map *maps, uint32_t count)
+{
+	struct physical *physical;
+	DV_SHIM_KEEP;
+
+	pthread_mutex_lock(&lock);
+	for (uint32_t i = 0; maps && i < count; i++) {
+		physical = maps[i].operation == DV_CU_MEM_OPERATION_TYPE_MAP
+				   ? of_handle(maps[i].handle)
+				   : NULL;
+		if (physical && !physical->kept)
+			physical->mappings++;
+		if (physical)
+			physical->kept = true;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+DV_CUDA_API cuMemMapArrayAsync(struct dv_cu_array_map *maps, uint32_t count,
+			       struct dv_cu_stream *stream)
+{
+	enum dv_cu_result r;
+
+	dv_cuda_init();
+	r = dv_cuda.cuMemMapArrayAsync(maps, count, stream);
+	if (r == DV_CUDA_SUCCESS)
+		keep_mapped(maps, count);
+	return r;
+}
+
+DV_CUDA_API cuMemMapArrayAsync_ptsz(struct dv_cu_array_map *maps, uint32_t count,
+				    struct dv_cu_stream *stream)
+{
+	enum dv_cu_result r;
+
+	dv_cuda_init();
+	r = dv_cuda.cuMemMapArrayAsync_ptsz(maps, count, stream);
+	if (r == DV_CUDA_SUCCESS)
+		keep_mapped(maps, count);
+	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Our declarations of the CUDA driver against the vendor's header and stub library, where those of
  * CUDA 13 or later are installed. */
+#include "abi/cuda-calls-more.h"
 #include "abi/cuda-calls.h"
 
 #include <dlfcn.h>
@@ -30,6 +31,13 @@
 
 DV_CUDA_RESULTS(SAME_AS)
 DV_CUDA_ATTRIBUTES(SAME_AS)
+SAME(CU_MEM_OPERATION_TYPE_MAP)
+SAME(CU_MEM_OPERATION_TYPE_UNMAP)
+SIZE(struct dv_cu_array_map, CUarrayMapInfo_v1)
+OFFSET(struct dv_cu_array_map, operation, CUarrayMapInfo_v1, memOperationType)
+OFFSET(struct dv_cu_array_map, handle, CUarrayMapInfo_v1, memHandle)
+SIZE(struct dv_cu_array_2d_v1, CUDA_ARRAY_DESCRIPTOR_v1)
+SIZE(struct dv_cu_array_3d_v1, CUDA_ARRAY3D_DESCRIPTOR_v1)
 SAME(CU_STREAM_CAPTURE_STATUS_NONE)
 SAME(CU_STREAM_CAPTURE_STATUS_ACTIVE)
 SAME(CU_STREAM_CAPTURE_STATUS_INVALIDATED)
@@ -478,6 +486,11 @@ typedef __typeof__(*(CUstreamCallback)0) their_stream_fn;
 #define dv_cu_edge CUgraphEdgeData_st
 #define dv_cu_exec_update CUgraphExecUpdateResultInfo_st
 #define dv_cu_instantiate CUDA_GRAPH_INSTANTIATE_PARAMS_st
+#define dv_cu_green CUgreenCtx_st
+#define dv_cu_decompress CUmemDecompressParams_st
+#define dv_cu_array_map CUarrayMapInfo_st
+#define dv_cu_array_2d_v1 CUDA_ARRAY_DESCRIPTOR_v1_st
+#define dv_cu_array_3d_v1 CUDA_ARRAY3D_DESCRIPTOR_v1_st
 /* clang-format on */
 
 #define CALL(symbol, name, since, arguments)                                                       \
@@ -486,6 +499,8 @@ typedef __typeof__(*(CUstreamCallback)0) their_stream_fn;
 		#symbol " takes what we pass it");
 DV_CUDA_CALLS(CALL)
 DV_CUDA_UNSIMULATED_CALLS(CALL)
+DV_CUDA_MORE_CALLS(CALL)
+DV_CUDA_MORE_PTSZ_CALLS(CALL)
 #endif
 
 /* Symbols of the list, all of them, with _ptsz and _ptds where they have these. */
@@ -494,7 +509,8 @@ static const char *const symbols[] = {
 #define PTSZ(symbol, name, since, arguments) #symbol "_ptsz",
 #define PTDS(symbol, name, since, arguments) #symbol "_ptds",
 	DV_CUDA_CALLS(ONE) DV_CUDA_UNSIMULATED_CALLS(ONE) DV_CUDA_PTSZ_CALLS(PTSZ)
-		DV_CUDA_PTDS_CALLS(PTDS)};
+		DV_CUDA_PTDS_CALLS(PTDS) DV_CUDA_MORE_CALLS(ONE) DV_CUDA_MORE_PTSZ_CALLS(ONE)
+			DV_CUDA_MORE_PTSZ_CALLS(PTSZ)};
 
 /* Of one name a newer version is a newer symbol: cuGetProcAddress counts on it. */
 static void test_versions(void **state)

@@ -21,6 +21,7 @@ SHOWN fake_cuda_fail_fn fake_cuda_fail;
 SHOWN fake_cuda_kernel_fn fake_cuda_kernel;
 SHOWN fake_cuda_release_fn fake_cuda_release;
 SHOWN fake_cuda_hide_fn fake_cuda_hide;
+SHOWN fake_cuda_do_nothing_fn fake_cuda_do_nothing;
 SHOWN fake_cuda_new_thing_fn cuNewThing;
 
 #define F enum dv_cu_result
@@ -88,7 +89,7 @@ static struct {
 	uint64_t next_address, device_free_ns, graph_reserved, never_ns;
 	uint32_t capture_mode;
 	enum dv_cu_result failure;
-	int hidden;
+	int hidden, nothing;
 	struct fake_cuda_stats stats;
 } gpu = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_address = 0x7f0000000000, .never_ns = UINT64_MAX};
 
@@ -179,6 +180,11 @@ void fake_cuda_release(void)
 void fake_cuda_hide(int hidden)
 {
 	gpu.hidden = hidden;
+}
+
+void fake_cuda_do_nothing(int nothing)
+{
+	gpu.nothing = nothing;
 }
 
 int cuNewThing(void)
@@ -408,6 +414,7 @@ static F record(struct dv_cu_event *event, struct dv_cu_stream *stream)
 	if (!stream || event->context != stream->context)
 		return DV_CUDA_ERROR_INVALID_HANDLE;
 	lock();
+	gpu.stats.records++;
 	event->captured = stream->capturing;
 	gpu.stats.captured_events += event->captured;
 	event->end_ns = stream->end_ns;
@@ -485,6 +492,8 @@ static F launch(struct dv_cu_stream *stream, uint64_t ns)
 {
 	uint64_t start;
 
+	if (gpu.nothing)
+		return OK;
 	if (!stream)
 		return DV_CUDA_ERROR_INVALID_CONTEXT;
 	lock();

@@ -30,7 +30,7 @@ struct fake_cuda_stats {
 	uint64_t device_bytes, live; /* of memory that is there */
 	uint64_t events_live;
 	uint64_t captured_events; /* events that got into a graph: ours must not */
-	uint64_t legacy_records;
+	uint64_t legacy_records, records;
 };
 
 typedef void fake_cuda_stats_fn(struct fake_cuda_stats *ret);
@@ -39,6 +39,8 @@ typedef void fake_cuda_fail_fn(enum dv_cu_result result);
 /* A kernel that takes so long; UINT64_MAX: until fake_cuda_release. */
 typedef struct dv_cu_function *fake_cuda_kernel_fn(uint64_t ns);
 typedef void fake_cuda_release_fn(void);
+/* Launches do nothing and return at once: for measuring the shim alone. */
+typedef void fake_cuda_do_nothing_fn(int nothing);
 /* cuGetProcAddress answers with addresses that are no exported symbols; over 1: from this version
  * on with another function of the same name. */
 typedef void fake_cuda_hide_fn(int hidden);
