@@ -93,7 +93,7 @@ void dv_shim_gate_renew(void)
 		return;
 	gate->attachments = dv_shim_attachments();
 	gate->epoch = 1; /* no page says this */
-	gate->was_held = gate->drain_due = gate->wants = gate->gave_back = false;
+	gate->was_held = gate->drain_due = gate->wants = gate->gave_back = gate->used = false;
 }
 
 void dv_shim_gate_changed(void)
@@ -159,8 +159,7 @@ bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns)
 	if (!(grant->flags & DV_GRANT_HELD) ||
 	    (gate->gave_back && gate->gave_back_epoch == grant->epoch))
 		return false;
-	return grant->flags & DV_GRANT_ENDLESS || now_ns < grant->until_ns ||
-	       !dv_shim_gate_used(grant);
+	return grant->flags & DV_GRANT_ENDLESS || now_ns < grant->until_ns || !gate->used;
 }
 
 bool dv_shim_gate_over(const struct dv_grant *grant, uint64_t now_ns)
@@ -168,19 +167,8 @@ bool dv_shim_gate_over(const struct dv_grant *grant, uint64_t now_ns)
 	const uint32_t mask = DV_GRANT_GATED | DV_GRANT_HELD | DV_GRANT_ENDLESS;
 
 	return (grant->flags & mask) == (DV_GRANT_GATED | DV_GRANT_HELD) &&
-	       now_ns >= grant->until_ns && dv_shim_gate_used(grant) &&
+	       now_ns >= grant->until_ns && gate->used &&
 	       !(gate->gave_back && gate->gave_back_epoch == grant->epoch);
-}
-
-bool dv_shim_gate_used(const struct dv_grant *grant)
-{
-	return gate->used && gate->used_epoch == grant->epoch;
-}
-
-static void use(uint32_t epoch)
-{
-	gate->used = true;
-	gate->used_epoch = epoch;
 }
 
 uint64_t dv_shim_gate_left_ns(uint64_t now_ns)
@@ -245,7 +233,7 @@ static void remove_open(struct dv_shim_ticket *ticket, uint64_t now_ns)
 	show_open();
 }
 
-void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint32_t epoch, uint64_t now_ns)
+void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns)
 {
 	struct dv_counters *counters = dv_shim_pages.counters;
 	uint64_t waited_ns = now_ns - ticket->since_ns;
@@ -254,7 +242,7 @@ void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint32_t epoch, uint64_t
 
 	dv_shim_list_remove(&gate->queued, ticket);
 	dv_shim_gate_open();
-	use(epoch);
+	gate->used = true;
 	if (ticket->setting) {
 		dv_shim_gate_spare(ticket);
 		dv_shim_gate_unpark(now_ns);
@@ -340,7 +328,7 @@ static enum dv_shim_verdict decide(struct dv_shim_ticket *ticket)
 		ticket->estimate_ns = grant.inflight_ns + UNKNOWN_NS;
 	ticket->own_ns = ticket->estimate_ns;
 	if (holds && !gate->queued.count && dv_shim_gate_room(&grant, ticket, now_ns)) {
-		use(grant.epoch);
+		gate->used = true;
 		add_open(ticket, now_ns);
 		return DV_SHIM_GO;
 	}

@@ -64,8 +64,7 @@ struct dv_shim_gate {
 	bool stepping;	      /* atomic: it is being done, in a callback */
 	uint64_t sleeps_ns;   /* when the gate's thread looks again by itself */
 	uint32_t gave_back_epoch;
-	bool used; /* something was let go in epoch `used_epoch` */
-	uint32_t used_epoch;
+	bool used; /* something was let go in this turn, whatever epochs it has had */
 	uint64_t held_from_ns;
 	uint64_t opened;	/* commands, ever */
 	uint64_t opened_before; /* at the last look, if in epoch `looked_epoch` */
@@ -89,7 +88,6 @@ void dv_shim_gate_renew(void);
 /* A grant that one finds when its time is over already (this thread woke late) is still good for
  * one command, as long as it stands: else on a busy machine nobody might ever get anywhere. */
 bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns);
-bool dv_shim_gate_used(const struct dv_grant *grant);
 /* Its time was used, is over, and was not handed back yet. */
 bool dv_shim_gate_over(const struct dv_grant *grant, uint64_t now_ns);
 /* How long the work on the device will still take, as far as one knows. */
@@ -100,7 +98,7 @@ uint64_t dv_shim_gate_ahead_ns(const struct dv_grant *grant, const struct dv_shi
  * the bound, nor any that would begin after our time. */
 bool dv_shim_gate_room(const struct dv_grant *grant, const struct dv_shim_ticket *ticket,
 		       uint64_t now_ns);
-void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint32_t epoch, uint64_t now_ns);
+void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns);
 void dv_shim_gate_park(struct dv_shim_ticket *ticket, uint64_t now_ns);
 void dv_shim_gate_unpark(uint64_t now_ns);
 void dv_shim_gate_spare(struct dv_shim_ticket *ticket);

@@ -163,7 +163,7 @@ static void take_next(struct turn *turn)
 		if (turn->state != DV_SHIM_ATTACHED && !ticket->setting)
 			dv_shim_count(&dv_shim_pages.counters->passed_ungated, 1);
 		turn->tokens[turn->count++] = ticket->token;
-		dv_shim_gate_let_go(ticket, turn->grant.epoch, turn->now_ns);
+		dv_shim_gate_let_go(ticket, turn->now_ns);
 	}
 }
 
@@ -207,7 +207,7 @@ static bool say_drained(const struct turn *turn)
 	if (!dv_shim_tell(DV_MSG_DRAINED, turn->grant.epoch, gate->busy_ns, more, ended_ns))
 		return false;
 	gate->busy_ns = 0;
-	gate->drain_due = false;
+	gate->drain_due = gate->used = false;
 	gate->wants = more;
 	gate->gave_back = true;
 	gate->gave_back_epoch = turn->grant.epoch;
@@ -264,7 +264,7 @@ static void hand_back(struct turn *turn)
 		     (DV_GRANT_GATED | DV_GRANT_HELD);
 	bool gave_back = gate->gave_back && gate->gave_back_epoch == grant->epoch;
 	bool over = timed && !gave_back && turn->now_ns >= grant->until_ns &&
-		    (dv_shim_gate_used(grant) || !gate->queued.count);
+		    (gate->used || !gate->queued.count);
 	uint64_t idle_ns, left_ns;
 
 	gate->step_when_done = gate->queued.count && turn->holds;

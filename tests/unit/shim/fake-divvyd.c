@@ -31,6 +31,7 @@ struct client {
 };
 
 struct fake {
+	bool quiet; /* of the test's thread: wake nobody */
 	struct fake_config config;
 	char dir[64], path[96];
 	pthread_t thread;
@@ -93,7 +94,8 @@ static void write_grant(struct fake *fake, struct client *client, uint32_t flags
 	__atomic_store_n(&g->epoch, epoch + 2, __ATOMIC_SEQ_CST);
 	if (flags & DV_GRANT_HELD)
 		client->held_epoch = epoch + 2;
-	syscall(SYS_futex, &g->epoch, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+	if (!fake->quiet)
+		syscall(SYS_futex, &g->epoch, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
 static int page(const char *name, void **ret)
@@ -443,6 +445,13 @@ void fake_refuse(struct fake *fake, unsigned refusal)
 	pthread_mutex_lock(&fake->lock);
 	fake->refusal = refusal;
 	pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_grant_quietly(struct fake *fake, uint32_t flags, uint64_t until_ns)
+{
+	fake->quiet = true;
+	fake_grant(fake, flags, until_ns);
+	fake->quiet = false;
 }
 
 void fake_grant(struct fake *fake, uint32_t flags, uint64_t until_ns)

@@ -49,6 +49,8 @@ void fake_stats(struct fake *fake, struct fake_stats *ret);
 void fake_set_limit(struct fake *fake, uint64_t bytes);
 /* Write a grant for all clients: MANUAL mode. */
 void fake_grant(struct fake *fake, uint32_t flags, uint64_t until_ns);
+/* The same, waking nobody, as when a turn is shortened. */
+void fake_grant_quietly(struct fake *fake, uint32_t flags, uint64_t until_ns);
 /* Die: hang up on everyone, forget all, listen no more; and come back. */
 void fake_die(struct fake *fake);
 void fake_revive(struct fake *fake);

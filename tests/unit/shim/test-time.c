@@ -199,6 +199,30 @@ static bool ran_are(const struct fake_stats *stats, uint64_t count)
 	return ran() >= count;
 }
 
+/* The end of a turn is set while a command of it runs, which outlasts it: that was the last. */
+static void shortened(void)
+{
+	struct fake *fake =
+		begin(&(struct fake_config){.mode = FAKE_MANUAL, .linger_ns = 100 * MS});
+	cl_command_queue queue = new_queue(0);
+	cl_kernel kernel = fake_opencl_kernel(50 * MS);
+	cl_event event;
+
+	launch(queue, kernel, 0, NULL, NULL);
+	fake_grant(fake, HELD, now_ns() + 100000 * MS);
+	CHECK(cl->clFinish(queue) == CL_SUCCESS && ran() == 1);
+	launch(queue, kernel, 0, NULL, &event);
+	fake_grant_quietly(fake, HELD, now_ns() + 5 * MS);
+	CHECK(cl->clWaitForEvents(1, &event) == CL_SUCCESS && ran() == 2);
+	launch(queue, kernel, 0, NULL, NULL);
+	CHECK(fake_wait(fake, drained_are, 1));
+	usleep(100000);
+	CHECK(ran() == 2);
+	fake_grant(fake, HELD, now_ns() + 100000 * MS);
+	CHECK(cl->clFinish(queue) == CL_SUCCESS && ran() == 3);
+	CHECK(cl->clReleaseEvent(event) == CL_SUCCESS);
+}
+
 /* A grant that is read too late, because the machine is busy, still lets one command through: not
  * more, and none when it was revoked. */
 static void late_grant(void)
@@ -565,6 +589,7 @@ TEST(taken_away)
 TEST(idle_answers)
 TEST(time_over)
 TEST(late_grant)
+TEST(shortened)
 TEST(bounded)
 TEST(long_ones_wait)
 TEST(own_event_free)
@@ -601,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_never_unheld),
 		cmocka_unit_test(test_fork_gate),
 		cmocka_unit_test(test_late_grant),
+		cmocka_unit_test(test_shortened),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_copies_pass),
 	};
