@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The calls that name a stream, or mean the one of NULL, are there twice: their file is compiled
- * once as it is and once with DV_PER_THREAD, where NULL is the thread's own stream and the names
- * end in _ptsz or _ptds. */
+ * once as they are and once with DV_PER_THREAD (meson.build), where NULL is the thread's own stream
+ * and the names end in _ptsz or _ptds. */
 #pragma once
 
 #include "sim/cuda/inside.h"

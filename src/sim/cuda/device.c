@@ -112,7 +112,7 @@ static int find(const struct seen *seen, const char *word, size_t len)
  */
 static void choose(const struct seen *seen, const char *text, struct seen *ret)
 {
-	int chosen[DV_SIM_GPUS_MOST];
+	int chosen[DV_SIM_GPUS_MOST] = {0};
 
 	while (ret->count < DV_SIM_GPUS_MOST) {
 		size_t len = strcspn(text, ",");

@@ -91,8 +91,7 @@ static void complete(struct dv_cu_op *op, uint64_t at_ns, const struct dv_cu_dev
 	forget_before(op);
 	if (op->stream->last == op) {
 		op->stream->last = NULL;
-		/* What comes next in the stream begins not before this ended. */
-		dv_cu_op_unref(op);
+		op->refs--; /* the queue's is left */
 	}
 	dv_cu_stream_end(op->stream);
 	if (waiters)

@@ -69,7 +69,7 @@ enum dv_cu_result DV_PTSZ(cuLaunchCooperativeKernel)(
 
 	DV_CALL_ON_STREAM(stream);
 	/* All blocks must run at once: two of the largest for each SM. */
-	if (blocks > 2u * (unsigned)stream->context->device->multiprocessors)
+	if (blocks > UINT64_C(2) * (unsigned)stream->context->device->multiprocessors)
 		return DV_CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
 	return launch(stream, &what);
 }

@@ -201,7 +201,8 @@ bool dv_cu_is(const void *object, enum dv_cu_kind kind)
 
 	if (!object || !table_size || table[place_of(table, table_size, object)] != object)
 		return false;
-	is = (const struct object *)((const char *)object - offsetof(struct object, body));
+	is = (const struct object *)(const void *)((const char *)object -
+						   offsetof(struct object, body));
 	return is->kind == kind;
 }
 

@@ -165,9 +165,12 @@ enum dv_cu_result cuMemRetainAllocationHandle(unsigned long long *handle, void *
 enum dv_cu_result cuMemGetAllocationPropertiesFromHandle(struct dv_cu_alloc_prop *prop,
 							 unsigned long long handle)
 {
+	const struct dv_cu_physical *physical;
+
 	DV_CALL();
-	DV_NEED(prop && find(handle));
-	*prop = find(handle)->prop;
+	physical = find(handle);
+	DV_NEED(prop && physical);
+	*prop = physical->prop;
 	return DV_CUDA_SUCCESS;
 }
 

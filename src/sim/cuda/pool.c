@@ -149,7 +149,7 @@ static bool is_pool(const struct dv_cu_pool *pool)
 
 enum dv_cu_result cuDeviceGetDefaultMemPool(struct dv_cu_pool **pool_out, int dev)
 {
-	struct dv_cu_device *device = dv_cu_device_at(dev);
+	struct dv_cu_device *device;
 
 	DV_CALL();
 	device = dv_cu_device_at(dev);

@@ -140,7 +140,9 @@ void dv_share_publish(const char *dir, const struct dv_sim_state *state)
 	for (unsigned i = 0; i < DV_SIM_HOLDERS_MOST; i++) {
 		const struct dv_sim_holder *holder = &state->holders[i];
 
-		for (unsigned gpu = 0; holder->name[0] && gpu < DV_SIM_GPUS_MOST; gpu++)
+		/* Real ones charge for themselves. */
+		for (unsigned gpu = 0; holder->name[0] && !holder->live && gpu < DV_SIM_GPUS_MOST;
+		     gpu++)
 			if (holder->gpus & UINT32_C(1) << gpu && holder->gi < DV_SIM_GIS_MOST)
 				held[gpu][holder->gi + 1] += holder->memory_bytes;
 	}

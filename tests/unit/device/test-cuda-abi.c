@@ -44,11 +44,6 @@ SAME(CU_STREAM_CAPTURE_STATUS_INVALIDATED)
 SAME(CU_GET_PROC_ADDRESS_SUCCESS)
 SAME(CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND)
 SAME(CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT)
-SAME(CU_STREAM_LEGACY)
-SAME(CU_STREAM_PER_THREAD)
-SAME(CU_LAUNCH_PARAM_END)
-SAME(CU_LAUNCH_PARAM_BUFFER_POINTER)
-SAME(CU_LAUNCH_PARAM_BUFFER_SIZE)
 SAME(CU_CTX_SCHED_AUTO)
 SAME(CU_CTX_SCHED_SPIN)
 SAME(CU_CTX_SCHED_YIELD)
@@ -542,7 +537,13 @@ static void test_against_header(void **state)
 	CUgraphNodeParams theirs = {.type = CU_GRAPH_NODE_TYPE_MEM_FREE, .free = {.dptr = 4096}};
 	CUmemLocation location = {.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = 3};
 
-	/* The compiler compared the rest, above. */
+	/* The compiler compared the rest, above; these are pointers to it. */
+	assert_int_equal((uintptr_t)CU_STREAM_LEGACY, DV_CU_STREAM_LEGACY);
+	assert_int_equal((uintptr_t)CU_STREAM_PER_THREAD, DV_CU_STREAM_PER_THREAD);
+	assert_int_equal((uintptr_t)CU_LAUNCH_PARAM_END, DV_CU_LAUNCH_PARAM_END);
+	assert_int_equal((uintptr_t)CU_LAUNCH_PARAM_BUFFER_POINTER,
+			 DV_CU_LAUNCH_PARAM_BUFFER_POINTER);
+	assert_int_equal((uintptr_t)CU_LAUNCH_PARAM_BUFFER_SIZE, DV_CU_LAUNCH_PARAM_BUFFER_SIZE);
 	assert_int_equal(theirs.type, DV_CU_GRAPH_NODE_TYPE_MEM_FREE);
 	assert_int_equal(location.type, DV_CU_MEM_LOCATION_TYPE_DEVICE);
 #else

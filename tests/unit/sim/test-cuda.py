@@ -99,11 +99,21 @@ class One(Machine):
         first.wait()
         self.assertEqual(self.hold(12000)[1], "alloc 0")
 
+    def test_many_fit_as_their_memory_says(self):
+        """Begun at once: nobody is counted twice."""
+        _, used = self.seen()
+        children = [self.start("hold", str(16 * MIB)) for _ in range(24)]
+        answers = [child.stdout.readline().strip() for child in children]
+        self.assertEqual(answers, ["alloc 0"] * len(children))
+        listed, now = self.seen()
+        self.assertEqual(now - used, sum(listed[child.pid] for child in children))
+
     def test_simulated_processes_count(self):
-        self.assertEqual(self.hold(20000)[1], "alloc 0")
-        self.end_children()
-        text = self.sim("show")
-        self.assertNotIn("cuda-tenant", text)
+        """A process that is only simulated leaves less for the real ones."""
+        capacity = int(self.run_one("devices").split(" | ")[1].split()[-2])
+        _, used = self.seen()
+        self.assertGreater(used, 0, "this machine has a process on GPU 0 from the begin")
+        self.assertEqual(self.hold(capacity - 600 - used // 2)[1], "alloc 2")
 
     # --- time ---
 
