@@ -96,6 +96,9 @@ static void wait_for_turn(struct dv_share *share, struct dv_share_unit *unit, in
 	}
 	is->ticket = unit->next_ticket++;
 	while (unit->owner != tenant) {
+		/* It was given the turn, woke late, and was passed over. */
+		if (!is->ticket)
+			is->ticket = unit->next_ticket++;
 		if (unit->owner < 0) { /* its owner left, and nobody passed it on */
 			dv_share_pass_on(share, unit, unit->clock_ns);
 			continue;
