@@ -297,6 +297,23 @@ static int run_command(struct dv_cli *cli, const struct dv_api_grant *grant, str
 	return r < 0 ? r : status;
 }
 
+/* Each process that makes a context gives it that much of the slice, before anything of its own. */
+static int check_context(const struct dv_api_grant *grant, const struct dv_cuda_place *cuda,
+			 struct dv_error *err)
+{
+	uint64_t takes = cuda->dir[0] ? dv_cuda_place_context(cuda) : 0;
+	char limit[32], context[32];
+	int r;
+
+	if (!takes || !grant->lease.memory_bytes || takes < grant->lease.memory_bytes)
+		return 0;
+	r = dv_error_rule(err, -ENOSPC, "G01",
+			  "a CUDA context alone takes %s of this GPU, and the slice has %s",
+			  dv_size_print(takes, context, sizeof(context)),
+			  dv_size_print(grant->lease.memory_bytes, limit, sizeof(limit)));
+	return dv_error_fix(err, r, "ask for more memory: --memory");
+}
+
 /* See that the layer works, then run the command. */
 static int run_waiting(struct dv_wait *wait, const struct dv_api_grant *grant,
 		       const struct dv_cuda_place *cuda, char **command, struct dv_error *err)
@@ -311,6 +328,7 @@ static int run_waiting(struct dv_wait *wait, const struct dv_api_grant *grant,
 
 	if (grant->gated)
 		r = dv_probe_layer(wait->cli, &spec, &probe, &here);
+	r = r < 0 ? r : check_context(grant, cuda, &here);
 	signo = dv_wait_pending(wait);
 	if (signo)
 		return 128 + signo;

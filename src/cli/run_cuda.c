@@ -11,12 +11,18 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/file.h"
 #include "base/str.h"
 
 #define LIBRARY "libcuda.so.1"
 #define NEEDED "libcuda-divvy-real.so"
 
-enum { FIND_MS = 30000, PATH_MOST = 512 };
+enum { FIND_MS = 30000, PATH_MOST = 512, TRIES = 2 };
+
+/* More than any context takes: a neighbour's doing meanwhile. */
+#define CONTEXT_MOST (UINT64_C(2) << 30)
+
+#define NOTE "context-bytes"
 
 static const char *env_of(const struct dv_api_grant *grant, const char *name)
 {
@@ -145,7 +151,9 @@ int dv_cuda_place_make(const struct dv_api_grant *grant, struct dv_cuda_place *r
 	if (r < 0)
 		return r;
 	hash = dv_hash(DV_HASH_INIT, layer, strlen(layer) + 1);
-	hash = dv_hash(hash, driver, strlen(driver));
+	hash = dv_hash(hash, driver, strlen(driver) + 1);
+	hash = dv_hash(hash, env_of(grant, "CUDA_VISIBLE_DEVICES"),
+		       strlen(env_of(grant, "CUDA_VISIBLE_DEVICES")));
 	(void)snprintf(place.dir, sizeof(place.dir), "%s/cuda-%016llx",
 		       env_of(grant, "DIVVY_CACHE_DIR"), (unsigned long long)hash);
 	(void)dv_copy(place.layer, sizeof(place.layer), layer);
@@ -169,7 +177,77 @@ int dv_cuda_place_enter(const char *dir)
 	return setenv("LD_LIBRARY_PATH", path, 1) < 0 ? errno : 0;
 }
 
-int dv_cuda_probe_main(const char *said_fd, const char *hold_fd)
+uint64_t dv_cuda_place_context(const struct dv_cuda_place *place)
+{
+	dv_autofree char *text = NULL;
+	char path[PATH_MOST];
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), "%s/" NOTE, place->dir);
+	if (dv_file_read(path, 32, &text, &len, NULL) < 0)
+		return 0;
+	return strtoull(text, NULL, 10);
+}
+
+/* The driver itself: what our library says of memory is the slice's. */
+struct driver {
+	int (*create)(void **ret_context, unsigned flags, int device);
+	int (*destroy)(void *context);
+	int (*info)(size_t *ret_free, size_t *ret_total);
+};
+
+static bool find_entries(struct driver *ret)
+{
+	void *driver = dlopen(NEEDED, RTLD_LAZY | RTLD_NOLOAD);
+
+	if (!driver)
+		return false;
+	*(void **)&ret->create = dlsym(driver, "cuCtxCreate_v2");
+	*(void **)&ret->destroy = dlsym(driver, "cuCtxDestroy_v2");
+	*(void **)&ret->info = dlsym(driver, "cuMemGetInfo_v2");
+	return ret->create && ret->destroy && ret->info;
+}
+
+/* What a second context takes; the first is only there to ask with. False: not to be found out. */
+static bool measure_once(const struct driver *driver, uint64_t *ret_bytes)
+{
+	size_t before = 0, after = 0, total;
+	void *first = NULL, *second = NULL;
+	bool known = false;
+
+	if (driver->create(&first, 0, 0) != 0)
+		return false;
+	if (driver->info(&before, &total) == 0 && driver->create(&second, 0, 0) == 0) {
+		known = driver->info(&after, &total) == 0 && after <= before &&
+			before - after <= CONTEXT_MOST;
+		(void)driver->destroy(second);
+	}
+	(void)driver->destroy(first);
+	if (known)
+		*ret_bytes = before - after;
+	return known;
+}
+
+/* What others take meanwhile makes it more: the least of some tries. */
+static void note_context(const char *dir)
+{
+	uint64_t least = UINT64_MAX, bytes;
+	char path[PATH_MOST], text[32];
+	struct driver driver;
+
+	(void)snprintf(path, sizeof(path), "%s/" NOTE, dir);
+	if (access(path, F_OK) == 0 || !find_entries(&driver))
+		return;
+	for (int i = 0; i < TRIES; i++)
+		if (measure_once(&driver, &bytes))
+			least = DV_MIN(least, bytes);
+	(void)snprintf(text, sizeof(text), "%llu\n", (unsigned long long)least);
+	/* Without it contexts are not counted; the next one tries again. */
+	if (least != UINT64_MAX)
+		(void)!dv_file_write(path, text, strlen(text), 0600, NULL);
+}
+
+int dv_cuda_probe_main(const char *said_fd, const char *hold_fd, const char *dir)
 {
 	int to = (int)strtol(said_fd, NULL, 10), hold = (int)strtol(hold_fd, NULL, 10);
 	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
@@ -180,7 +258,8 @@ int dv_cuda_probe_main(const char *said_fd, const char *hold_fd)
 		*(void **)&begin = dlsym(library, "cuInit");
 	if (begin) {
 		/* Whatever it answers, divvyd has heard of it. */
-		(void)begin(0);
+		if (begin(0) == 0)
+			note_context(dir);
 		said = DV_CUDA_SAID_DONE;
 	}
 	if (write(to, &said, 1) != 1)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the programs of a tenant find the CUDA driver: a directory in which divvy's library has the
  * driver's name, and the driver stands beside it under the name by which that library needs it. It
- * lies below the tenant's cache, is the same for all its leases, and stays. */
+ * lies below the tenant's cache, is the same for all its leases of one GPU, and stays. In it is
+ * noted, too, what a context takes of the GPU's memory: that counts for each one that a program
+ * makes. */
 #pragma once
 
 #include "api/api.h"
@@ -21,8 +23,12 @@ int dv_cuda_place_make(const struct dv_api_grant *grant, struct dv_cuda_place *r
 /* In the tenant's new process: look there first. A positive errno, or 0. */
 int dv_cuda_place_enter(const char *dir);
 
+/* What a context was measured to take; 0: not known. */
+uint64_t dv_cuda_place_context(const struct dv_cuda_place *place);
+
 /* Load the driver by its name, make one call, say how it went on `said_fd`, and stay until
- * `hold_fd` is closed. For a process that was started anew: only that looks into the directory. */
-#define DV_CUDA_PROBE "probe-cuda" /* divvy's first word then, and the two descriptors */
+ * `hold_fd` is closed. For a process that was started anew: only that looks into the directory.
+ * Measures, too, what a context takes, if that is not noted in `dir`. */
+#define DV_CUDA_PROBE "probe-cuda" /* divvy's first word then */
 enum { DV_CUDA_SAID_NOTHING_THERE = 'n', DV_CUDA_SAID_DONE = 'y' };
-int dv_cuda_probe_main(const char *said_fd, const char *hold_fd);
+int dv_cuda_probe_main(const char *said_fd, const char *hold_fd, const char *dir);

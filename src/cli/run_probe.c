@@ -29,6 +29,7 @@ enum said {
 
 struct pipes {
 	int said[2], hold[2];
+	const char *cuda_dir;
 };
 
 /* In the probe: the first call makes the loader load drivers and layers. */
@@ -69,7 +70,8 @@ static int probe_cuda(void *arg)
 
 	if (hand_on(pipes->said[1], said, sizeof(said)) &&
 	    hand_on(pipes->hold[0], hold, sizeof(hold)))
-		(void)execl(dv_where(DV_WHERE_DIVVY), "divvy", DV_CUDA_PROBE, said, hold, NULL);
+		(void)execl(dv_where(DV_WHERE_DIVVY), "divvy", DV_CUDA_PROBE, said, hold,
+			    pipes->cuda_dir, NULL);
 	return 1;
 }
 
@@ -86,7 +88,7 @@ static void pipes_close(struct pipes *pipes)
 
 static int pipes_open(struct pipes *ret, struct dv_error *err)
 {
-	struct pipes pipes = {{-1, -1}, {-1, -1}};
+	struct pipes pipes = {{-1, -1}, {-1, -1}, NULL};
 
 	if (pipe2(pipes.said, O_CLOEXEC) < 0 || pipe2(pipes.hold, O_CLOEXEC) < 0) {
 		int r = dv_error_errno(err, errno, "making a pipe");
@@ -206,6 +208,7 @@ int dv_probe_layer(struct dv_cli *cli, const struct dv_child_spec *command, stru
 
 	if (r < 0)
 		return r;
+	pipes.cuda_dir = command->cuda_dir;
 	spec.command = NULL;
 	spec.body = judged.cuda ? probe_cuda : probe;
 	spec.arg = &pipes;

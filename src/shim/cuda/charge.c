@@ -21,13 +21,19 @@ enum dv_cu_result dv_cuda_reserve(uint64_t bytes)
 
 bool dv_cuda_remember(uintptr_t address, uint64_t bytes)
 {
-	struct dv_shim_map_entry entry = {.address = address};
 	struct dv_cu_context *context = NULL;
+
+	(void)dv_cuda.cuCtxGetCurrent(&context);
+	return dv_cuda_remember_of(context, address, bytes);
+}
+
+bool dv_cuda_remember_of(struct dv_cu_context *context, uintptr_t address, uint64_t bytes)
+{
+	struct dv_shim_map_entry entry = {.address = address,
+					  .bytes = (uint64_t)(uintptr_t)context};
 	int r;
 	DV_SHIM_KEEP;
 
-	(void)dv_cuda.cuCtxGetCurrent(&context);
-	entry.bytes = (uint64_t)(uintptr_t)context;
 	entry.charge = dv_shim_charge_pack(bytes);
 	pthread_mutex_lock(&lock);
 	r = dv_shim_map_put(&map, &entry);

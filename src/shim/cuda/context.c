@@ -27,36 +27,86 @@ static enum dv_cu_result known(struct dv_cu_context **context, enum dv_cu_result
 	return result;
 }
 
+/* After a context was made, for which `bytes` were reserved: they go when it does. */
+static enum dv_cu_result made(struct dv_cu_context **context, uint64_t bytes,
+			      enum dv_cu_result result)
+{
+	/* One that can't be noted is not counted; it is too late to have none. */
+	if (result != DV_CUDA_SUCCESS)
+		dv_shim_release(bytes);
+	else if (bytes)
+		(void)!dv_cuda_remember_of(*context, (uintptr_t)*context, bytes);
+	return known(context, result);
+}
+
+#define MAKE(ret, call)                                                                            \
+	do {                                                                                       \
+		uint64_t bytes;                                                                    \
+		enum dv_cu_result result_;                                                         \
+                                                                                                   \
+		dv_cuda_init();                                                                    \
+		bytes = dv_cuda_context_bytes();                                                   \
+		result_ = bytes ? dv_cuda_reserve(bytes) : DV_CUDA_SUCCESS;                        \
+		return result_ == DV_CUDA_SUCCESS ? made(ret, bytes, call) : result_;              \
+	} while (0)
+
 DV_CUDA_API cuCtxCreate(struct dv_cu_context **ret, uint32_t flags, int device)
 {
-	dv_cuda_init();
-	return known(ret, dv_cuda.cuCtxCreate(ret, flags, device));
+	MAKE(ret, dv_cuda.cuCtxCreate(ret, flags, device));
 }
 
 DV_CUDA_API cuCtxCreate_v2(struct dv_cu_context **ret, uint32_t flags, int device)
 {
-	dv_cuda_init();
-	return known(ret, dv_cuda.cuCtxCreate_v2(ret, flags, device));
+	MAKE(ret, dv_cuda.cuCtxCreate_v2(ret, flags, device));
 }
 
 DV_CUDA_API cuCtxCreate_v3(struct dv_cu_context **ret, struct dv_cu_affinity *affinities, int count,
 			   uint32_t flags, int device)
 {
-	dv_cuda_init();
-	return known(ret, dv_cuda.cuCtxCreate_v3(ret, affinities, count, flags, device));
+	MAKE(ret, dv_cuda.cuCtxCreate_v3(ret, affinities, count, flags, device));
 }
 
 DV_CUDA_API cuCtxCreate_v4(struct dv_cu_context **ret, struct dv_cu_context_params *params,
 			   uint32_t flags, int device)
 {
-	dv_cuda_init();
-	return known(ret, dv_cuda.cuCtxCreate_v4(ret, params, flags, device));
+	MAKE(ret, dv_cuda.cuCtxCreate_v4(ret, params, flags, device));
 }
 
+static bool primary_is_there(int device)
+{
+	uint32_t flags;
+	int active = 0;
+
+	return dv_cuda.cuDevicePrimaryCtxGetState(device, &flags, &active) == DV_CUDA_SUCCESS &&
+	       active;
+}
+
+static enum dv_cu_result make_primary(struct dv_cu_context **ret, int device)
+{
+	MAKE(ret, dv_cuda.cuDevicePrimaryCtxRetain(ret, device));
+}
+
+static pthread_mutex_t primary_lock;
+
+void dv_cuda_contexts_init(void)
+{
+	pthread_mutex_init(&primary_lock, NULL);
+}
+
+/* It is made by the first who asks for it. */
 DV_CUDA_API cuDevicePrimaryCtxRetain(struct dv_cu_context **ret, int device)
 {
+	enum dv_cu_result r;
+	DV_SHIM_KEEP;
+
 	dv_cuda_init();
-	return known(ret, dv_cuda.cuDevicePrimaryCtxRetain(ret, device));
+	pthread_mutex_lock(&primary_lock);
+	if (primary_is_there(device))
+		r = known(ret, dv_cuda.cuDevicePrimaryCtxRetain(ret, device));
+	else
+		r = make_primary(ret, device);
+	pthread_mutex_unlock(&primary_lock);
+	return r;
 }
 
 /* Contexts that were made in a way that is not ours become current at least. */
@@ -104,11 +154,9 @@ DV_CUDA_API cuCtxDestroy_v2(struct dv_cu_context *context)
 static struct dv_cu_context *primary(int device)
 {
 	struct dv_cu_context *context = NULL;
-	uint32_t flags;
-	int active = 0;
 
-	if (dv_cuda.cuDevicePrimaryCtxGetState(device, &flags, &active) != DV_CUDA_SUCCESS ||
-	    !active || dv_cuda.cuDevicePrimaryCtxRetain(&context, device) != DV_CUDA_SUCCESS)
+	if (!primary_is_there(device) ||
+	    dv_cuda.cuDevicePrimaryCtxRetain(&context, device) != DV_CUDA_SUCCESS)
 		return NULL;
 	(void)dv_cuda.cuDevicePrimaryCtxRelease_v2(device);
 	return context;

@@ -14,6 +14,7 @@ void dv_cuda_init_parts(void);
 /* What a file keeps, afresh: at the start, and in the child of a fork. */
 void dv_cuda_track_init(void);
 void dv_cuda_capture_init(void);
+void dv_cuda_contexts_init(void);
 void dv_cuda_charge_init(void);
 void dv_cuda_host_init(void);
 void dv_cuda_vmm_init(void);
@@ -27,6 +28,11 @@ enum dv_cu_result dv_cuda_reserve(uint64_t bytes);
 /* The object at `address` exists and carries what was reserved, until dv_cuda_forget or the end of
  * the context that is current. False: it could not be noted, and nothing is reserved any more. */
 bool dv_cuda_remember(uintptr_t address, uint64_t bytes) DV_MUST_CHECK;
+/* The same for one that belongs to another context than the current. */
+bool dv_cuda_remember_of(struct dv_cu_context *context, uintptr_t address,
+			 uint64_t bytes) DV_MUST_CHECK;
+/* What making a context takes of the device's memory, as `divvy run` measured it; 0: not known. */
+uint64_t dv_cuda_context_bytes(void);
 /* It is about to go; `ret` is for dv_cuda_forgotten, or for dv_cuda_recall when it stays. */
 struct dv_cuda_charge {
 	uintptr_t address;

@@ -86,6 +86,7 @@ static void init_all(void)
 {
 	dv_cuda_track_init();
 	dv_cuda_capture_init();
+	dv_cuda_contexts_init();
 	dv_cuda_charge_init();
 	dv_cuda_host_init();
 	dv_cuda_vmm_init();

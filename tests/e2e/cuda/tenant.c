@@ -4,10 +4,11 @@
  *   cuda-tenant info               prints "FREE TOTAL" in bytes
  *   cuda-tenant alloc BYTES        0; 3 when the driver says that there is not enough memory
  *   cuda-tenant hold BYTES         prints "held" and stays
- *   cuda-tenant loop MS KERNEL_US  launches for so long and waits for each; prints how many
+ *   cuda-tenant loop MS KERNEL_US [DEPTH]
+ *                                  launches for so long, waits for DEPTH at once; prints how many
  *   cuda-tenant path PATH          loads that file instead, and stays
  *
- * Its kernels are those of the fake driver. */
+ * Its kernels are those of the simulated driver. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +16,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fake-cuda.h"
+#include "abi/cuda-calls.h"
 
 static void *cuda;
 
+#define TYPE(symbol, name, since, args) typedef enum dv_cu_result dv_##symbol##_fn args;
+DV_CUDA_CALLS(TYPE)
 #define CU(symbol) ((dv_##symbol##_fn *)entry(#symbol))
 
 static void *entry(const char *symbol)
@@ -48,23 +51,30 @@ static void check(const char *what, enum dv_cu_result result)
 	exit(result == DV_CUDA_ERROR_OUT_OF_MEMORY ? 3 : 4);
 }
 
-static int loop(uint64_t ms, uint64_t kernel_us)
+static int loop(uint64_t ms, uint64_t kernel_us, unsigned depth)
 {
 	const uint64_t end_ns = now_ns() + ms * 1000000;
-	fake_cuda_kernel_fn *make = (fake_cuda_kernel_fn *)entry("fake_cuda_kernel");
-	struct dv_cu_function *kernel = make(kernel_us * 1000);
+	uint64_t kernel_ns = kernel_us * 1000;
+	void *params[] = {&kernel_ns};
+	struct dv_cu_function *kernel;
+	struct dv_cu_module *module;
 	unsigned long count = 0;
 
+	check("cuModuleLoadData",
+	      CU(cuModuleLoadData)(&module, "divvy-sim-kernel name=spin args=8 ns=arg0\n"));
+	check("cuModuleGetFunction", CU(cuModuleGetFunction)(&kernel, module, "spin"));
 	for (; now_ns() < end_ns; count++) {
-		check("cuLaunchKernel",
-		      CU(cuLaunchKernel)(kernel, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL));
+		for (unsigned i = 0; i < depth; i++)
+			check("cuLaunchKernel",
+			      CU(cuLaunchKernel)(kernel, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
 		check("cuStreamSynchronize", CU(cuStreamSynchronize)(NULL));
 	}
+	count *= depth;
 	printf("%lu\n", count);
 	return 0;
 }
 
-static int act(const char *what, const char *first, const char *second)
+static int act(const char *what, const char *first, const char *second, const char *third)
 {
 	size_t available, total;
 	dv_cu_ptr p;
@@ -75,7 +85,8 @@ static int act(const char *what, const char *first, const char *second)
 		return 0;
 	}
 	if (strcmp(what, "loop") == 0 && second)
-		return loop(strtoull(first, NULL, 10), strtoull(second, NULL, 10));
+		return loop(strtoull(first, NULL, 10), strtoull(second, NULL, 10),
+			    third ? (unsigned)strtoul(third, NULL, 10) : 1);
 	check("cuMemAlloc", CU(cuMemAlloc_v2)(&p, strtoull(first, NULL, 10)));
 	if (strcmp(what, "hold") == 0) {
 		puts("held");
@@ -103,5 +114,6 @@ int main(int argc, char **argv)
 	}
 	check("cuInit", CU(cuInit)(0));
 	check("cuCtxCreate", CU(cuCtxCreate_v2)(&context, 0, 0));
-	return act(what, argc > 2 ? argv[2] : "", argc > 3 ? argv[3] : NULL);
+	return act(what, argc > 2 ? argv[2] : "", argc > 3 ? argv[3] : NULL,
+		   argc > 4 ? argv[4] : NULL);
 }

@@ -67,6 +67,38 @@ static void with_their_context(void)
 	CHECK(gpu().live == 0);
 }
 
+/* What `divvy run` measured a context to take counts for each one, as long as it is there. */
+static void contexts(void)
+{
+	struct fake *fake = fake_start(&(struct fake_config){.limit_bytes = 1000});
+	struct dv_cu_context *first, *second;
+	char path[128];
+	FILE *note;
+
+	CHECK(fake);
+	setenv("DIVVY_LEASE_SOCKET", fake_path(fake), 1);
+	setenv("DIVVY_LEASE_NONCE", FAKE_NONCE, 1);
+	cuda_place();
+	snprintf(path, sizeof(path), "%s/context-bytes", getenv(FAKE_DIR));
+	note = fopen(path, "w");
+	CHECK(note && fputs("400\n", note) > 0 && fclose(note) == 0);
+	cuda_open();
+	CHECK(CU(cuInit)(0) == OK);
+	CHECK(CU(cuCtxCreate_v2)(&first, 0, 0) == OK);
+	CHECK(fake_wait(fake, used_is, 400));
+	CHECK(CU(cuDevicePrimaryCtxRetain)(&second, 0) == OK);
+	CHECK(CU(cuDevicePrimaryCtxRetain)(&second, 0) == OK);
+	CHECK(fake_wait(fake, used_is, 800));
+	CHECK(CU(cuCtxCreate_v4)(&second, NULL, 0, 0) == OOM);
+	CHECK(CU(cuDevicePrimaryCtxRelease_v2)(0) == OK);
+	CHECK(CU(cuCtxCreate_v4)(&second, NULL, 0, 0) == OOM);
+	CHECK(CU(cuDevicePrimaryCtxRelease_v2)(0) == OK);
+	CHECK(fake_wait(fake, used_is, 400));
+	CHECK(CU(cuCtxCreate_v4)(&second, NULL, 0, 0) == OK);
+	CHECK(CU(cuCtxDestroy_v2)(second) == OK && CU(cuCtxDestroy_v2)(first) == OK);
+	CHECK(fake_wait(fake, used_is, 0));
+}
+
 static const struct dv_cu_alloc_prop on_device = {
 	.type = DV_CU_MEM_ALLOCATION_TYPE_PINNED,
 	.location = {.type = DV_CU_MEM_LOCATION_TYPE_DEVICE}};
@@ -352,6 +384,7 @@ static void without_lease(void)
 
 TEST(direct)
 TEST(with_their_context)
+TEST(contexts)
 TEST(physical)
 TEST(pools)
 TEST(arrays)
@@ -371,12 +404,19 @@ static void test_forked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_direct),	    cmocka_unit_test(test_with_their_context),
-		cmocka_unit_test(test_physical),    cmocka_unit_test(test_pools),
-		cmocka_unit_test(test_arrays),	    cmocka_unit_test(test_graphs),
-		cmocka_unit_test(test_of_the_host), cmocka_unit_test(test_driver_fails),
-		cmocka_unit_test(test_shown),	    cmocka_unit_test(test_shown_without_limit),
-		cmocka_unit_test(test_forked),	    cmocka_unit_test(test_without_lease),
+		cmocka_unit_test(test_direct),
+		cmocka_unit_test(test_with_their_context),
+		cmocka_unit_test(test_contexts),
+		cmocka_unit_test(test_physical),
+		cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_arrays),
+		cmocka_unit_test(test_graphs),
+		cmocka_unit_test(test_of_the_host),
+		cmocka_unit_test(test_driver_fails),
+		cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_shown_without_limit),
+		cmocka_unit_test(test_forked),
+		cmocka_unit_test(test_without_lease),
 	};
 
 	return cmocka_run_group_tests_name("shim/cuda-memory", tests, NULL, NULL);
