@@ -480,7 +480,7 @@ static bool ends_turn(uint64_t now_ns)
 		return true;
 	return grant.flags & DV_GRANT_GATED && !(grant.flags & DV_GRANT_ENDLESS) &&
 	       sleeps_ns != UINT64_MAX &&
-	       sleeps_ns > now_ns + 2 * (DV_SHIM_PATIENCE_MOST + 1) * grant.linger_ns;
+	       sleeps_ns > now_ns + UINT64_C(2) * (DV_SHIM_PATIENCE_MOST + 1) * grant.linger_ns;
 }
 
 /* With the lock: out of whatever list it is in. Returns the token that nobody will open. */

@@ -113,10 +113,12 @@ struct request {
 
 static enum dv_cu_result call(const struct request *request)
 {
-	return request->from_pool
-		       ? request->from_pool(request->ret, request->size, request->pool,
-					    request->stream)
-		       : request->from_device(request->ret, request->size, request->stream);
+	if (request->from_pool)
+		return request->from_pool(request->ret, request->size, request->pool,
+					  request->stream);
+	if (request->from_device)
+		return request->from_device(request->ret, request->size, request->stream);
+	return DV_CUDA_ERROR_NOT_SUPPORTED;
 }
 
 /* With the lock: have so much reserved, if need be from what our pools keep unused. */
