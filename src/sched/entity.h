@@ -55,6 +55,7 @@ struct dv_sched {
 	bool endless;
 	bool settled;	/* it is known that the holder does not go on after until_ns */
 	bool take_back; /* somebody came to whom the device belonged at the grant */
+	bool arrived;	/* somebody lined up since until_ns was reckoned */
 	bool revoked;
 	uint64_t revoked_ns;
 

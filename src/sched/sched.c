@@ -6,6 +6,8 @@
 
 #define MS UINT64_C(1000000)
 
+enum { TURNS_MOST = 64 }; /* in a row, without being decided on */
+
 const struct dv_sched_config dv_sched_defaults = {
 	.quantum_ns = 5 * MS,
 	.linger_ns = MS / 2,
@@ -87,7 +89,7 @@ int dv_sched_add(struct dv_sched *s, int64_t id, enum dv_policy policy, uint32_t
 static void let_go(struct dv_sched *s)
 {
 	s->holder = NULL;
-	s->endless = s->revoked = s->settled = s->take_back = false;
+	s->endless = s->revoked = s->settled = s->take_back = s->arrived = false;
 	s->contended_ns = UINT64_MAX;
 }
 
@@ -106,6 +108,7 @@ static void line_up(struct dv_sched *s, struct dv_sched_entity *e, uint64_t now_
 	if (e->throttled)
 		return;
 	dv_sched_join(s, e, now_ns);
+	s->arrived = true;
 	if (s->holder && !s->revoked && dv_sched_was_entitled(s, e))
 		s->take_back = true;
 }
@@ -219,14 +222,29 @@ static uint64_t turn_ns(struct dv_sched *s, struct dv_sched_entity *e, uint64_t 
 	return turn;
 }
 
+/* Who would have the next turn too, and the one after it, is given them at once: to be told in the
+ * last moment is to be told too late on a busy machine, and then the device is given away. */
+static uint64_t go_on_ns(struct dv_sched *s, uint64_t until_ns)
+{
+	if (dv_sched_is_capped(s->holder) || s->holder->policy == DV_POLICY_LATENCY)
+		return until_ns;
+	for (int i = 0; i < TURNS_MOST && dv_sched_pick(s, true, until_ns) == s->holder; i++)
+		until_ns += turn_ns(s, s->holder, until_ns, true);
+	return until_ns;
+}
+
 /* Where it is another's turn then, as far as one can tell now, nothing is decided before it ends.
  */
 static void set_until(struct dv_sched *s, uint64_t from_ns, uint64_t turn)
 {
+	const bool contended = s->contended_ns != UINT64_MAX;
+
 	s->endless = turn == UINT64_MAX;
 	s->until_ns = s->endless ? UINT64_MAX : from_ns + turn;
-	s->settled = !s->endless && s->contended_ns != UINT64_MAX &&
-		     dv_sched_pick(s, true, s->until_ns) != s->holder;
+	if (!s->endless && contended)
+		s->until_ns = go_on_ns(s, s->until_ns);
+	s->settled = !s->endless && contended && dv_sched_pick(s, true, s->until_ns) != s->holder;
+	s->arrived = false;
 }
 
 static void say(const struct dv_sched *s, enum dv_decision_type type, struct dv_decision *ret)
@@ -283,11 +301,31 @@ static bool evict(struct dv_sched *s, uint64_t now_ns, struct dv_decision *ret)
 	return true;
 }
 
+static bool say_extended(const struct dv_sched *s, struct dv_decision *ret)
+{
+	say(s, DV_DECISION_EXTEND, ret);
+	return true;
+}
+
 static bool extend(struct dv_sched *s, uint64_t from_ns, uint64_t turn, struct dv_decision *ret)
 {
 	set_until(s, from_ns, turn);
-	say(s, DV_DECISION_EXTEND, ret);
-	return true;
+	return say_extended(s, ret);
+}
+
+/* Somebody more lined up: the holder has the rest of its turn, and more only if it is still next.
+ * False: that changes nothing. */
+static bool shorten(struct dv_sched *s, uint64_t now_ns)
+{
+	const uint64_t until_ns = s->until_ns;
+	const uint64_t turn = turn_ns(s, s->holder, now_ns, true);
+
+	s->arrived = false;
+	if (now_ns + turn >= until_ns)
+		return false;
+	set_until(s, now_ns, turn);
+	s->until_ns = DV_MIN(s->until_ns, until_ns);
+	return s->until_ns != until_ns;
 }
 
 static uint64_t over_ns(const struct dv_sched *s)
@@ -351,6 +389,8 @@ static bool decide_contended(struct dv_sched *s, uint64_t now_ns, struct dv_deci
 		return take_away(s, now_ns, ret);
 	if (s->contended_ns == UINT64_MAX)
 		return become_contended(s, next, now_ns, ret);
+	if (s->arrived && shorten(s, now_ns))
+		return say_extended(s, ret);
 	if (!s->settled && now_ns + lead_ns(s) >= s->until_ns) {
 		const uint64_t end_ns = DV_MAX(now_ns, s->until_ns);
 

@@ -148,17 +148,45 @@ static void test_second_one_comes(void **state)
 	expect_nothing(T0 + 2500 * US);
 	dv_sched_drained(sched, A, T0 + 6 * MS, true, T0 + 6 * MS);
 	decision = expect(T0 + 6 * MS, DV_DECISION_GRANT, B);
-	assert_int_equal(decision.until_ns, T0 + 8500 * US);
 	assert_int_equal(decision.wait_ns, 5 * MS);
-	/* A had 6 ms: B has two turns before it is level. */
-	decision = expect(T0 + 8500 * US, DV_DECISION_EXTEND, B);
-	assert_true(decision.until_ns > T0 + 11 * MS);
+	/* A had 6 ms: B has two turns before it is level, and is given them at once. */
+	assert_int_equal(decision.until_ns, T0 + 13500 * US);
+	expect_nothing(decision.until_ns - 1);
 	expect(decision.until_ns, DV_DECISION_REVOKE, B);
 	dv_sched_drained(sched, B, decision.until_ns, true, decision.until_ns);
 	expect(decision.until_ns, DV_DECISION_GRANT, A);
 	assert_int_equal(stats_of(A, decision.until_ns + MS).used_ns, 7 * MS);
 	assert_int_equal(stats_of(B, decision.until_ns + MS).used_ns,
 			 decision.until_ns - T0 - 6 * MS);
+}
+
+/* Turns that were given in a row are taken back to the one at hand when somebody more comes. */
+static void test_turns_in_a_row(void **state)
+{
+	struct dv_decision decision;
+	uint64_t row_ns;
+
+	add(A, DV_POLICY_BEST_EFFORT, 90);
+	add(B, DV_POLICY_BEST_EFFORT, 10);
+	add(C, DV_POLICY_BEST_EFFORT, 90);
+	dv_sched_want(sched, A, T0);
+	dv_sched_want(sched, B, T0);
+	decision = expect(T0, DV_DECISION_GRANT, A);
+	expect(decision.until_ns, DV_DECISION_REVOKE, A);
+	dv_sched_drained(sched, A, decision.until_ns, true, decision.until_ns);
+	decision = expect(decision.until_ns, DV_DECISION_GRANT, B);
+	expect(decision.until_ns, DV_DECISION_REVOKE, B);
+	dv_sched_drained(sched, B, T0 + 30 * MS, true, T0 + 30 * MS);
+	decision = expect(T0 + 30 * MS, DV_DECISION_GRANT, A);
+	assert_true(decision.until_ns > T0 + 100 * MS);
+	expect_nothing(T0 + 50 * MS);
+	dv_sched_want(sched, C, T0 + 50 * MS);
+	row_ns = decision.until_ns;
+	decision = expect(T0 + 50 * MS, DV_DECISION_EXTEND, A);
+	assert_true(decision.until_ns < row_ns);
+	expect(decision.until_ns, DV_DECISION_REVOKE, A);
+	dv_sched_drained(sched, A, decision.until_ns, true, decision.until_ns);
+	expect(decision.until_ns, DV_DECISION_GRANT, C);
 }
 
 /* Whoever hands back by itself is not revoked; whoever does not is, after the grace. Where it is
@@ -589,6 +617,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_entities, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_alone_is_endless, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_one_comes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_turns_in_a_row, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_grace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_holder_goes_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thief_gives_back, setup, teardown),
