@@ -312,8 +312,9 @@ enum dv_cu_result dv_cu_submit_and_wait(struct dv_cu_op *op)
 		complete(op, op->ready_ns, NULL);
 		result = DV_CUDA_SUCCESS;
 	}
+	/* What was before it may have failed. */
 	if (result == DV_CUDA_SUCCESS)
-		result = op->result;
+		result = dv_cu_failed();
 	dv_cu_op_unref(op);
 	return result;
 }

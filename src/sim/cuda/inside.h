@@ -168,8 +168,8 @@ struct dv_cu_call {
 #define DV_CALL_IN_CONTEXT(context)                                                                \
 	DV_CALL();                                                                                 \
 	DV_UNUSED struct dv_cu_context *context = dv_cu_current();                                 \
-	if (!context)                                                                              \
-	return DV_CUDA_ERROR_INVALID_CONTEXT
+	if (!context || dv_cu_failed() != DV_CUDA_SUCCESS)                                         \
+	return context ? dv_cu_failed() : DV_CUDA_ERROR_INVALID_CONTEXT
 #define DV_NEED(condition)                                                                         \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -181,6 +181,10 @@ struct dv_cu_call {
 		if (tried_ != DV_CUDA_SUCCESS)                                                     \
 			return tried_;                                                             \
 	} while (0)
+
+/* A kernel failed: as with the real driver, nothing works any more in this process. */
+void dv_cu_fail_later(enum dv_cu_result result);
+enum dv_cu_result dv_cu_failed(void);
 
 enum dv_cu_result dv_cu_enter(struct dv_cu_call *call);
 void dv_cu_leave(struct dv_cu_call *call);

@@ -190,7 +190,7 @@ enum dv_cu_result dv_cu_synchronize(struct dv_cu_context *context)
 	DV_TRY(dv_cu_capture_forbids(context));
 	DV_TRY(dv_cu_wait_context(context));
 	dv_cu_pools_trim(context->device);
-	return DV_CUDA_SUCCESS;
+	return dv_cu_failed();
 }
 
 /* --- the calls --- */

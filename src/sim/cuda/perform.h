@@ -16,7 +16,3 @@ size_t dv_cu_arguments_size(const struct dv_cu_function *function);
 int dv_cu_event_recorded_by(struct dv_cu_event *event, struct dv_cu_op *op);
 /* The operation begins after the event, as it is recorded now. */
 int dv_cu_op_waits_for(struct dv_cu_op *op, struct dv_cu_event *event);
-
-/* A kernel failed: as with the real driver, nothing works any more in this process. */
-void dv_cu_fail_later(enum dv_cu_result result);
-enum dv_cu_result dv_cu_failed(void);

@@ -171,6 +171,70 @@ static int use_shared(const char *text)
 	return cu.cuIpcCloseMemHandle(ptr) == DV_CUDA_SUCCESS ? 0 : 4;
 }
 
+/* The same memory, kept until it is told to end. */
+static int keep_shared(const char *text)
+{
+	struct dv_cu_ipc_memory memory;
+	dv_cu_ptr ptr = 0;
+	char line[16];
+
+	for (size_t i = 0; i < sizeof(memory); i++)
+		if (sscanf(text + 2 * i, "%2hhx", (uint8_t *)&memory.reserved[i]) != 1)
+			return 4;
+	(void)say("open",
+		  cu.cuIpcOpenMemHandle_v2(&ptr, memory, DV_CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
+	(void)!fgets(line, sizeof(line), stdin);
+	return 0;
+}
+
+/* Images of our own: what they may say, and what their kernels do. */
+static int images(void)
+{
+	static const char image[] = "divvy-sim-kernel name=copy do=copy args=8,8,4 ns=1000\n"
+				    "divvy-sim-kernel name=check do=check args=8,4,4,8\n";
+	static const char *const wrong[] = {
+		"divvy-sim-kernel ns=5 name=late", "divvy-sim-kernel name=odd do=dance ",
+		"divvy-sim-kernel name=odd args=8,,4", "divvy-sim-kernel name=odd ns=argx  "};
+	struct dv_cu_function *copy = NULL, *check = NULL;
+	struct dv_cu_module *module = NULL;
+	uint32_t value = 7, count = 1024, differ = 99;
+	dv_cu_ptr a = 0, b = 0, ret = 0;
+	void *copying[] = {&b, &a, &count}, *checking[] = {&b, &value, &count, &ret};
+	struct dv_cu_launch launching = {
+		.grid_x = 1, .grid_y = 1, .grid_z = 1, .block_x = 1, .block_y = 1, .block_z = 1};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (cu.cuModuleLoadData(&module, wrong[i]) != DV_CUDA_ERROR_INVALID_IMAGE)
+			return 3;
+	if (cu.cuModuleLoadData(&module, image) != DV_CUDA_SUCCESS ||
+	    cu.cuModuleGetFunction(&copy, module, "copy") != DV_CUDA_SUCCESS ||
+	    cu.cuModuleGetFunction(&check, module, "check") != DV_CUDA_SUCCESS ||
+	    cu.cuMemAlloc_v2(&a, 4096) != DV_CUDA_SUCCESS ||
+	    cu.cuMemAlloc_v2(&b, 4096) != DV_CUDA_SUCCESS ||
+	    cu.cuMemAlloc_v2(&ret, 4) != DV_CUDA_SUCCESS ||
+	    cu.cuMemsetD32_v2(a, 7, 1000) != DV_CUDA_SUCCESS ||
+	    cu.cuLaunchKernelEx(&launching, copy, copying, NULL) != DV_CUDA_SUCCESS ||
+	    cu.cuLaunchKernelEx(&launching, check, checking, NULL) != DV_CUDA_SUCCESS ||
+	    cu.cuMemcpyDtoH_v2(&differ, ret, sizeof(differ)) != DV_CUDA_SUCCESS)
+		return 3;
+	(void)printf("%u\n", differ); /* the last 24 words were never set */
+	return 0;
+}
+
+/* A kernel writes where nothing is: from then on nothing works. */
+static int illegal(void)
+{
+	dv_cu_ptr at = 4096, ptr = 0;
+	uint32_t value = 1, count = 16;
+	void *params[] = {&at, &value, &count};
+	enum dv_cu_result launched =
+		cu.cuLaunchKernel(fill, 1, 1, 1, 16, 1, 1, 0, NULL, params, NULL);
+	enum dv_cu_result waited = cu.cuCtxSynchronize(), after = cu.cuMemAlloc_v2(&ptr, 4096);
+
+	(void)printf("%d %d %d\n", (int)launched, (int)waited, (int)after);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3 || !cuda_load(argv[1], &cu))
@@ -186,5 +250,11 @@ int main(int argc, char **argv)
 		return share();
 	if (argc > 3 && strcmp(argv[2], "use") == 0)
 		return use_shared(argv[3]);
+	if (argc > 3 && strcmp(argv[2], "keep") == 0)
+		return keep_shared(argv[3]);
+	if (strcmp(argv[2], "images") == 0)
+		return images();
+	if (strcmp(argv[2], "illegal") == 0)
+		return illegal();
 	return 2;
 }

@@ -153,6 +153,27 @@ class One(Machine):
         self.assertNotEqual(waited, "")
         self.assertEqual(owner.communicate("\n")[0].strip(), "1024")
 
+    def test_memory_of_a_dead_owner(self):
+        """It is still there for who has it, and charged to it."""
+        owner = self.start("share")
+        handles = owner.stdout.readline().strip()
+        other = self.start("keep", handles)
+        self.assertEqual(other.stdout.readline().strip(), "open 0")
+        before = self.seen()[0]
+        owner.kill()
+        owner.wait()
+        after = self.seen()[0]
+        self.assertNotIn(owner.pid, after)
+        self.assertEqual(after[other.pid] - before[other.pid], 4)
+
+    # --- kernels ---
+
+    def test_images(self):
+        self.assertEqual(self.run_one("images"), "24")
+
+    def test_a_kernel_that_goes_astray(self):
+        self.assertEqual(self.run_one("illegal"), "0 700 700")
+
     # --- faults ---
 
     def test_faults(self):
