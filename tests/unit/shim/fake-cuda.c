@@ -384,7 +384,9 @@ F cuStreamSynchronize(struct dv_cu_stream *stream)
 
 F cuStreamSynchronize_ptsz(struct dv_cu_stream *stream)
 {
-	return wait_until(resolve(stream, true)->end_ns);
+	struct dv_cu_stream *real = resolve(stream, true);
+
+	return real ? wait_until(real->end_ns) : DV_CUDA_ERROR_INVALID_HANDLE;
 }
 
 F cuCtxSynchronize(void)
