@@ -111,6 +111,8 @@ int main(int argc, char **argv)
 			      DV_WORKER_FD);
 		return 2;
 	}
+	/* It was started by a descriptor, and would be called by that one's number. */
+	(void)prctl(PR_SET_NAME, "divvy-worker");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	r = receive(&request, &err);
 	if (r == 0)
