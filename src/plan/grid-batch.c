@@ -8,6 +8,9 @@
 #include "plan/grid-program.h"
 
 /* Nodes of the search: small problems are to be proven, large ones are near enough at once. */
+/* Of all prices together: beyond it one GPU is lost in rounding. */
+#define PRICE_MOST 1e9
+
 enum { SMALL_GPUS = 64, NODES_SMALL = 2000, NODES_LARGE = 64 };
 
 struct task {
@@ -307,14 +310,50 @@ static bool next_level(const struct dv_batch_input *input, uint64_t below, uint6
 	return found;
 }
 
-/* Not all fit: one priority after the other. What a higher one got it keeps: leaving it out costs
- * more than all of the lower one. */
-static int solve_by_priority(struct task *task, struct dv_error *err)
+static double sum_of_level(const struct task *task, uint64_t level)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < task->input->request_count; i++)
+		if (task->input->requests[i].priority == level)
+			sum += task->input->requests[i].count * value_of(task, i);
+	return sum;
+}
+
+/* What one of this priority counts: more than all of the lower ones together. */
+static double scale_of(const struct task *task, uint64_t level)
+{
+	uint64_t below = level, next = 0;
+	double scale = 1;
+
+	for (; next_level(task->input, below, &next); below = next)
+		scale *= 1 + sum_of_level(task, next);
+	return scale;
+}
+
+/* Not all fit: all priorities at once. Of two ways that are the same to a higher one, a lower one
+ * may need the one. False: the prices are too far apart for that. */
+static bool price_by_priority(struct task *task)
+{
+	uint64_t top = 0;
+
+	if (!next_level(task->input, UINT64_MAX, &top) ||
+	    scale_of(task, top) * (1 + sum_of_level(task, top)) * (task->input->gpu_count + 1.0) >
+		    PRICE_MOST)
+		return false;
+	want_all(task);
+	for (unsigned i = 0; i < task->input->request_count; i++)
+		task->penalty[i] *= scale_of(task, task->input->requests[i].priority);
+	return true;
+}
+
+/* One priority after the other. What a higher one got it keeps: leaving it out costs more than all
+ * of the lower one. That is not always the best for a lower one, so nothing is proven. */
+static int solve_one_by_one(struct task *task, struct dv_error *err)
 {
 	uint64_t level = 0, below = UINT64_MAX;
 	int r = 0;
 
-	task->proven = task->value_proven = true;
 	(void)memset(task->placed, 0, sizeof(task->placed));
 	while (r == 0 && next_level(task->input, below, &level)) {
 		double sum = 1;
@@ -334,7 +373,14 @@ static int solve_by_priority(struct task *task, struct dv_error *err)
 		r = solve(task, err);
 		below = level;
 	}
+	task->proven = task->value_proven = false;
 	return r;
+}
+
+static int solve_by_priority(struct task *task, struct dv_error *err)
+{
+	task->proven = task->value_proven = true;
+	return price_by_priority(task) ? solve(task, err) : solve_one_by_one(task, err);
 }
 
 static bool several_priorities(const struct dv_batch_input *input)
