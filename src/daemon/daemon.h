@@ -56,6 +56,9 @@ struct dv_daemon {
 	unsigned xids;
 	bool probing;		 /* a worker looks for GPUs */
 	bool probe_again;	 /* and is to do so once more: it began before a step ended */
+	unsigned mig_steps;	 /* under way */
+	uint64_t mig_turn;	 /* up with each beginning and end of one */
+	uint64_t probe_turn;	 /* as it was when the probe began */
 	bool look_anew;		 /* when nothing is at work: steps changed a GPU */
 	bool recovering;	 /* leases of an earlier divvyd come back */
 	bool up;		 /* both are over: requests that need GPUs are served */

@@ -98,6 +98,18 @@ static void listen_to_gpus(struct dv_daemon *daemon)
 		}
 }
 
+/* What it saw may be from before a step that is done by now, or from the midst of several: another
+ * probe will tell. */
+static bool is_stale(struct dv_daemon *daemon)
+{
+	struct dv_error err = {0};
+
+	if (!daemon->probe_again &&
+	    (!daemon->up || (!daemon->mig_steps && daemon->mig_turn == daemon->probe_turn)))
+		return false;
+	return dv_daemon_probe(daemon, &err) == 0;
+}
+
 static void probed(void *arg, const struct dv_worker_outcome *outcome)
 {
 	struct dv_daemon *daemon = arg;
@@ -105,8 +117,7 @@ static void probed(void *arg, const struct dv_worker_outcome *outcome)
 	int r;
 
 	daemon->probing = false;
-	/* What it saw may be from before a step that is done by now. */
-	if (daemon->probe_again && dv_daemon_probe(daemon, &err) == 0)
+	if (is_stale(daemon))
 		return;
 	set_gpus(daemon, outcome);
 	listen_to_gpus(daemon);
@@ -136,6 +147,7 @@ int dv_daemon_probe(struct dv_daemon *daemon, struct dv_error *err)
 	request->cpu = daemon->config.cpu;
 	r = dv_workers_start(daemon->workers, request, probed, daemon, err);
 	daemon->probing = r == 0;
+	daemon->probe_turn = daemon->mig_turn;
 	return r;
 }
 

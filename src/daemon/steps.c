@@ -105,7 +105,11 @@ static void step_is_done(void *arg, const struct dv_worker_outcome *outcome)
 		err.code = r = -EIO;
 	if (r == 0 && job->opens)
 		r = open_gate(daemon, &job->step.lease, &job->gpu, &err);
-	daemon->look_anew |= job->step.lease.method == DV_METHOD_MIG;
+	if (job->step.lease.method == DV_METHOD_MIG) {
+		daemon->look_anew = true;
+		daemon->mig_steps--;
+		daemon->mig_turn++;
+	}
 	dv_engine_step_done(daemon->engine, job->token, r, &err);
 	look_if_changed(daemon);
 	dv_daemon_touch(daemon);
@@ -130,6 +134,10 @@ static int ask_worker(struct dv_daemon *daemon, const struct dv_step *step,
 				 .step = *step,
 				 .gpu = *gpu};
 	r = dv_workers_start(daemon->workers, request, step_is_done, job, err);
+	if (r == 0 && step->lease.method == DV_METHOD_MIG) {
+		daemon->mig_steps++;
+		daemon->mig_turn++;
+	}
 	if (r == 0)
 		(void)take_ptr(job);
 	return r;
