@@ -43,6 +43,8 @@ static void retry_later(struct dv_daemon *daemon)
 
 void dv_daemon_touch(struct dv_daemon *daemon)
 {
+	if (daemon->engine)
+		dv_daemon_look_anew(daemon);
 	if (daemon->engine && (dv_engine_stalled(daemon->engine) || dv_launchers_failed(daemon)))
 		retry_later(daemon);
 	if (!daemon->automatic || !daemon->http)

@@ -55,7 +55,7 @@ struct dv_daemon {
 	uint64_t xids_since_ns; /* so many since then */
 	unsigned xids;
 	bool probing;		 /* a worker looks for GPUs */
-	bool probe_again;	 /* and is to do so once more: it began before a step ended */
+	bool probe_again;	 /* and is to do so once more: it began before somebody asked */
 	unsigned mig_steps;	 /* under way */
 	uint64_t mig_turn;	 /* up with each beginning and end of one */
 	uint64_t probe_turn;	 /* as it was when the probe began */
@@ -85,6 +85,8 @@ void dv_daemon_wait(struct dv_daemon *daemon, struct dv_request *request);
 
 /* steps.c: what the engine asks for. */
 extern const struct dv_engine_ops dv_daemon_engine_ops;
+/* Look for GPUs if steps changed one and nothing is at work. */
+void dv_daemon_look_anew(struct dv_daemon *daemon);
 
 /* launchers.c: whoever starts a command in a lease. While one of them runs, the lease is in use. An
  * ephemeral lease ends with its launchers (who took it, and who came to share it), once nobody is

@@ -98,16 +98,11 @@ static void listen_to_gpus(struct dv_daemon *daemon)
 		}
 }
 
-/* What it saw may be from before a step that is done by now, or from the midst of several: another
- * probe will tell. */
-static bool is_stale(struct dv_daemon *daemon)
+/* What it saw may be from before a step or from the midst of one. The engine knows what its steps
+ * made, and the operation is looked at when it is over. */
+static bool is_overtaken(const struct dv_daemon *daemon)
 {
-	struct dv_error err = {0};
-
-	if (!daemon->probe_again &&
-	    (!daemon->up || (!daemon->mig_steps && daemon->mig_turn == daemon->probe_turn)))
-		return false;
-	return dv_daemon_probe(daemon, &err) == 0;
+	return daemon->up && (daemon->mig_steps || daemon->mig_turn != daemon->probe_turn);
 }
 
 static void probed(void *arg, const struct dv_worker_outcome *outcome)
@@ -117,10 +112,14 @@ static void probed(void *arg, const struct dv_worker_outcome *outcome)
 	int r;
 
 	daemon->probing = false;
-	if (is_stale(daemon))
+	if (daemon->probe_again && dv_daemon_probe(daemon, &err) == 0)
 		return;
-	set_gpus(daemon, outcome);
-	listen_to_gpus(daemon);
+	if (is_overtaken(daemon)) {
+		daemon->look_anew = true;
+	} else {
+		set_gpus(daemon, outcome);
+		listen_to_gpus(daemon);
+	}
 	look_later(daemon);
 	if (daemon->up) {
 		serve_waiting(daemon);

@@ -79,7 +79,7 @@ static void close_gate(struct dv_daemon *daemon, int64_t lease_id)
 }
 
 /* What a GPU's driver made of the steps (ids, names of devices), only a probe tells. */
-static void look_if_changed(struct dv_daemon *daemon)
+void dv_daemon_look_anew(struct dv_daemon *daemon)
 {
 	struct dv_error err = {0};
 
@@ -111,7 +111,6 @@ static void step_is_done(void *arg, const struct dv_worker_outcome *outcome)
 		daemon->mig_turn++;
 	}
 	dv_engine_step_done(daemon->engine, job->token, r, &err);
-	look_if_changed(daemon);
 	dv_daemon_touch(daemon);
 }
 

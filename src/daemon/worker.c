@@ -433,6 +433,7 @@ int dv_workers_new(sd_event *event, const struct dv_workers_config *config, stru
 	if (!workers)
 		return dv_error_set(err, -ENOMEM, "no memory for workers");
 	workers->event = event;
+	workers->program_fd = -1;
 	workers->config = *config;
 	if (snprintf(workers->cache, sizeof(workers->cache), "POCL_CACHE_DIR=%s",
 		     config->cache_dir) >= (int)sizeof(workers->cache))

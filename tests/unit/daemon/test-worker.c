@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/worker.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -256,6 +258,23 @@ static void test_program_replaced(void **state)
 	assert_int_equal(temporary_remove(dir), 0);
 }
 
+/* Nothing that it does not own is closed when it cannot be made. */
+static void test_cannot_be_made(void **state)
+{
+	struct fixture *f = *state;
+	struct dv_workers *workers = NULL;
+	char cache_dir[400];
+	struct dv_error err = {0};
+
+	memset(cache_dir, 'x', sizeof(cache_dir) - 1);
+	cache_dir[sizeof(cache_dir) - 1] = '\0';
+	f->config.cache_dir = cache_dir;
+	assert_int_equal(dv_workers_new(f->event, &f->config, &workers, &err), -E2BIG);
+	assert_null(workers);
+	assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
+	f->config.cache_dir = temporary_top();
+}
+
 static void test_free_while_running(void **state)
 {
 	struct seen seen = {0};
@@ -278,6 +297,7 @@ int main(int argc, char **argv)
 		T(test_lingers),
 		T(test_more_than_places),
 		T(test_program_replaced),
+		T(test_cannot_be_made),
 		T(test_no_program),
 		T(test_free_while_running),
 	};
