@@ -152,23 +152,31 @@ static uint64_t *cost_of(uint64_t key)
 	return &gate->costs[i].ns;
 }
 
+bool dv_shim_gate_gave_back(const struct dv_grant *grant)
+{
+	return gate->gave_back && gate->gave_back_epoch == grant->epoch;
+}
+
+bool dv_shim_gate_timed(const struct dv_grant *grant)
+{
+	const uint32_t mask = DV_GRANT_GATED | DV_GRANT_HELD | DV_GRANT_ENDLESS;
+
+	return (grant->flags & mask) == (DV_GRANT_GATED | DV_GRANT_HELD);
+}
+
 bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns)
 {
 	if (!(grant->flags & DV_GRANT_GATED))
 		return true;
-	if (!(grant->flags & DV_GRANT_HELD) ||
-	    (gate->gave_back && gate->gave_back_epoch == grant->epoch))
+	if (!(grant->flags & DV_GRANT_HELD) || dv_shim_gate_gave_back(grant))
 		return false;
 	return grant->flags & DV_GRANT_ENDLESS || now_ns < grant->until_ns || !gate->used;
 }
 
 bool dv_shim_gate_over(const struct dv_grant *grant, uint64_t now_ns)
 {
-	const uint32_t mask = DV_GRANT_GATED | DV_GRANT_HELD | DV_GRANT_ENDLESS;
-
-	return (grant->flags & mask) == (DV_GRANT_GATED | DV_GRANT_HELD) &&
-	       now_ns >= grant->until_ns && gate->used &&
-	       !(gate->gave_back && gate->gave_back_epoch == grant->epoch);
+	return dv_shim_gate_timed(grant) && now_ns >= grant->until_ns && gate->used &&
+	       !dv_shim_gate_gave_back(grant);
 }
 
 uint64_t dv_shim_gate_left_ns(uint64_t now_ns)
@@ -478,8 +486,7 @@ static bool ends_turn(uint64_t now_ns)
 	dv_shim_grant_read(dv_shim_pages.grant, &grant);
 	if (dv_shim_gate_over(&grant, now_ns))
 		return true;
-	return grant.flags & DV_GRANT_GATED && !(grant.flags & DV_GRANT_ENDLESS) &&
-	       sleeps_ns != UINT64_MAX &&
+	return dv_shim_gate_timed(&grant) && sleeps_ns != UINT64_MAX &&
 	       sleeps_ns > now_ns + UINT64_C(2) * (DV_SHIM_PATIENCE_MOST + 1) * grant.linger_ns;
 }
 

@@ -88,6 +88,10 @@ void dv_shim_gate_renew(void);
 /* A grant that one finds when its time is over already (this thread woke late) is still good for
  * one command, as long as it stands: else on a busy machine nobody might ever get anywhere. */
 bool dv_shim_gate_holds(const struct dv_grant *grant, uint64_t now_ns);
+/* The turn of this epoch was handed back. */
+bool dv_shim_gate_gave_back(const struct dv_grant *grant);
+/* Held for a time: neither free nor endless. */
+bool dv_shim_gate_timed(const struct dv_grant *grant);
 /* Its time was used, is over, and was not handed back yet. */
 bool dv_shim_gate_over(const struct dv_grant *grant, uint64_t now_ns);
 /* How long the work on the device will still take, as far as one knows. */

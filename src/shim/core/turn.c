@@ -244,7 +244,7 @@ static uint64_t linger_ns(const struct turn *turn)
 	return turn->grant.linger_ns * (1 + gate->patience);
 }
 
-/* With the lock: there is work; was there an end of work since the last look? */
+/* With the lock: there is work; is it other work than at the last look? */
 static void grow_patience(const struct turn *turn)
 {
 	bool again = gate->looked_epoch == turn->grant.epoch;
@@ -260,10 +260,8 @@ static void grow_patience(const struct turn *turn)
 static void hand_back(struct turn *turn)
 {
 	const struct dv_grant *grant = &turn->grant;
-	bool timed = (grant->flags & (DV_GRANT_GATED | DV_GRANT_HELD | DV_GRANT_ENDLESS)) ==
-		     (DV_GRANT_GATED | DV_GRANT_HELD);
-	bool gave_back = gate->gave_back && gate->gave_back_epoch == grant->epoch;
-	bool over = timed && !gave_back && turn->now_ns >= grant->until_ns &&
+	bool timed = dv_shim_gate_timed(grant);
+	bool over = timed && !dv_shim_gate_gave_back(grant) && turn->now_ns >= grant->until_ns &&
 		    (gate->used || !gate->queued.count);
 	uint64_t idle_ns, left_ns;
 
