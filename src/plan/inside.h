@@ -42,6 +42,7 @@ struct dv_want {
 struct dv_host {
 	uint8_t profile; /* its number in the grid plus 1; 0: none */
 	uint8_t taken;	 /* bits of the compute slices that are somebody's */
+	uint8_t foreign; /* bits of those that no lease here stands for: they stay */
 };
 
 /* What is left of one GPU. */
@@ -52,7 +53,7 @@ struct dv_room {
 	enum dv_mig_wish mig_wish;
 	bool closed; /* nothing new: quarantined, another divvyd's, or a lease is unreadable */
 	unsigned wholes, slices, partitions, migs, others; /* leases, by how they divide it */
-	unsigned strangers; /* MIG instances that no lease stands for: they stay as they are */
+	unsigned strangers; /* MIG instances with something no lease stands for: they stay */
 	unsigned ours;	    /* of these, placed by this plan */
 	uint64_t memory_left;
 	uint32_t mpct_left;

@@ -32,6 +32,11 @@ static const struct dv_host *host_at(const struct dv_room *room, unsigned place)
 	return host->profile == at->profile + 1 ? host : NULL;
 }
 
+static unsigned used_of(const struct dv_host *host)
+{
+	return host ? (unsigned)(host->taken | host->foreign) : 0;
+}
+
 static const struct dv_mig_profile *profile_of(const struct dv_room *room, unsigned place)
 {
 	return dv_plan_mig_profile(room, room->grid->places[place].profile);
@@ -80,8 +85,7 @@ int dv_plan_part_fits(const struct dv_room *room, const struct dv_part *part)
 
 	if (!host && !dv_grid_fits(room->grid, &room->cells, part->place))
 		return -1;
-	return dv_plan_part_start(profile_of(room, part->place), host ? host->taken : 0,
-				  part->slices);
+	return dv_plan_part_start(profile_of(room, part->place), used_of(host), part->slices);
 }
 
 static unsigned number_of(const struct dv_room *room, const struct dv_place *place)
@@ -97,7 +101,7 @@ bool dv_plan_part_free(const struct dv_room *room, const struct dv_place *place)
 
 	if (!host && !dv_grid_fits(room->grid, &room->cells, number))
 		return false;
-	return is_free(profile_of(room, number), host ? host->taken : 0, place->part_start,
+	return is_free(profile_of(room, number), used_of(host), place->part_start,
 		       place->part_size);
 }
 
@@ -117,7 +121,7 @@ void dv_plan_part_give(struct dv_room *room, const struct dv_place *place)
 	struct dv_host *host = &room->hosts[place->start];
 
 	host->taken &= (uint8_t)~bits_of(place->part_start, place->part_size);
-	if (host->taken)
+	if (used_of(host))
 		return;
 	host->profile = 0;
 	dv_grid_give(room->grid, &room->cells, number_of(room, place));
@@ -129,7 +133,7 @@ unsigned dv_plan_part_loss(const struct dv_room *room, const struct dv_place *pl
 	unsigned number = number_of(room, place);
 	const struct dv_mig_profile *profile = profile_of(room, number);
 	const struct dv_host *host = host_at(room, number);
-	unsigned taken = host ? host->taken : 0;
+	unsigned taken = used_of(host);
 
 	return openness(profile, taken) -
 	       openness(profile, taken | bits_of(place->part_start, place->part_size)) +
@@ -163,6 +167,65 @@ void dv_plan_part_add(struct dv_room *room, const struct dv_place *place)
 		dv_plan_part_take(room, place);
 }
 
+static bool stands_for(const struct dv_lease *lease, const struct dv_room *room,
+		       const struct dv_mig_instance *instance, const struct dv_mig_compute *compute)
+{
+	struct dv_node node;
+
+	return strcmp(lease->gpu_uuid, room->gpu->uuid) == 0 &&
+	       dv_node_parse(lease->node, &node, NULL) == 0 && node.has_partition &&
+	       node.start == instance->start && node.size == instance->size &&
+	       (!node.has_part ||
+		(node.part_start == compute->start && node.part_size == compute->size));
+}
+
+/* The compute slices of it that are nobody's here. */
+static unsigned foreign_in(const struct dv_room *room, const struct dv_mig_instance *instance,
+			   const struct dv_leases *leases)
+{
+	const struct dv_mig *mig = &room->gpu->mig;
+	unsigned foreign = 0;
+
+	for (unsigned i = 0; i < mig->compute_count; i++) {
+		const struct dv_mig_compute *compute = &mig->computes[i];
+		bool ours = compute->instance != instance->id;
+
+		for (size_t k = 0; k < leases->len && !ours; k++)
+			ours = stands_for(&leases->items[k], room, instance, compute);
+		if (!ours)
+			foreign |= bits_of(compute->start, compute->size);
+	}
+	return foreign;
+}
+
+void dv_plan_part_block(struct dv_room *room, const struct dv_mig_instance *instance,
+			const struct dv_leases *leases)
+{
+	unsigned foreign = foreign_in(room, instance, leases);
+	int profile = room->grid ? dv_grid_find_id(room->grid, instance->profile_id) : -1;
+	int place = profile < 0 ? -1
+				: dv_grid_place_at(room->grid, (unsigned)profile, instance->start);
+
+	room->strangers += foreign != 0;
+	if (!foreign || place < 0 || !dv_grid_fits(room->grid, &room->cells, (unsigned)place))
+		return;
+	dv_grid_take(room->grid, &room->cells, (unsigned)place);
+	room->hosts[instance->start] = (struct dv_host){
+		.profile = (uint8_t)(profile + 1),
+		.foreign =
+			(uint8_t)(foreign &
+				  bits_of(0, profile_of(room, (unsigned)place)->compute_slices))};
+}
+
+void dv_plan_part_close(struct dv_room *room, const struct dv_node *node)
+{
+	struct dv_host *host = node->start < room->grid->cells ? &room->hosts[node->start] : NULL;
+
+	if (host && host->profile)
+		host->foreign = (uint8_t)bits_of(
+			0, dv_plan_mig_profile(room, host->profile - 1)->compute_slices);
+}
+
 uint32_t dv_plan_part_waste(const struct dv_room *room)
 {
 	uint32_t waste = 0;
@@ -175,7 +238,7 @@ uint32_t dv_plan_part_waste(const struct dv_room *room)
 			continue;
 		profile = dv_plan_mig_profile(room, host->profile - 1);
 		waste += dv_plan_mig_share(room->gpu, profile) / profile->compute_slices *
-			 (profile->compute_slices - (unsigned)__builtin_popcount(host->taken));
+			 (profile->compute_slices - (unsigned)__builtin_popcount(used_of(host)));
 	}
 	return waste;
 }

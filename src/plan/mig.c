@@ -73,8 +73,10 @@ void dv_plan_mig_block(struct dv_room *room, const struct dv_leases *leases)
 	for (unsigned i = 0; i < mig->instance_count; i++) {
 		const struct dv_mig_instance *instance = &mig->instances[i];
 
-		if (has_lease(room, instance, leases))
+		if (has_lease(room, instance, leases)) {
+			dv_plan_part_block(room, instance, leases);
 			continue;
+		}
 		room->strangers++;
 		if (room->grid)
 			block(room, dv_grid_find_id(room->grid, instance->profile_id),
@@ -97,6 +99,8 @@ void dv_plan_mig_add(struct dv_room *room, const struct dv_lease *lease, uid_t o
 		dv_plan_part_add(room, &place);
 	else
 		block(room, dv_grid_find(room->grid, whole), node.start, node.size);
+	if (node.has_part && lease->uid != owner)
+		dv_plan_part_close(room, &node);
 }
 
 const struct dv_mig_profile *dv_plan_mig_profile(const struct dv_room *room, int profile)

@@ -58,6 +58,12 @@ bool dv_plan_part_can(const struct dv_mig_profile *profile, unsigned slices);
 int dv_plan_part_start(const struct dv_mig_profile *profile, unsigned taken, unsigned slices);
 int dv_plan_part_fits(const struct dv_room *room, const struct dv_part *part);
 bool dv_plan_part_free(const struct dv_room *room, const struct dv_place *place);
+/* Of an instance that leases stand for: compute instances within that are nobody's here stay, and
+ * so does it. */
+void dv_plan_part_block(struct dv_room *room, const struct dv_mig_instance *instance,
+			const struct dv_leases *leases);
+/* That partition takes no more. */
+void dv_plan_part_close(struct dv_room *room, const struct dv_node *node);
 void dv_plan_part_take(struct dv_room *room, const struct dv_place *place);
 void dv_plan_part_give(struct dv_room *room, const struct dv_place *place);
 /* How many places of parts would be lost; of a part that needs a new partition, more. */

@@ -31,6 +31,25 @@ static void replan(void)
 	world_plan(&world, &plan);
 }
 
+/* Where it is: a part's slices within its partition, or "/c" is not in its node. */
+static bool part_of(const struct dv_assignment *a, unsigned *ret_start, unsigned *ret_size)
+{
+	const char *at = strstr(a->node, "/c");
+
+	return at && sscanf(at, "/c%u+%u", ret_start, ret_size) == 2;
+}
+
+static void check_two_apart(const struct dv_assignment *a, const struct dv_assignment *b)
+{
+	unsigned a_start, a_size, b_start, b_size;
+
+	if (a->start == b->start && a->size == b->size && part_of(a, &a_start, &a_size) &&
+	    part_of(b, &b_start, &b_size))
+		assert_true(a_start + a_size <= b_start || b_start + b_size <= a_start);
+	else
+		assert_true(a->start + a->size <= b->start || b->start + b->size <= a->start);
+}
+
 /* The layout that `plan` leaves on a GPU is legal: no two of its assignments overlap. */
 static void check_apart(void)
 {
@@ -39,9 +58,8 @@ static void check_apart(void)
 			const struct dv_assignment *a = &plan.assignments.items[i];
 			const struct dv_assignment *b = &plan.assignments.items[j];
 
-			if (strcmp(a->gpu, b->gpu) == 0 && !strstr(a->node, "/c"))
-				assert_true(a->start + a->size <= b->start ||
-					    b->start + b->size <= a->start);
+			if (strcmp(a->gpu, b->gpu) == 0)
+				check_two_apart(a, b);
 		}
 }
 
@@ -526,6 +544,7 @@ static void test_parts(void **state)
 			    "  - {name: b, method: mig, profile: 2c.3g.40gb}\n"
 			    "  - {name: c, method: mig, profile: 1c.3g.40gb, start: 4}\n");
 	replan();
+	check_apart();
 	assert_int_equal(plan.unplaced.len, 0);
 	assert_int_equal(plan.gpus_used, 1);
 	assert_true(plan.bound_proven);
@@ -582,6 +601,51 @@ static void test_parts_of_others(void **state)
 	assert_string_equal(unplaced_of(&plan, "a")->rules[0], "S01");
 	assert_non_null(strstr(unplaced_of(&plan, "a")->reason, "no partition 3g.40gb"));
 	world_apply(&world, &plan, NULL);
+}
+
+/* A stranger's compute instance beside the fleet's own: it stays, and nobody is put over it. */
+static void test_parts_beside_strangers(void **state)
+{
+	struct dv_gpu *gpu = world_mig(&world, "GPU-1", DV_MIG_ON);
+	struct dv_lease *lease = world_lease(&world, "a", "lab", "GPU-1/p0+4/c0+1", 0, 0);
+
+	lease->method = DV_METHOD_MIG;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), "1c.3g.40gb");
+	gpu->mig.instances[gpu->mig.instance_count++] = (struct dv_mig_instance){
+		.profile = "3g.40gb", .id = 1, .profile_id = 9, .start = 0, .size = 4};
+	for (uint8_t i = 0; i < 2; i++)
+		gpu->mig.computes[gpu->mig.compute_count++] =
+			(struct dv_mig_compute){.instance = 1, .id = i, .start = i, .size = 1};
+	world_fleet(&world, "gpus: [{mig: off}]\n"
+			    "tenants: [{name: b, method: mig, profile: 1c.3g.40gb}]\n");
+	replan();
+	/* The fleet's own ends; the partition stays, for the stranger's sake. */
+	assert_string_equal(plan.unplaced.items[plan.unplaced.len - 1].rules[0], "M05");
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1c.3g.40gb}\n"
+			    "  - {name: b, count: 2, method: mig, profile: 1c.3g.40gb}\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	assert_int_equal(plan.kept, 1);
+	check_apart();
+	assert_string_equal(place_of("b-0"), "p0+4/c2+1");
+	assert_memory_equal(place_of("b-1"), "p4+4/", 5);
+	/* With the fleet's own gone there are but two left in it, and no whole one. */
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: b, method: mig, profile: 3g.40gb}\n"
+			    "  - {name: c, count: 3, method: mig, profile: 1c.3g.40gb}\n");
+	replan();
+	assert_string_equal(place_of("b"), "p4+4");
+	assert_int_equal(plan.assignments.len, 3);
+	check_apart();
+	/* What somebody else's lease is in takes nothing, whoever else is. */
+	lease = world_lease(&world, "x", "", "GPU-1/p0+4/c2+1", 0, 0);
+	lease->method = DV_METHOD_MIG;
+	lease->uid = 4711;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), "1c.3g.40gb");
+	world_fleet(&world, "tenants: [{name: c, method: mig, profile: 1c.3g.40gb}]\n");
+	replan();
+	assert_memory_equal(place_of("c"), "p4+4/", 5);
 }
 
 static void test_parts_refused(void **state)
@@ -778,6 +842,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_defragment_leaves_alone, tear_down),
 		cmocka_unit_test_teardown(test_parts, tear_down),
 		cmocka_unit_test_teardown(test_parts_of_others, tear_down),
+		cmocka_unit_test_teardown(test_parts_beside_strangers, tear_down),
 		cmocka_unit_test_teardown(test_parts_refused, tear_down),
 		cmocka_unit_test_teardown(test_parts_fit, tear_down),
 	};
