@@ -117,7 +117,7 @@ bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *leas
 		return true;
 	return node.has_part
 		       ? !dv_mig_compute_at(&gpu->mig, there->id, node.part_start, node.part_size)
-		       : !dv_mig_compute_of(&gpu->mig, there->id);
+		       : !dv_mig_compute_whole(&gpu->mig, there, profile);
 }
 
 void dv_engine_set_drift(struct dv_engine *engine, bool report)
@@ -130,11 +130,15 @@ static void audit_missing(struct dv_engine *engine, const struct dv_lease *lease
 {
 	const struct dv_identity who = {.uid = lease->uid};
 	const char *place = strchr(lease->node, '/');
+	const char *then = "it is made again";
 	char text[256];
 
+	if (engine->report_drift)
+		then = "left so (mig: drift: report)";
+	else if (gpu->quarantine[0])
+		then = "left so: the GPU is quarantined";
 	(void)snprintf(text, sizeof(text), "its %s at %.40s of GPU %s is not there: %s",
-		       lease->profile, place ? place + 1 : "?", gpu->id,
-		       engine->report_drift ? "left so (mig: drift: report)" : "it is made again");
+		       lease->profile, place ? place + 1 : "?", gpu->id, then);
 	(void)dv_engine_audit(engine, &who, "missing", lease->name, text, NULL);
 }
 

@@ -411,7 +411,7 @@ static int attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
 		compute =
 			dv_mig_compute_at(&gpu->mig, instance->id, node.part_start, node.part_size);
 	else if (instance)
-		compute = dv_mig_compute_of(&gpu->mig, instance->id);
+		compute = dv_mig_compute_whole(&gpu->mig, instance, lease->profile);
 	if (!compute || !compute->uuid[0])
 		return dv_error_fix(err,
 				    dv_error_rule(err, -EAGAIN, "S20",

@@ -84,3 +84,17 @@ const struct dv_mig_compute *dv_mig_compute_of(const struct dv_mig *mig, uint32_
 			return &mig->computes[i];
 	return NULL;
 }
+
+const struct dv_mig_compute *dv_mig_compute_whole(const struct dv_mig *mig,
+						  const struct dv_mig_instance *instance,
+						  const char *profile)
+{
+	const struct dv_mig_compute *compute = dv_mig_compute_of(mig, instance->id);
+	const struct dv_mig_profile *is = dv_mig_find(mig, profile);
+
+	/* 0: not known. */
+	if (compute && compute->size && is && is->compute_slices &&
+	    compute->size != is->compute_slices)
+		return NULL;
+	return compute;
+}

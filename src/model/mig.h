@@ -112,3 +112,7 @@ const struct dv_mig_compute *dv_mig_compute_at(const struct dv_mig *mig, uint32_
 					       uint32_t start, uint32_t size);
 /* The first compute instance in it, or NULL. */
 const struct dv_mig_compute *dv_mig_compute_of(const struct dv_mig *mig, uint32_t instance);
+/* The compute instance that is all of it, or NULL: it has none, or somebody cut it into parts. */
+const struct dv_mig_compute *dv_mig_compute_whole(const struct dv_mig *mig,
+						  const struct dv_mig_instance *instance,
+						  const char *profile);

@@ -11,9 +11,9 @@ struct dv_step *plan_slice(struct dv_plan *plan, const char *gpu, const char *na
 struct dv_step *plan_partition(struct dv_plan *plan, const char *node, const char *name);
 struct dv_step *plan_whole(struct dv_plan *plan, const char *gpu, const char *name);
 struct dv_step *plan_mig(struct dv_plan *plan, const char *node, const char *name);
-/* A step that turns MIG mode on or off. */
 /* A compute instance that is a part of a partition. */
 struct dv_step *plan_part(struct dv_plan *plan, const char *node, const char *name);
+/* A step that turns MIG mode on or off. */
 struct dv_step *plan_mode(struct dv_plan *plan, const char *gpu, bool on);
 /* A step that ends that lease of the engine. */
 struct dv_step *plan_end(struct dv_plan *plan, const struct fake *fake, const char *name);

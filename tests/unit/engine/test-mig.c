@@ -135,8 +135,38 @@ static void test_parts(void **state)
 	assert_int_equal(mig->instance_count, 0);
 }
 
+static void start_empty(struct fake *fake)
+{
+	if (!dv_engine_leases(fake->engine)->len)
+		return;
+	assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+	assert_int_equal(fake_release(fake, "b", &fake_alice), 0);
+	fake->world->gpus[1].mig.mode = DV_MIG_OFF;
+	fake_kill(fake);
+	assert_int_equal(fake_start(fake), 0);
+}
+
+static void start_full(struct fake *fake)
+{
+	struct dv_plan plan;
+
+	if (dv_engine_leases(fake->engine)->len)
+		return;
+	plan_two(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+}
+
+static void plan_off(struct fake *fake, struct dv_plan *plan)
+{
+	plan_begin(plan, fake, "lab");
+	plan_end(plan, fake, "a");
+	plan_end(plan, fake, "b");
+	plan_mode(plan, "GPU-1", false);
+}
+
 /* Killed after each event in turn: then the old or the new state, and nobody has anything else. */
 static void check_killed_anywhere(struct fake *fake, unsigned instances,
+				  void (*make_start)(struct fake *),
 				  void (*make_plan)(struct fake *, struct dv_plan *))
 {
 	bool whole = false;
@@ -146,6 +176,7 @@ static void check_killed_anywhere(struct fake *fake, unsigned instances,
 			struct dv_plan plan;
 			size_t count;
 
+			make_start(fake);
 			make_plan(fake, &plan);
 			fake->events = 0;
 			fake->die_at = at;
@@ -160,13 +191,6 @@ static void check_killed_anywhere(struct fake *fake, unsigned instances,
 			assert_int_equal(mig_of(fake)->mode, count ? DV_MIG_ON : DV_MIG_OFF);
 			assert_int_equal(mig_of(fake)->instance_count, count ? instances : 0);
 			assert_true(fake_consistent(fake));
-			if (count) {
-				assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
-				assert_int_equal(fake_release(fake, "b", &fake_alice), 0);
-				fake->world->gpus[1].mig.mode = DV_MIG_OFF;
-				fake_kill(fake);
-				assert_int_equal(fake_start(fake), 0);
-			}
 		}
 		assert_true(at < 100);
 	}
@@ -174,12 +198,12 @@ static void check_killed_anywhere(struct fake *fake, unsigned instances,
 
 static void test_killed_anywhere(void **state)
 {
-	check_killed_anywhere(fake_of_state(state), 2, plan_two);
+	check_killed_anywhere(fake_of_state(state), 2, start_empty, plan_two);
 }
 
 static void test_killed_anywhere_with_parts(void **state)
 {
-	check_killed_anywhere(fake_of_state(state), 1, plan_parts);
+	check_killed_anywhere(fake_of_state(state), 1, start_empty, plan_parts);
 }
 
 /* A reset took mode and partitions: they are made again, at their places. */
@@ -246,6 +270,44 @@ static void test_reported(void **state)
 	assert_null(dv_engine_lease(fake->engine, "a"));
 }
 
+/* A partition that somebody cut into parts is not the one that was leased. */
+static void test_cut_anew(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_mig *mig = &fake->world->gpus[1].mig;
+	struct dv_plan plan;
+
+	mig->profiles[mig->profile_count++] =
+		(struct dv_mig_profile){.name = "3g.40gb", .size = 4, .compute_slices = 3};
+	plan_two(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	dv_engine_set_drift(fake->engine, true);
+	for (uint8_t size = 3; size > 0; size--) {
+		mig->computes[0].size = size;
+		assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+		assert_int_equal(dv_engine_lease(fake->engine, "a")->missing, size < 3);
+		assert_false(dv_engine_lease(fake->engine, "b")->missing);
+	}
+	/* Nor is a size that the driver does not say another. */
+	mig->computes[0].size = 0;
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_false(dv_engine_lease(fake->engine, "a")->missing);
+}
+
+static void check_said_missing(const struct fake *fake, const char *lease, const char *text)
+{
+	struct dv_audits audits = {0};
+	bool said = false;
+
+	assert_int_equal(dv_store_audits(fake->store, NULL, 0, 100, &audits, NULL), 0);
+	for (size_t i = 0; i < audits.len; i++)
+		said |= strcmp(audits.items[i].verb, "missing") == 0 &&
+			strcmp(audits.items[i].subject, lease) == 0 &&
+			strstr(audits.items[i].text, text);
+	dv_vec_fini(&audits);
+	assert_true(said);
+}
+
 /* What cannot be made again is said, and nothing new comes beside it. */
 static void test_cannot_come_back(void **state)
 {
@@ -263,6 +325,14 @@ static void test_cannot_come_back(void **state)
 	assert_int_equal(dv_engine_lease(fake->engine, "b")->state, DV_LEASE_BROKEN);
 	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_READY);
 	assert_non_null(strstr(dv_engine_gpus(fake->engine, &count)[1].quarantine, "'b'"));
+	check_said_missing(fake, "b", "it is made again");
+	/* Nor does what is lost there after that, and nobody says that it does. */
+	mig->instance_count = mig->compute_count = 0;
+	fake->log[0] = '\0';
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_string_equal(fake->log, "");
+	assert_true(dv_engine_lease(fake->engine, "a")->missing);
+	check_said_missing(fake, "a", "left so: the GPU is quarantined");
 	/* Its release ends that. */
 	assert_int_equal(fake_release(fake, "b", &fake_alice), 0);
 	assert_string_equal(dv_engine_gpus(fake->engine, &count)[1].quarantine, "");
@@ -291,10 +361,7 @@ static void test_off_and_undone(void **state)
 	plan_two(fake, &plan);
 	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
 	for (int fails = 1; fails >= 0; fails--) {
-		plan_begin(&plan, fake, "lab");
-		plan_end(&plan, fake, "a");
-		plan_end(&plan, fake, "b");
-		plan_mode(&plan, "GPU-1", false);
+		plan_off(fake, &plan);
 		fake->log[0] = '\0';
 		fake->fail_step = fails ? 3 : 0;
 		assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), fails ? -EIO : 0);
@@ -311,35 +378,7 @@ static void test_off_and_undone(void **state)
 /* Killed anywhere on the way to off: all of it stands, or none. */
 static void test_off_killed_anywhere(void **state)
 {
-	struct fake *fake = fake_of_state(state);
-	bool whole = false;
-
-	for (unsigned at = 1; !whole; at++) {
-		struct dv_plan plan;
-		size_t count;
-
-		if (!dv_engine_leases(fake->engine)->len) {
-			plan_two(fake, &plan);
-			assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
-		}
-		plan_begin(&plan, fake, "lab");
-		plan_end(&plan, fake, "a");
-		plan_end(&plan, fake, "b");
-		plan_mode(&plan, "GPU-1", false);
-		fake->events = 0;
-		fake->die_at = at;
-		whole = plan_apply(&plan, fake, &fake_alice, false) == 0;
-		if (whole)
-			break;
-		fake_kill(fake);
-		assert_int_equal(fake_start(fake), 0);
-		count = dv_engine_leases(fake->engine)->len;
-		assert_true(count == 0 || count == 2);
-		assert_int_equal(mig_of(fake)->mode, count ? DV_MIG_ON : DV_MIG_OFF);
-		assert_int_equal(mig_of(fake)->instance_count, count);
-		assert_true(fake_consistent(fake));
-		assert_true(at < 100);
-	}
+	check_killed_anywhere(fake_of_state(state), 2, start_full, plan_off);
 }
 
 /* A mode that cannot be is told of its GPU. */
@@ -370,6 +409,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_parts, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_brought_back, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_reported, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_cut_anew, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_cannot_come_back, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_no_mode_under_others, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_off_and_undone, setup, place_teardown),

@@ -157,6 +157,13 @@ static void test_parts(void **state)
 	assert_int_equal(dv_method_ops(DV_METHOD_MIG)->attach(&gpu, &lease, NULL, &attach, &err),
 			 -EAGAIN);
 
+	/* A first part is not the whole of it, which somebody has a lease of. */
+	lease = lease_of("/p4+4", "3g.40gb");
+	err = (struct dv_error){0};
+	assert_int_equal(dv_method_ops(DV_METHOD_MIG)->attach(&gpu, &lease, NULL, &attach, &err),
+			 -EAGAIN);
+	assert_string_equal(err.rule, "S20");
+
 	/* And the nodes of its own, where the rights are known. */
 	lease = lease_of("/p4+4/c0+2", "2c.3g.40gb");
 	assert_int_equal(attach.device_count, 0);
