@@ -8,19 +8,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
 #include "base/str.h"
+#include "bench/cuda-context.h"
 
 #define LIBRARY "libcuda.so.1"
 #define NEEDED "libcuda-divvy-real.so"
 
-enum { FIND_MS = 30000, PATH_MOST = 512, TRIES = 2 };
-
-/* More than any context takes: a neighbour's doing meanwhile. */
-#define CONTEXT_MOST (UINT64_C(2) << 30)
+enum { FIND_MS = 30000, PATH_MOST = 512 };
 
 #define NOTE "context-bytes"
 
@@ -177,74 +176,41 @@ int dv_cuda_place_enter(const char *dir)
 	return setenv("LD_LIBRARY_PATH", path, 1) < 0 ? errno : 0;
 }
 
-uint64_t dv_cuda_place_context(const struct dv_cuda_place *place)
+static uint64_t noted(const char *dir)
 {
 	dv_autofree char *text = NULL;
 	char path[PATH_MOST];
 	size_t len;
 
-	(void)snprintf(path, sizeof(path), "%s/" NOTE, place->dir);
+	(void)snprintf(path, sizeof(path), "%s/" NOTE, dir);
 	if (dv_file_read(path, 32, &text, &len, NULL) < 0)
 		return 0;
 	return strtoull(text, NULL, 10);
 }
 
-/* The driver itself: what our library says of memory is the slice's. */
-struct driver {
-	int (*create)(void **ret_context, unsigned flags, int device);
-	int (*destroy)(void *context);
-	int (*info)(size_t *ret_free, size_t *ret_total);
-};
-
-static bool find_entries(struct driver *ret)
+uint64_t dv_cuda_place_context(const struct dv_cuda_place *place)
 {
-	void *driver = dlopen(NEEDED, RTLD_LAZY | RTLD_NOLOAD);
-
-	if (!driver)
-		return false;
-	*(void **)&ret->create = dlsym(driver, "cuCtxCreate_v2");
-	*(void **)&ret->destroy = dlsym(driver, "cuCtxDestroy_v2");
-	*(void **)&ret->info = dlsym(driver, "cuMemGetInfo_v2");
-	return ret->create && ret->destroy && ret->info;
+	return noted(place->dir);
 }
 
-/* What a second context takes; the first is only there to ask with. False: not to be found out. */
-static bool measure_once(const struct driver *driver, uint64_t *ret_bytes)
-{
-	size_t before = 0, after = 0, total;
-	void *first = NULL, *second = NULL;
-	bool known = false;
-
-	if (driver->create(&first, 0, 0) != 0)
-		return false;
-	if (driver->info(&before, &total) == 0 && driver->create(&second, 0, 0) == 0) {
-		known = driver->info(&after, &total) == 0 && after <= before &&
-			before - after <= CONTEXT_MOST;
-		(void)driver->destroy(second);
-	}
-	(void)driver->destroy(first);
-	if (known)
-		*ret_bytes = before - after;
-	return known;
-}
-
-/* What others take meanwhile makes it more: the least of some tries. */
+/* By one process at a time: two would measure each other. */
 static void note_context(const char *dir)
 {
-	uint64_t least = UINT64_MAX, bytes;
+	dv_autoclose int lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	void *driver = dlopen(NEEDED, RTLD_LAZY | RTLD_NOLOAD);
+	struct dv_context_calls calls;
 	char path[PATH_MOST], text[32];
-	struct driver driver;
+	uint64_t bytes;
 
-	(void)snprintf(path, sizeof(path), "%s/" NOTE, dir);
-	if (access(path, F_OK) == 0 || !find_entries(&driver))
+	if (!driver || !dv_context_calls_find(driver, &calls) || lock < 0 ||
+	    flock(lock, LOCK_EX) < 0 || noted(dir))
 		return;
-	for (int i = 0; i < TRIES; i++)
-		if (measure_once(&driver, &bytes))
-			least = DV_MIN(least, bytes);
-	(void)snprintf(text, sizeof(text), "%llu\n", (unsigned long long)least);
 	/* Without it contexts are not counted; the next one tries again. */
-	if (least != UINT64_MAX)
-		(void)!dv_file_write(path, text, strlen(text), 0600, NULL);
+	if (!dv_context_measure(&calls, &bytes))
+		return;
+	(void)snprintf(path, sizeof(path), "%s/" NOTE, dir);
+	(void)snprintf(text, sizeof(text), "%llu\n", (unsigned long long)bytes);
+	(void)!dv_file_write(path, text, strlen(text), 0600, NULL);
 }
 
 int dv_cuda_probe_main(const char *said_fd, const char *hold_fd, const char *dir)
