@@ -7,6 +7,7 @@
 #include "abi/cuda-graph.h"
 
 struct dv_cu_green;
+struct dv_cu_resource_desc;
 struct dv_cu_decompress;
 
 enum {
@@ -50,6 +51,7 @@ static_assert(sizeof(struct dv_cu_array_3d_v1) == 24, "");
 	X(cuArrayCreate, cuArrayCreate, 2000, (struct dv_cu_array **handle, const struct dv_cu_array_2d_v1 *allocate_array)) \
 	X(cuArray3DCreate, cuArray3DCreate, 2000, (struct dv_cu_array **handle, const struct dv_cu_array_3d_v1 *allocate_array)) \
 	X(cuCtxFromGreenCtx, cuCtxFromGreenCtx, 12040, (struct dv_cu_context **context, struct dv_cu_green *green)) \
+	X(cuGreenCtxCreate, cuGreenCtxCreate, 12040, (struct dv_cu_green **green, struct dv_cu_resource_desc *desc, int dev, uint32_t flags)) \
 	X(cuGreenCtxDestroy, cuGreenCtxDestroy, 12040, (struct dv_cu_green *green)) \
 	X(cuGreenCtxStreamCreate, cuGreenCtxStreamCreate, 12050, (struct dv_cu_stream **stream, struct dv_cu_green *green, uint32_t flags, int priority))
 

@@ -97,3 +97,14 @@ void dv_cuda_charge_context_gone(struct dv_cu_context *context)
 			dv_shim_charge_release(entry.charge);
 	} while (found);
 }
+
+void dv_cuda_charge_context_becomes(struct dv_cu_context *context, struct dv_cu_context *other)
+{
+	DV_SHIM_KEEP;
+
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < map.size; i++)
+		if (map.entries[i].address && map.entries[i].bytes == (uint64_t)(uintptr_t)context)
+			map.entries[i].bytes = (uint64_t)(uintptr_t)other;
+	pthread_mutex_unlock(&lock);
+}

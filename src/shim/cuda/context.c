@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Contexts and streams from their making to their end, and where the process attaches. */
+#include "shim/core/map.h"
 #include "shim/cuda/track.h"
 
 DV_CUDA_API cuInit(uint32_t flags)
@@ -87,9 +88,11 @@ static enum dv_cu_result make_primary(struct dv_cu_context **ret, int device)
 }
 
 static pthread_mutex_t primary_lock;
+static struct dv_shim_map greens; /* green contexts; `bytes`: their device */
 
 void dv_cuda_contexts_init(void)
 {
+	greens = (struct dv_shim_map){0};
 	pthread_mutex_init(&primary_lock, NULL);
 }
 
@@ -179,22 +182,45 @@ static enum dv_cu_result primary_left(struct dv_cu_context *context, int device,
 	return result;
 }
 
-#define PRIMARY_LEAVES(symbol)                                                                     \
-	DV_CUDA_API symbol(int device)                                                             \
-	{                                                                                          \
-		struct dv_cu_context *context;                                                     \
-                                                                                                   \
-		dv_cuda_init();                                                                    \
-		context = primary(device);                                                         \
-		if (context)                                                                       \
-			dv_cuda_context_leaves(context);                                           \
-		return primary_left(context, device, dv_cuda.symbol(device));                      \
-	}
+/* Others may make it anew right after it is gone: they wait until what it was charged is back. */
+static enum dv_cu_result end_primary(int device, enum dv_cu_result (*call)(int device))
+{
+	struct dv_cu_context *context;
+	enum dv_cu_result r;
+	DV_SHIM_KEEP;
 
-PRIMARY_LEAVES(cuDevicePrimaryCtxRelease)
-PRIMARY_LEAVES(cuDevicePrimaryCtxRelease_v2)
-PRIMARY_LEAVES(cuDevicePrimaryCtxReset)
-PRIMARY_LEAVES(cuDevicePrimaryCtxReset_v2)
+	pthread_mutex_lock(&primary_lock);
+	context = primary(device);
+	if (context)
+		dv_cuda_context_leaves(context);
+	r = primary_left(context, device, call(device));
+	pthread_mutex_unlock(&primary_lock);
+	return r;
+}
+
+DV_CUDA_API cuDevicePrimaryCtxRelease(int device)
+{
+	dv_cuda_init();
+	return end_primary(device, dv_cuda.cuDevicePrimaryCtxRelease);
+}
+
+DV_CUDA_API cuDevicePrimaryCtxRelease_v2(int device)
+{
+	dv_cuda_init();
+	return end_primary(device, dv_cuda.cuDevicePrimaryCtxRelease_v2);
+}
+
+DV_CUDA_API cuDevicePrimaryCtxReset(int device)
+{
+	dv_cuda_init();
+	return end_primary(device, dv_cuda.cuDevicePrimaryCtxReset);
+}
+
+DV_CUDA_API cuDevicePrimaryCtxReset_v2(int device)
+{
+	dv_cuda_init();
+	return end_primary(device, dv_cuda.cuDevicePrimaryCtxReset_v2);
+}
 
 /* A stream that could not be remembered would escape the gate. */
 static enum dv_cu_result remember(struct dv_cu_stream **stream, enum dv_cu_result result)
@@ -226,16 +252,81 @@ DV_CUDA_API cuGreenCtxStreamCreate(struct dv_cu_stream **ret, struct dv_cu_green
 	return remember(ret, dv_cuda.cuGreenCtxStreamCreate(ret, green, flags, priority));
 }
 
-/* A green context is a part of a device's, with a context of its own behind it. */
+/* With primary_lock. Of one that can't be noted what it was charged stays until it is freed. */
+static void note_green(struct dv_cu_green *green, int device)
+{
+	const struct dv_shim_map_entry entry = {.address = (uintptr_t)green,
+						.bytes = (uint64_t)device};
+
+	(void)!dv_shim_map_put(&greens, &entry);
+}
+
+/* A green context is a part of a device's, with a context of its own behind it, and it holds the
+ * device's primary one: making the first may make that, ending the last may end it. */
+DV_CUDA_API cuGreenCtxCreate(struct dv_cu_green **ret, struct dv_cu_resource_desc *desc, int device,
+			     uint32_t flags)
+{
+	struct dv_cu_context *context;
+	enum dv_cu_result r;
+	uint64_t bytes;
+	DV_SHIM_KEEP;
+
+	dv_cuda_init();
+	pthread_mutex_lock(&primary_lock);
+	bytes = primary_is_there(device) ? 0 : dv_cuda_context_bytes();
+	r = bytes ? dv_cuda_reserve(bytes) : DV_CUDA_SUCCESS;
+	if (r == DV_CUDA_SUCCESS) {
+		r = dv_cuda.cuGreenCtxCreate(ret, desc, device, flags);
+		context = bytes && r == DV_CUDA_SUCCESS ? primary(device) : NULL;
+		if (context)
+			(void)!dv_cuda_remember_of(context, (uintptr_t)context, bytes);
+		else
+			dv_shim_release(bytes);
+	}
+	if (r == DV_CUDA_SUCCESS)
+		note_green(*ret, device);
+	pthread_mutex_unlock(&primary_lock);
+	return r;
+}
+
+/* What was allocated in it lives on with the primary context. */
+static enum dv_cu_result end_green(struct dv_cu_green *green, struct dv_cu_context *context)
+{
+	struct dv_shim_map_entry entry;
+	struct dv_cu_context *main = NULL;
+	enum dv_cu_result r;
+	int device = 0;
+
+	if (dv_shim_map_take(&greens, green, &entry)) {
+		device = (int)entry.bytes;
+		main = primary(device);
+	}
+	if (main)
+		dv_cuda_context_leaves(main);
+	dv_cuda_context_leaves(context);
+	r = dv_cuda.cuGreenCtxDestroy(green);
+	dv_cuda_context_left(context, r == DV_CUDA_SUCCESS);
+	if (r == DV_CUDA_SUCCESS)
+		dv_cuda_charge_context_becomes(context, main);
+	else if (main)
+		note_green(green, device);
+	return main ? primary_left(main, device, r) : r;
+}
+
 DV_CUDA_API cuGreenCtxDestroy(struct dv_cu_green *green)
 {
 	struct dv_cu_context *context = NULL;
+	enum dv_cu_result r;
+	DV_SHIM_KEEP;
 
 	dv_cuda_init();
-	if (dv_cuda.cuCtxFromGreenCtx(&context, green) != DV_CUDA_SUCCESS)
-		return dv_cuda.cuGreenCtxDestroy(green);
-	dv_cuda_context_leaves(context);
-	return left(context, dv_cuda.cuGreenCtxDestroy(green));
+	pthread_mutex_lock(&primary_lock);
+	if (dv_cuda.cuCtxFromGreenCtx(&context, green) == DV_CUDA_SUCCESS)
+		r = end_green(green, context);
+	else
+		r = dv_cuda.cuGreenCtxDestroy(green);
+	pthread_mutex_unlock(&primary_lock);
+	return r;
 }
 
 static void leaves(struct dv_cu_stream *stream)

@@ -20,7 +20,7 @@
 	H(cuDevicePrimaryCtxRetain) H(cuDevicePrimaryCtxRelease) H(cuDevicePrimaryCtxRelease_v2) \
 	H(cuDevicePrimaryCtxReset) H(cuDevicePrimaryCtxReset_v2) \
 	H(cuStreamCreate) H(cuStreamCreateWithPriority) H(cuStreamDestroy) H(cuStreamDestroy_v2) \
-	H(cuGreenCtxDestroy) H(cuGreenCtxStreamCreate) \
+	H(cuGreenCtxCreate) H(cuGreenCtxDestroy) H(cuGreenCtxStreamCreate) \
 	H(cuEventSynchronize) \
 	H(cuLaunch) H(cuLaunchGrid) H(cuLaunchGridAsync) H(cuLaunchCooperativeKernelMultiDevice) \
 	H(cuMemAlloc) H(cuMemAlloc_v2) H(cuMemAllocPitch) H(cuMemAllocPitch_v2) H(cuMemAllocManaged) \
@@ -29,6 +29,7 @@
 	H(cuMemAllocHost) H(cuMemAllocHost_v2) H(cuMemHostAlloc) H(cuMemFreeHost) \
 	H(cuMemHostRegister) H(cuMemHostRegister_v2) H(cuMemHostUnregister) \
 	H(cuMemCreate) H(cuMemRelease) H(cuMemRetainAllocationHandle) H(cuMemMap) H(cuMemUnmap) \
+	H(cuMemExportToShareableHandle) \
 	H(cuMemPoolCreate) H(cuMemPoolDestroy) H(cuMemPoolTrimTo) H(cuMemPoolSetAttribute) \
 	H(cuMemPoolImportFromShareableHandle) H(cuMemGetDefaultMemPool) H(cuMemGetMemPool) \
 	H(cuArrayCreate) H(cuArrayCreate_v2) H(cuArray3DCreate) H(cuArray3DCreate_v2) H(cuArrayDestroy) \

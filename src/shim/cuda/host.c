@@ -29,18 +29,35 @@ static enum dv_cu_result pinned(enum dv_cu_result result, void *address, uint64_
 	return result;
 }
 
-static void unpin(void *address)
+/* Before the driver's call: at once after that another thread may get the same address. */
+static bool take(void *address, struct dv_shim_map_entry *ret)
 {
-	struct dv_shim_map_entry entry;
 	bool found;
 	DV_SHIM_KEEP;
 
 	dv_cuda_init();
 	pthread_mutex_lock(&lock);
-	found = dv_shim_map_take(&map, address, &entry);
+	found = dv_shim_map_take(&map, address, ret);
 	pthread_mutex_unlock(&lock);
-	if (found)
-		dv_shim_uncount(&dv_shim_pages.counters->host_bytes, entry.bytes);
+	return found;
+}
+
+static enum dv_cu_result unpinned(enum dv_cu_result result, bool found,
+				  const struct dv_shim_map_entry *entry)
+{
+	DV_SHIM_KEEP;
+
+	if (!found)
+		return result;
+	if (result == DV_CUDA_SUCCESS) {
+		dv_shim_uncount(&dv_shim_pages.counters->host_bytes, entry->bytes);
+		return result;
+	}
+	/* It stays; there is room: it was there. */
+	pthread_mutex_lock(&lock);
+	(void)!dv_shim_map_put(&map, entry);
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 DV_CUDA_API cuMemHostAlloc(void **ret, size_t size, uint32_t flags)
@@ -72,8 +89,10 @@ DV_CUDA_API cuMemAllocHost(void **ret, uint32_t size)
 
 DV_CUDA_API cuMemFreeHost(void *address)
 {
-	unpin(address);
-	return dv_cuda.cuMemFreeHost(address);
+	struct dv_shim_map_entry entry;
+	bool found = take(address, &entry);
+
+	return unpinned(dv_cuda.cuMemFreeHost(address), found, &entry);
 }
 
 DV_CUDA_API cuMemHostRegister_v2(void *address, size_t size, uint32_t flags)
@@ -90,6 +109,8 @@ DV_CUDA_API cuMemHostRegister(void *address, size_t size, uint32_t flags)
 
 DV_CUDA_API cuMemHostUnregister(void *address)
 {
-	unpin(address);
-	return dv_cuda.cuMemHostUnregister(address);
+	struct dv_shim_map_entry entry;
+	bool found = take(address, &entry);
+
+	return unpinned(dv_cuda.cuMemHostUnregister(address), found, &entry);
 }

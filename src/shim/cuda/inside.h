@@ -44,6 +44,8 @@ void dv_cuda_forgotten(const struct dv_cuda_charge *charge);
 void dv_cuda_recall(const struct dv_cuda_charge *charge);
 /* The context is no more, and with it what was allocated in it. */
 void dv_cuda_charge_context_gone(struct dv_cu_context *context);
+/* What was allocated in it is the other's now; NULL: of none, until it is freed. */
+void dv_cuda_charge_context_becomes(struct dv_cu_context *context, struct dv_cu_context *other);
 
 /* What the driver gave back meanwhile, at a point where it may have: pools that shrank. */
 void dv_cuda_pools_look(void);

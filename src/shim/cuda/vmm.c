@@ -7,7 +7,7 @@
 struct physical {
 	void *charge; /* NULL: not of the device, or another's */
 	uint64_t handles, mappings;
-	bool kept; /* one of the mappings is not followed */
+	bool kept; /* one of the mappings is not followed, or is another process's */
 };
 
 static pthread_mutex_t lock;
@@ -238,23 +238,44 @@ DV_CUDA_API cuMemRetainAllocationHandle(unsigned long long *ret, void *address)
 	return DV_CUDA_ERROR_OUT_OF_MEMORY;
 }
 
+/* With the lock: it is charged until the process ends, as nobody tells when it is gone. */
+static void keep(unsigned long long handle)
+{
+	struct physical *physical = of_handle(handle);
+
+	if (physical && !physical->kept)
+		physical->mappings++;
+	if (physical)
+		physical->kept = true;
+}
+
+/* Whoever gets it may have it for longer than we have. */
+DV_CUDA_API cuMemExportToShareableHandle(void *ret, unsigned long long handle, uint32_t type,
+					 unsigned long long flags)
+{
+	enum dv_cu_result r;
+	DV_SHIM_KEEP;
+
+	dv_cuda_init();
+	r = dv_cuda.cuMemExportToShareableHandle(ret, handle, type, flags);
+	if (r != DV_CUDA_SUCCESS)
+		return r;
+	pthread_mutex_lock(&lock);
+	keep(handle);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
 /* What is behind a sparse array stays there as long as that maps it, and which pieces of which
- * arrays do is not followed: once mapped so, it is charged until the process ends. */
+ * arrays do is not followed. */
 static void keep_mapped(const struct dv_cu_array_map *maps, uint32_t count)
 {
-	struct physical *physical;
 	DV_SHIM_KEEP;
 
 	pthread_mutex_lock(&lock);
-	for (uint32_t i = 0; maps && i < count; i++) {
-		physical = maps[i].operation == DV_CU_MEM_OPERATION_TYPE_MAP
-				   ? of_handle(maps[i].handle)
-				   : NULL;
-		if (physical && !physical->kept)
-			physical->mappings++;
-		if (physical)
-			physical->kept = true;
-	}
+	for (uint32_t i = 0; maps && i < count; i++)
+		if (maps[i].operation == DV_CU_MEM_OPERATION_TYPE_MAP)
+			keep(maps[i].handle);
 	pthread_mutex_unlock(&lock);
 }
 

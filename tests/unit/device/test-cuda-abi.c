@@ -482,6 +482,7 @@ typedef __typeof__(*(CUstreamCallback)0) their_stream_fn;
 #define dv_cu_exec_update CUgraphExecUpdateResultInfo_st
 #define dv_cu_instantiate CUDA_GRAPH_INSTANTIATE_PARAMS_st
 #define dv_cu_green CUgreenCtx_st
+#define dv_cu_resource_desc CUdevResourceDesc_st
 #define dv_cu_decompress CUmemDecompressParams_st
 #define dv_cu_array_map CUarrayMapInfo_st
 #define dv_cu_array_2d_v1 CUDA_ARRAY_DESCRIPTOR_v1_st

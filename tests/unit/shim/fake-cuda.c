@@ -16,6 +16,8 @@ DV_CUDA_PLAIN_CALLS(DECLARE)
 DV_CUDA_PTSZ_CALLS(DECLARE_PTSZ)
 DV_CUDA_PTDS_CALLS(DECLARE_PTDS)
 DV_CUDA_UNSIMULATED_CALLS(DECLARE)
+DV_CUDA_MORE_CALLS(DECLARE)
+DV_CUDA_MORE_PTSZ_CALLS(DECLARE_PTSZ)
 SHOWN fake_cuda_stats_fn fake_cuda_stats;
 SHOWN fake_cuda_fail_fn fake_cuda_fail;
 SHOWN fake_cuda_kernel_fn fake_cuda_kernel;
@@ -283,9 +285,45 @@ F cuDevicePrimaryCtxReset_v2(int device)
 
 F cuDevicePrimaryCtxGetState(int device, uint32_t *flags, int *active)
 {
+	lock();
 	*flags = 0;
 	*active = gpu.primary_refs > 0;
-	return OK;
+	return unlock(OK);
+}
+
+F cuGreenCtxCreate(struct dv_cu_green **ret, struct dv_cu_resource_desc *desc, int device,
+		   uint32_t flags)
+{
+	struct dv_cu_context *primary;
+
+	if (gpu.failure)
+		return gpu.failure;
+	(void)cuDevicePrimaryCtxRetain(&primary, device);
+	lock();
+	*ret = (struct dv_cu_green *)(void *)make_context(1);
+	return unlock(OK);
+}
+
+F cuCtxFromGreenCtx(struct dv_cu_context **ret, struct dv_cu_green *green)
+{
+	*ret = (struct dv_cu_context *)(void *)green;
+	return (*ret)->live ? OK : DV_CUDA_ERROR_INVALID_CONTEXT;
+}
+
+/* What was allocated in it is the primary context's then. */
+F cuGreenCtxDestroy(struct dv_cu_green *green)
+{
+	struct dv_cu_context *context = (struct dv_cu_context *)(void *)green;
+
+	if (gpu.failure)
+		return gpu.failure;
+	lock();
+	context->live = false;
+	for (size_t i = 0; i < gpu.count; i++)
+		if (gpu.allocations[i].context == context)
+			gpu.allocations[i].context = &gpu.contexts[0];
+	(void)unlock(OK);
+	return cuDevicePrimaryCtxRelease_v2(0);
 }
 
 F cuCtxGetCurrent(struct dv_cu_context **ret)
@@ -674,6 +712,8 @@ F cuMemAllocHost_v2(void **ret, size_t size)
 
 F cuMemFreeHost(void *address)
 {
+	if (gpu.failure)
+		return gpu.failure;
 	free(address);
 	return OK;
 }
@@ -685,7 +725,7 @@ F cuMemHostRegister_v2(void *address, size_t size, uint32_t flags)
 
 F cuMemHostUnregister(void *address)
 {
-	return OK;
+	return gpu.failure;
 }
 
 /* Physical memory: a handle is its number, from 1. */
@@ -750,6 +790,12 @@ F cuMemUnmap(dv_cu_ptr address, size_t size)
 			gpu.maps[i].address = 0;
 		}
 	return unlock(OK);
+}
+
+F cuMemExportToShareableHandle(void *ret, unsigned long long handle, uint32_t type,
+			       unsigned long long flags)
+{
+	return gpu.failure;
 }
 
 F cuMemRetainAllocationHandle(unsigned long long *ret, void *address)

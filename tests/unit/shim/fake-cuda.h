@@ -8,6 +8,7 @@
  * Its own functions are reached as the driver's are: by dlsym. */
 #pragma once
 
+#include "abi/cuda-calls-more.h"
 #include "abi/cuda-calls.h"
 
 #define FAKE_TYPE(symbol, name, since, args) typedef enum dv_cu_result dv_##symbol##_fn args;
@@ -15,6 +16,8 @@ DV_CUDA_PLAIN_CALLS(FAKE_TYPE)
 DV_CUDA_PTSZ_CALLS(FAKE_TYPE)
 DV_CUDA_PTDS_CALLS(FAKE_TYPE)
 DV_CUDA_UNSIMULATED_CALLS(FAKE_TYPE)
+DV_CUDA_MORE_CALLS(FAKE_TYPE)
+DV_CUDA_MORE_PTSZ_CALLS(FAKE_TYPE)
 #undef FAKE_TYPE
 
 enum {

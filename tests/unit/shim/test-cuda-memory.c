@@ -67,11 +67,10 @@ static void with_their_context(void)
 	CHECK(gpu().live == 0);
 }
 
-/* What `divvy run` measured a context to take counts for each one, as long as it is there. */
-static void contexts(void)
+/* As `divvy run` leaves it when it has measured that a context takes 400 bytes. */
+static struct fake *begin_measured(uint64_t limit_bytes)
 {
-	struct fake *fake = fake_start(&(struct fake_config){.limit_bytes = 1000});
-	struct dv_cu_context *first, *second;
+	struct fake *fake = fake_start(&(struct fake_config){.limit_bytes = limit_bytes});
 	char path[128];
 	FILE *note;
 
@@ -84,6 +83,15 @@ static void contexts(void)
 	CHECK(note && fputs("400\n", note) > 0 && fclose(note) == 0);
 	cuda_open();
 	CHECK(CU(cuInit)(0) == OK);
+	return fake;
+}
+
+/* What was measured counts for each context, as long as it is there. */
+static void contexts(void)
+{
+	struct fake *fake = begin_measured(1000);
+	struct dv_cu_context *first, *second;
+
 	CHECK(CU(cuCtxCreate_v2)(&first, 0, 0) == OK);
 	CHECK(fake_wait(fake, used_is, 400));
 	CHECK(CU(cuDevicePrimaryCtxRetain)(&second, 0) == OK);
@@ -97,6 +105,67 @@ static void contexts(void)
 	CHECK(CU(cuCtxCreate_v4)(&second, NULL, 0, 0) == OK);
 	CHECK(CU(cuCtxDestroy_v2)(second) == OK && CU(cuCtxDestroy_v2)(first) == OK);
 	CHECK(fake_wait(fake, used_is, 0));
+}
+
+static void *retain_and_release(void *failed)
+{
+	struct dv_cu_context *context;
+
+	for (int i = 0; i < 3000; i++)
+		if (CU(cuDevicePrimaryCtxRetain)(&context, 0) != OK ||
+		    CU(cuDevicePrimaryCtxRelease_v2)(0) != OK)
+			__atomic_store_n((int *)failed, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* One releases the last hold while another makes it anew: it is charged once, never twice. */
+static void primary_by_many(void)
+{
+	struct fake *fake = begin_measured(400);
+	pthread_t threads[3];
+	int failed = 0;
+
+	for (int i = 0; i < 3; i++)
+		CHECK(pthread_create(&threads[i], NULL, retain_and_release, &failed) == 0);
+	for (int i = 0; i < 3; i++)
+		CHECK(pthread_join(threads[i], NULL) == 0);
+	CHECK(!failed);
+	CHECK(fake_wait(fake, used_is, 0));
+}
+
+/* A green context makes the primary one; its memory is there as long as that. */
+static void green(void)
+{
+	struct fake *fake = begin_measured(1000);
+	struct dv_cu_green *first, *second;
+	struct dv_cu_context *context;
+	dv_cu_ptr p, q;
+
+	FAKE(fake_cuda_fail)(DV_CUDA_ERROR_UNKNOWN);
+	CHECK(CU(cuGreenCtxCreate)(&first, NULL, 0, 0) == DV_CUDA_ERROR_UNKNOWN);
+	FAKE(fake_cuda_fail)(OK);
+	CHECK(fake_wait(fake, used_is, 0));
+	CHECK(CU(cuGreenCtxCreate)(&first, NULL, 0, 0) == OK);
+	CHECK(CU(cuGreenCtxCreate)(&second, NULL, 0, 0) == OK);
+	CHECK(fake_wait(fake, used_is, 400));
+	CHECK(CU(cuCtxFromGreenCtx)(&context, first) == OK);
+	CHECK(CU(cuCtxSetCurrent)(context) == OK);
+	CHECK(CU(cuMemAlloc_v2)(&p, 500) == OK && CU(cuMemAlloc_v2)(&q, 100) == OK);
+	FAKE(fake_cuda_fail)(DV_CUDA_ERROR_UNKNOWN);
+	CHECK(CU(cuGreenCtxDestroy)(first) == DV_CUDA_ERROR_UNKNOWN);
+	FAKE(fake_cuda_fail)(OK);
+	CHECK(CU(cuGreenCtxDestroy)(first) == OK);
+	CHECK(gpu().device_bytes == 600);
+	CHECK(CU(cuMemAlloc_v2)(&q, 1) == OOM);
+	CHECK(fake_wait(fake, used_is, 1000));
+	CHECK(CU(cuMemFree_v2)(p) == OK);
+	CHECK(fake_wait(fake, used_is, 500));
+	/* The last one: all that is left goes with the primary context. */
+	CHECK(CU(cuGreenCtxDestroy)(second) == OK);
+	CHECK(gpu().device_bytes == 0);
+	CHECK(fake_wait(fake, used_is, 0));
+	fake_set_limit(fake, 399);
+	CHECK(CU(cuGreenCtxCreate)(&first, NULL, 0, 0) == OOM);
 }
 
 static const struct dv_cu_alloc_prop on_device = {
@@ -147,6 +216,25 @@ static void physical(void)
 	CHECK(fake_wait(fake, used_is, MIB));
 	CHECK(CU(cuMemRelease)(a) == OK);
 	CHECK(fake_wait(fake, used_is, 0));
+}
+
+/* Another process may have it for longer: it stays charged. */
+static void exported(void)
+{
+	struct fake *fake = begin(&(struct fake_config){.limit_bytes = 3 * MIB});
+	unsigned long long a, b;
+	int fd;
+
+	CHECK(CU(cuMemCreate)(&a, 2 * MIB, &on_device, 0) == OK);
+	CHECK(CU(cuMemCreate)(&b, MIB, &on_device, 0) == OK);
+	CHECK(CU(cuMemExportToShareableHandle)(&fd, a, 1, 0) == OK);
+	CHECK(CU(cuMemExportToShareableHandle)(&fd, a, 1, 0) == OK);
+	FAKE(fake_cuda_fail)(DV_CUDA_ERROR_UNKNOWN);
+	CHECK(CU(cuMemExportToShareableHandle)(&fd, b, 1, 0) == DV_CUDA_ERROR_UNKNOWN);
+	FAKE(fake_cuda_fail)(OK);
+	CHECK(CU(cuMemRelease)(a) == OK && CU(cuMemRelease)(b) == OK);
+	CHECK(fake_wait(fake, used_is, 2 * MIB));
+	CHECK(CU(cuMemCreate)(&a, MIB + 1, &on_device, 0) == OOM);
 }
 
 static void pools(void)
@@ -270,6 +358,12 @@ static void of_the_host(void)
 	CHECK(CU(cuMemHostRegister_v2)(mine, sizeof(mine), 0) == OK);
 	CHECK(stats_of(fake).counters.host_bytes == 1500 + sizeof(mine));
 	CHECK(stats_of(fake).used == 0);
+	/* What the driver does not give back stays counted, and can be given back later. */
+	FAKE(fake_cuda_fail)(DV_CUDA_ERROR_UNKNOWN);
+	CHECK(CU(cuMemHostUnregister)(mine) == DV_CUDA_ERROR_UNKNOWN);
+	CHECK(CU(cuMemFreeHost)(a) == DV_CUDA_ERROR_UNKNOWN);
+	FAKE(fake_cuda_fail)(OK);
+	CHECK(stats_of(fake).counters.host_bytes == 1500 + sizeof(mine));
 	CHECK(CU(cuMemHostUnregister)(mine) == OK);
 	CHECK(CU(cuMemFreeHost)(a) == OK && CU(cuMemFreeHost)(b) == OK);
 	CHECK(stats_of(fake).counters.host_bytes == 0);
@@ -385,7 +479,10 @@ static void without_lease(void)
 TEST(direct)
 TEST(with_their_context)
 TEST(contexts)
+TEST(primary_by_many)
+TEST(green)
 TEST(physical)
+TEST(exported)
 TEST(pools)
 TEST(arrays)
 TEST(graphs)
@@ -404,19 +501,14 @@ static void test_forked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_direct),
-		cmocka_unit_test(test_with_their_context),
-		cmocka_unit_test(test_contexts),
-		cmocka_unit_test(test_physical),
-		cmocka_unit_test(test_pools),
-		cmocka_unit_test(test_arrays),
-		cmocka_unit_test(test_graphs),
-		cmocka_unit_test(test_of_the_host),
-		cmocka_unit_test(test_driver_fails),
-		cmocka_unit_test(test_shown),
-		cmocka_unit_test(test_shown_without_limit),
-		cmocka_unit_test(test_forked),
-		cmocka_unit_test(test_without_lease),
+		cmocka_unit_test(test_direct),	    cmocka_unit_test(test_with_their_context),
+		cmocka_unit_test(test_contexts),    cmocka_unit_test(test_primary_by_many),
+		cmocka_unit_test(test_green),	    cmocka_unit_test(test_physical),
+		cmocka_unit_test(test_exported),    cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_arrays),	    cmocka_unit_test(test_graphs),
+		cmocka_unit_test(test_of_the_host), cmocka_unit_test(test_driver_fails),
+		cmocka_unit_test(test_shown),	    cmocka_unit_test(test_shown_without_limit),
+		cmocka_unit_test(test_forked),	    cmocka_unit_test(test_without_lease),
 	};
 
 	return cmocka_run_group_tests_name("shim/cuda-memory", tests, NULL, NULL);
