@@ -82,6 +82,8 @@ static bool concerns(const struct dv_gpu *gpu, const struct dv_lease *lease,
 	return part && part->id == (uint32_t)news->part;
 }
 
+/* One more. Those that are too many are neither logged nor looked into, but it is said that there
+ * are some. */
 static bool too_many(struct dv_daemon *daemon)
 {
 	uint64_t now = dv_now_ns();
@@ -90,10 +92,14 @@ static bool too_many(struct dv_daemon *daemon)
 		daemon->xids_since_ns = now;
 		daemon->xids = 0;
 	}
-	return daemon->xids++ >= XIDS_MOST;
+	if (daemon->xids++ == XIDS_MOST)
+		dv_log(DV_LOG_WARNING,
+		       "more than %d Xids within %d s: the rest is not written down", XIDS_MOST,
+		       XIDS_PER_S);
+	return daemon->xids > XIDS_MOST;
 }
 
-static void xid(struct dv_daemon *daemon, const struct dv_worker_news *news)
+static void write_down(struct dv_daemon *daemon, const struct dv_worker_news *news)
 {
 	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
 	const struct dv_gpu *gpu = gpu_of(daemon, news->gpu);
@@ -106,8 +112,6 @@ static void xid(struct dv_daemon *daemon, const struct dv_worker_news *news)
 	(void)snprintf(text, sizeof(text), "Xid %u, class %s%s%s%s", news->xid, class,
 		       means[0] ? ": " : "", means, of);
 	dv_log(DV_LOG_WARNING, "GPU %s: %s", gpu ? gpu->id : news->gpu, text);
-	if (too_many(daemon))
-		return;
 	note(daemon, geteuid(), news->gpu[0] ? news->gpu : "GPU", text);
 	for (size_t i = 0; gpu && i < leases->len; i++)
 		if (concerns(gpu, &leases->items[i], news))
@@ -118,7 +122,10 @@ void dv_daemon_hear(void *arg, const struct dv_worker_news *news)
 {
 	struct dv_daemon *daemon = arg;
 
-	if (news->tells == DV_WORKER_XID)
-		xid(daemon, news);
+	if (news->tells == DV_WORKER_XID) {
+		if (too_many(daemon))
+			return;
+		write_down(daemon, news);
+	}
 	look_soon(daemon);
 }

@@ -2,6 +2,7 @@
 """Partitions that a reboot took while divvyd is at work: made again, or left so and said."""
 import os
 import signal
+import time
 
 from lib import children, commands, expect, wait_for
 from mig_world import MachineNode
@@ -88,3 +89,29 @@ with MachineNode(MACHINE, "mig: {look: 3600s}\n") as node:
     node.sim("reset", "0")
     wait_for(lambda: node.layout() == wanted, seconds=20)
     wait_for(lambda: node.divvy("assert", fleet).status == 0)
+
+# A GPU that goes wrong without end: so many a minute are written down, and it is said that there are more.
+with MachineNode(MACHINE, "mig: {look: 3600s}\n") as node:
+    XIDS_MOST = 100
+
+    def looks():
+        """Counted down by each probe."""
+        said, = [line for line in node.sim("show").splitlines() if line.startswith("fault")]
+        return int(said.split()[-1])
+
+    wait_for(lambda: "divvy-worker" in commands(node.daemon.pid))
+    node.sim("fault", "nvmlInit_v2", "1000000", "999")
+    for n in range(XIDS_MOST):
+        node.sim("xid", "0", "31")
+    wait_for(lambda: node.log().count("Xid 31,") == XIDS_MOST)
+    wait_for(lambda: looks() < 1000000)
+    time.sleep(0.5)  # what is due to be looked at is
+    before = looks()
+    for n in range(20):
+        node.sim("xid", "0", "31")
+    wait_for(lambda: "more than 100 Xids within 60 s" in node.log())
+    time.sleep(0.5)
+    expect(node.log().count("Xid") == XIDS_MOST + 1, "logged", node.log().count("Xid"))
+    written = [e for e in node.json("log", "--lines", "1000")["entries"] if e["verb"] == "xid"]
+    expect(len(written) == XIDS_MOST, "written down", len(written))
+    expect(looks() == before, "nor looked at", before, looks())
