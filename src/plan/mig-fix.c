@@ -123,14 +123,21 @@ static void fix_needs(const struct dv_room *room, const struct dv_want *want, ch
 		       room->grid->profiles[large].name, memory);
 }
 
-/* "name one of this machine's: 0, 1, 2" */
-static void fix_gpu(const struct dv_task *task, char *buf, size_t size)
+/* "name one of this machine's: 0, 1, 2": of those where it could be if it did not name one. */
+static void fix_gpu(const struct dv_task *task, const struct dv_want *want, char *buf, size_t size)
 {
-	size_t len = (size_t)snprintf(buf, size, "name one of this machine's:");
+	struct dv_tenant tenant = *want->tenant;
+	struct dv_want any = *want;
+	char why[sizeof(any.reason)];
+	size_t len = 0;
 
+	tenant.gpu[0] = '\0';
+	any.tenant = &tenant;
 	for (size_t g = 0; g < task->rooms.len && len < size; g++)
-		len += (size_t)snprintf(buf + len, size - len, "%s %s", g ? "," : "",
-					task->rooms.items[g].gpu->id);
+		if (!dv_room_forbids(&task->rooms.items[g], &any, why, sizeof(why)))
+			len += (size_t)snprintf(buf + len, size - len, "%s %s",
+						len ? "," : "name one of this machine's:",
+						task->rooms.items[g].gpu->id);
 }
 
 static void fix_refused(const struct dv_task *task, const struct dv_want *want,
@@ -141,7 +148,7 @@ static void fix_refused(const struct dv_task *task, const struct dv_want *want,
 	int profile;
 
 	if (strcmp(want->rule, "S18") == 0 && want->tenant->gpu[0])
-		fix_gpu(task, to->fix, sizeof(to->fix));
+		fix_gpu(task, want, to->fix, sizeof(to->fix));
 	if (strcmp(want->rule, "M07") == 0)
 		(void)snprintf(to->fix, sizeof(to->fix), "update NVIDIA's driver");
 	if (!room || want->rule[0] != 'M')
@@ -259,23 +266,39 @@ static void add_strangers(const struct look *look, unsigned room, struct holders
 	}
 }
 
-/* GPUs of the grid that it may be on, the first of them decides which grid. */
+/* May partitions be made there for it? */
+static bool may_look(const struct dv_room *room, const struct dv_want *want)
+{
+	return dv_room_may(room, want) && dv_plan_mig_cells(room, want) && !room->wholes &&
+	       !room->slices;
+}
+
+static void look_at(struct look *look, unsigned g)
+{
+	struct holders *holders = &look->holders[look->count];
+
+	add_wants(look, g, holders);
+	add_leases(look, g, holders);
+	add_strangers(look, g, holders);
+	look->gpus[look->count] = (struct dv_grid_gpu){holders->instances, holders->count};
+	look->rooms[look->count++] = g;
+}
+
+/* GPUs of the grid that it may be on, the first of them decides which grid. Those with the most
+ * free come first: what is said of all of them is true of the others too. */
 static void read_look(const struct dv_want *want, struct look *look)
 {
-	for (unsigned g = 0; g < look->task->rooms.len && look->count < GPUS_LOOKED_AT; g++) {
-		const struct dv_room *room = &look->packing->rooms[g];
-		struct holders *holders = &look->holders[look->count];
+	const struct dv_room *rooms = look->packing->rooms;
+	unsigned count = (unsigned)look->task->rooms.len;
 
-		if (!dv_room_may(room, want) || !dv_plan_mig_cells(room, want) || room->wholes ||
-		    room->slices || (look->grid && look->grid != room->grid))
-			continue;
-		look->grid = room->grid;
-		add_wants(look, g, holders);
-		add_leases(look, g, holders);
-		add_strangers(look, g, holders);
-		look->gpus[look->count] = (struct dv_grid_gpu){holders->instances, holders->count};
-		look->rooms[look->count++] = g;
-	}
+	for (unsigned g = 0; g < count && !look->grid; g++)
+		if (may_look(&rooms[g], want))
+			look->grid = rooms[g].grid;
+	for (unsigned free = look->grid ? look->grid->cells + 1 : 0; free-- > 0;)
+		for (unsigned g = 0; g < count && look->count < GPUS_LOOKED_AT; g++)
+			if (rooms[g].grid == look->grid &&
+			    dv_plan_mig_free_cells(&rooms[g]) == free && may_look(&rooms[g], want))
+				look_at(look, g);
 }
 
 /* The profile that it would get. */

@@ -209,6 +209,57 @@ static void test_ways_out(void **state)
 	check_said("b", "on GPU 0 by 'other' (in use)", "is free on GPU 0; or leave 'start' out");
 }
 
+/* Of GPUs to name: those where it could be. */
+static void test_gpus_to_name(void **state)
+{
+	world_mig(&world, "GPU-1", DV_MIG_ON);
+	world_mig(&world, "GPU-2", DV_MIG_ON);
+	world_mig(&world, "GPU-3", DV_MIG_ON);
+	world_gpu(&world, "GPU-4", 8 * DV_GIB);
+	world_cpu(&world, "CPU-5", 8 * DV_GIB, 4);
+	world_fleet(&world, "gpus:\n"
+			    "  - {match: {index: 0}, methods: [mig]}\n"
+			    "  - {match: {index: 2}, methods: [slice]}\n"
+			    "  - {match: {index: 3}}\n"
+			    "  - {match: {index: 4}}\n"
+			    "tenants:\n"
+			    "  - {name: a, method: mig, profile: 1g.10gb, gpu: 1}\n"
+			    "  - {name: b, method: mig, profile: 9g.99gb, gpu: 1}\n");
+	replan();
+	assert_string_equal(unplaced_of(&plan, "a")->rules[0], "S18");
+	assert_string_equal(unplaced_of(&plan, "a")->fix, "name one of this machine's: 0");
+	assert_string_equal(unplaced_of(&plan, "b")->fix, "");
+}
+
+static void fill_up(struct dv_gpu *gpu, unsigned profile_id, unsigned start, unsigned size)
+{
+	gpu->mig.instances[gpu->mig.instance_count++] = (struct dv_mig_instance){
+		.profile_id = profile_id, .start = (uint8_t)start, .size = (uint8_t)size};
+}
+
+/* More GPUs than are looked at to say why: those with the most free have the say. */
+static void test_reason_of_many(void **state)
+{
+	char uuid[16];
+
+	for (unsigned g = 0; g < 66; g++) {
+		struct dv_gpu *gpu;
+
+		(void)snprintf(uuid, sizeof(uuid), "GPU-%u", g);
+		gpu = world_mig(&world, uuid, DV_MIG_ON);
+		if (g < 65) {
+			fill_up(gpu, 0, 0, 8);
+			continue;
+		}
+		fill_up(gpu, 19, 1, 1);
+		fill_up(gpu, 19, 5, 1);
+	}
+	world_fleet(&world, "tenants: [{name: a, method: mig, profile: 3g.40gb}]\n");
+	replan();
+	check_said("a", "6 memory slices are free on GPU 65, but not together",
+		   "on GPU 65 these would have to end: the partition at 1");
+}
+
 /* Instances that no lease stands for are somebody's. */
 static void test_strangers_stay(void **state)
 {
@@ -830,6 +881,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_exact_place, tear_down),
 		cmocka_unit_test_teardown(test_refusals, tear_down),
 		cmocka_unit_test_teardown(test_ways_out, tear_down),
+		cmocka_unit_test_teardown(test_gpus_to_name, tear_down),
+		cmocka_unit_test_teardown(test_reason_of_many, tear_down),
 		cmocka_unit_test_teardown(test_strangers_stay, tear_down),
 		cmocka_unit_test_teardown(test_what_stands_is_kept, tear_down),
 		cmocka_unit_test_teardown(test_moves_when_it_must, tear_down),
