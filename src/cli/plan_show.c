@@ -119,9 +119,8 @@ static void show_unplaced(struct dv_out *out, const struct dv_plan *plan)
 			continue;
 		}
 		dv_outf(out, "%s", i ? "" : "\n");
-		/* A GPU's name has a blank: of it the mode is wanted. */
 		dv_out_style(out, DV_STYLE_BAD,
-			     strchr(u->tenant, ' ') ? "impossible" : "not placed");
+			     dv_unplaced_is_gpu(u) ? "impossible" : "not placed");
 		dv_outf(out, " ");
 		dv_out_wrap(out, DV_STYLE_NONE, 2, 11, text);
 	}
@@ -247,15 +246,13 @@ static void show_waste(struct dv_out *out, const struct dv_plan *plan)
 
 static void show_head(struct dv_out *out, const struct dv_plan *plan)
 {
-	size_t all = plan->assignments.len;
+	size_t left = dv_plan_unplaced_tenants(plan), all = plan->assignments.len + left;
 	char text[320], kept[48] = "", bound[128] = "";
 
-	for (size_t i = 0; i < plan->unplaced.len; i++)
-		all += !strchr(plan->unplaced.items[i].tenant, ' ');
 	if (plan->kept)
 		(void)snprintf(kept, sizeof(kept), ", %u as %s", plan->kept,
 			       plan->kept == 1 ? "it stands" : "they stand");
-	if (plan->bound == DV_BOUND_HEURISTIC && plan->unplaced.len)
+	if (plan->bound == DV_BOUND_HEURISTIC && left)
 		(void)snprintf(bound, sizeof(bound), "; whether more could be placed is not known");
 	else if (plan->bound_proven && plan->bound_gpus == plan->gpus_used && plan->gpus_used)
 		(void)snprintf(bound, sizeof(bound), ", and fewer would not do");

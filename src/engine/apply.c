@@ -27,18 +27,19 @@ static int stale(struct dv_error *err, const char *what)
 static int check_placed(const struct dv_plan *plan, struct dv_error *err)
 {
 	const struct dv_unplaced *first = plan->unplaced.items;
+	int code;
 
 	if (plan->unplaced.len == 0)
 		return 0;
-	/* A GPU's name has a blank: of it the mode is wanted. */
-	if (strchr(first->tenant, ' '))
-		dv_error_rule(err, -EBUSY, first->rule_count ? first->rules[0] : "M05",
-			      "%s: %.250s", first->tenant, first->reason);
+	code = dv_unplaced_is_gpu(first) ? -EBUSY : -ENOSPC;
+	if (dv_unplaced_is_gpu(first))
+		dv_error_rule(err, code, first->rule_count ? first->rules[0] : "M05", "%s: %.250s",
+			      first->tenant, first->reason);
 	else
-		dv_error_rule(err, -ENOSPC, first->rule_count ? first->rules[0] : "G01",
+		dv_error_rule(err, code, first->rule_count ? first->rules[0] : "G01",
 			      "%zu of the tenants cannot be placed; '%s': %.200s",
-			      plan->unplaced.len, first->tenant, first->reason);
-	return dv_error_fix(err, strchr(first->tenant, ' ') ? -EBUSY : -ENOSPC,
+			      dv_plan_unplaced_tenants(plan), first->tenant, first->reason);
+	return dv_error_fix(err, code,
 			    "%s%s`divvy plan FILE` says why of each; nothing was changed",
 			    first->fix, first->fix[0] ? "; " : "");
 }

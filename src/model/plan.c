@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/plan.h"
 
+#include <string.h>
+
 #include "model/word.h"
 
 static const char *const bounds[] = {
@@ -23,6 +25,20 @@ int dv_bound_parse(const char *name, enum dv_bound *ret, struct dv_error *err)
 		return i;
 	*ret = (enum dv_bound)i;
 	return 0;
+}
+
+bool dv_unplaced_is_gpu(const struct dv_unplaced *unplaced)
+{
+	return strchr(unplaced->tenant, ' ') != NULL;
+}
+
+size_t dv_plan_unplaced_tenants(const struct dv_plan *plan)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < plan->unplaced.len; i++)
+		count += !dv_unplaced_is_gpu(&plan->unplaced.items[i]);
+	return count;
 }
 
 void dv_plan_fini(struct dv_plan *plan)

@@ -30,13 +30,16 @@ struct dv_assignment {
 	char reason[192];
 };
 
+/* A tenant, or a GPU whose MIG mode cannot be as the fleet wants it: see dv_unplaced_is_gpu. */
 struct dv_unplaced {
-	char tenant[DV_NAME_SIZE];
+	char tenant[DV_NAME_SIZE]; /* of a GPU "GPU 0": no tenant has a blank in its name */
 	unsigned rule_count;
 	char rules[DV_GPU_RULES_MOST][DV_RULE_SIZE];
 	char reason[256];
 	char fix[256]; /* what would make it fit, or "" */
 };
+
+bool dv_unplaced_is_gpu(const struct dv_unplaced *unplaced);
 
 /* "mig.enable", "slice.create", ... readers accept others. */
 struct dv_step {
@@ -95,3 +98,5 @@ struct dv_plan {
 };
 
 void dv_plan_fini(struct dv_plan *plan);
+/* The tenants without a place: `unplaced` but for GPUs. */
+size_t dv_plan_unplaced_tenants(const struct dv_plan *plan);

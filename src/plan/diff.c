@@ -164,7 +164,7 @@ int dv_diff_make(const struct dv_plan *plan, const struct dv_leases *leases,
 	for (size_t i = 0; i < plan->unplaced.len; i++) {
 		const struct dv_unplaced *u = &plan->unplaced.items[i];
 
-		if (strchr(u->tenant, ' '))
+		if (dv_unplaced_is_gpu(u))
 			add(&d, u->tenant, "mig mode", u->reason, "not so");
 		else if (!find(leases, plan->fleet, u->tenant))
 			add(&d, u->tenant, "lease", u->reason, "none");

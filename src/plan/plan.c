@@ -318,8 +318,7 @@ static void add_waste(const struct dv_room *room, struct dv_plan *plan)
 	plan->waste_mpct += free_units * DV_MPCT_WHOLE / room->units;
 }
 
-/* A wish for a GPU's mode that cannot be met stands among the tenants that cannot be placed, by
- * the GPU's name: no tenant has a blank in its own. */
+/* A wish for a GPU's mode that cannot be met stands among the tenants that cannot be placed. */
 static int refuse_mode(const struct dv_room *room, struct dv_plan *plan, struct dv_error *err)
 {
 	struct dv_unplaced unplaced = {.rule_count = 1};

@@ -396,6 +396,12 @@ static void test_mode_that_cannot_be(void **state)
 	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EBUSY);
 	assert_string_equal(fake->err.rule, "M05");
 	assert_non_null(strstr(fake->err.msg, "GPU 1: its MIG mode"));
+	/* Among tenants it is not counted as one of them. */
+	plan_begin(&plan, fake, "lab");
+	assert_int_equal(dv_vec_push(&plan.unplaced, ((struct dv_unplaced){.tenant = "a"})), 0);
+	assert_int_equal(dv_vec_push(&plan.unplaced, unplaced), 0);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -ENOSPC);
+	assert_non_null(strstr(fake->err.msg, "1 of the tenants cannot be placed; 'a'"));
 }
 
 int main(void)
