@@ -2,40 +2,20 @@
 /* Batches of up to 64 GPUs against CBC, an integer programming solver that runs as a program of its
  * own; skipped where it is not installed. The model is made from every layout there is, found
  * without the engine. */
-#include <fcntl.h>
 #include <setjmp.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "batches.h"
+#include "cbc.h"
 #include "grids.h"
 
-extern char **environ;
-
-enum { ROUNDS = 12, GPUS_MOST = 64, SKIP = 77 };
+enum { ROUNDS = 12, GPUS_MOST = 64 };
 
 static struct dv_catalog *catalog;
-
-static int run(char *const *args)
-{
-	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	int status = 0, r;
-
-	assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
-	assert_int_equal(posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0),
-			 0);
-	r = posix_spawnp(&pid, args[0], &actions, NULL, args, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (r != 0)
-		return r;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
 
 /* The sets of instances that are possible beside what a GPU has, each once. */
 static void sets_of(const struct dv_grid *grid, const struct layouts *all,
@@ -131,23 +111,6 @@ static void write_model(const struct dv_batch_input *input, const struct layouts
 	assert_int_equal(fclose(file), 0);
 }
 
-/* "Optimal - objective value 12.00000000" */
-static long objective(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	char line[256] = "";
-	const char *at;
-
-	assert_non_null(file);
-	assert_non_null(fgets(line, sizeof(line), file));
-	(void)fclose(file);
-	if (strncmp(line, "Optimal", 7) != 0)
-		fail_msg("%s", line);
-	at = strstr(line, "value ");
-	assert_non_null(at);
-	return (long)(strtod(at + 6, NULL) + 0.5);
-}
-
 static void one_round(const struct dv_grid *grid, const struct layouts *all, const char *dir)
 {
 	struct dv_batch_gpu gpus[GPUS_MOST] = {0};
@@ -159,7 +122,7 @@ static void one_round(const struct dv_grid *grid, const struct layouts *all, con
 				       .requests = requests,
 				       .request_count = grid->profile_count};
 	struct dv_batch batch = {0};
-	char model[128], solution[128];
+	char model[CBC_PATH_SIZE];
 	unsigned left = 0, wanted;
 	long best;
 
@@ -177,16 +140,12 @@ static void one_round(const struct dv_grid *grid, const struct layouts *all, con
 	wanted = input.gpu_count * (1 + random_below(3));
 	for (unsigned n = 0; n < wanted; n++)
 		requests[random_below(input.request_count)].count++;
-	(void)snprintf(model, sizeof(model), "%s/model.lp", dir);
-	(void)snprintf(solution, sizeof(solution), "%s/solution", dir);
-	write_model(&input, all, model);
-	assert_int_equal(
-		run((char *[]){"cbc", model, "sec", "60", "solve", "solution", solution, NULL}), 0);
+	write_model(&input, all, cbc_model(dir, model));
+	best = cbc_solve(dir);
 	assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
 	assert_carried_out(&input, &batch);
 	for (unsigned i = 0; i < input.request_count; i++)
 		left += batch.left[i];
-	best = objective(solution);
 	assert_int_not_equal(batch.bound, DV_BATCH_GAP);
 	assert_int_equal(left, best / 1000);
 	if (left == 0)
@@ -195,18 +154,16 @@ static void one_round(const struct dv_grid *grid, const struct layouts *all, con
 		assert_int_equal(batch.opened, best % 1000);
 	assert_in_range(best % 1000, batch.least, batch.opened);
 	dv_batch_fini(&batch);
-	(void)unlink(model);
-	(void)unlink(solution);
 }
 
 static void test_against_cbc(void **state)
 {
 	static const char *const ids[] = {"a100-80", "a30-24", "h100-80-sxm"};
 	static const char *const shapes[] = {BASE_SHAPES " 1g*2", "1g 2g 4g", BASE_SHAPES};
-	char dir[] = "/tmp/divvy-cbc-XXXXXX";
+	char dir[64];
 
 	(void)random_start("plan/grid-cbc");
-	assert_non_null(mkdtemp(dir));
+	assert_int_equal(temporary_make(dir, sizeof(dir), "cbc"), 0);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		unsigned i = round % DV_ARRAY_LEN(ids);
 		struct dv_grid_source source;
@@ -219,7 +176,7 @@ static void test_against_cbc(void **state)
 		one_round(&grid, &all, dir);
 		dv_vec_fini(&all);
 	}
-	(void)rmdir(dir);
+	assert_int_equal(temporary_remove(dir), 0);
 }
 
 int main(void)
@@ -227,10 +184,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_cbc)};
 	int r;
 
-	if (run((char *[]){"cbc", "quit", NULL}) != 0) {
-		printf("skipped: no program 'cbc' here (Debian: coinor-cbc)\n");
-		return SKIP;
-	}
+	if (!cbc_is_there())
+		return CBC_SKIP;
 	catalog = load_catalog();
 	r = cmocka_run_group_tests_name("plan/grid-cbc", tests, NULL, NULL);
 	dv_catalog_free(catalog);

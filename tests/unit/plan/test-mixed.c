@@ -2,25 +2,21 @@
 /* Fleets that are too large to be searched through, of partitions, exact places, named GPUs, whole
  * GPUs and slices together, against CBC, an integer programming solver that runs as a program of
  * its own; skipped where it is not installed. The model knows MIG by cells and placements alone. */
-#include <fcntl.h>
 #include <setjmp.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "../temporary.h"
 #include "base/str.h"
+#include "cbc.h"
 #include "model/units.h"
 #include "random.h"
 #include "world.h"
 
-extern char **environ;
-
-enum { ROUNDS = 40, SKIP = 77, GPUS_MOST = 6, WISHES_MOST = 12, CELLS = 8, LEFT_OUT = 1000 };
+enum { ROUNDS = 40, GPUS_MOST = 6, WISHES_MOST = 12, CELLS = 8, LEFT_OUT = 1000 };
 
 /* Tenants that are alike. */
 struct wish {
@@ -40,23 +36,6 @@ struct puzzle {
 	unsigned wish_count;
 	unsigned tenants;
 };
-
-static int run(char *const *args)
-{
-	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	int status = 0, r;
-
-	assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
-	assert_int_equal(posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0),
-			 0);
-	r = posix_spawnp(&pid, args[0], &actions, NULL, args, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (r != 0)
-		return r;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
 
 /* ---- a puzzle ---- */
 
@@ -252,36 +231,12 @@ static void write_model(const struct puzzle *puzzle, const char *path)
 	assert_int_equal(fclose(file), 0);
 }
 
-static long objective(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	char line[256] = "";
-	const char *at;
-
-	assert_non_null(file);
-	assert_non_null(fgets(line, sizeof(line), file));
-	(void)fclose(file);
-	if (strncmp(line, "Optimal", 7) != 0)
-		fail_msg("%s", line);
-	at = strstr(line, "value ");
-	assert_non_null(at);
-	return (long)(strtod(at + 6, NULL) + 0.5);
-}
-
 static long ask_cbc(const struct puzzle *puzzle, const char *dir)
 {
-	char model[128], solution[128];
-	long best;
+	char model[CBC_PATH_SIZE];
 
-	(void)snprintf(model, sizeof(model), "%s/model.lp", dir);
-	(void)snprintf(solution, sizeof(solution), "%s/solution", dir);
-	write_model(puzzle, model);
-	assert_int_equal(
-		run((char *[]){"cbc", model, "sec", "60", "solve", "solution", solution, NULL}), 0);
-	best = objective(solution);
-	(void)unlink(model);
-	(void)unlink(solution);
-	return best;
+	write_model(puzzle, cbc_model(dir, model));
+	return cbc_solve(dir);
 }
 
 /* ---- the test ---- */
@@ -337,140 +292,11 @@ static void test_against_cbc(void **state)
 	assert_true(optimal * 2 >= ROUNDS);
 }
 
-/* ---- moves ---- */
-
-static unsigned moved(const struct world *world, const struct dv_plan *plan)
-{
-	unsigned count = 0;
-
-	for (size_t i = 0; i < plan->assignments.len; i++) {
-		const struct dv_assignment *a = &plan->assignments.items[i];
-
-		count += a->from[0] != '\0';
-		for (size_t k = 0; a->from[0] && k < world->leases.len; k++)
-			if (strcmp(world->leases.items[k].name, a->tenant) == 0)
-				assert_int_equal(world->leases.items[k].state, DV_LEASE_READY);
-	}
-	return count;
-}
-
-/* Small partitions here and there, some in use; then large ones come. */
-static void make_worn(struct world *world)
-{
-	unsigned gpus = 3 + random_below(3), standing = 0;
-	char uuid[16], name[16], node[32], fleet[512];
-
-	for (unsigned g = 0; g < gpus; g++) {
-		(void)snprintf(uuid, sizeof(uuid), "GPU-%u", g);
-		world_mig(world, uuid, DV_MIG_ON);
-		for (unsigned c = 0; c < 7; c++) {
-			struct dv_lease *lease;
-
-			if (random_below(2))
-				continue;
-			(void)snprintf(name, sizeof(name), "s-%u", standing++);
-			(void)snprintf(node, sizeof(node), "%s/p%u+1", uuid, c);
-			lease = world_lease(world, name, "lab", node, 9856 * DV_MIB, 0);
-			lease->method = DV_METHOD_MIG;
-			lease->state = random_below(4) ? DV_LEASE_READY : DV_LEASE_ACTIVE;
-			(void)dv_copy(lease->profile, sizeof(lease->profile), "1g.10gb");
-		}
-	}
-	(void)snprintf(fleet, sizeof(fleet),
-		       "tenants:\n"
-		       "  - {name: s, count: %u, method: mig, profile: 1g.10gb}\n"
-		       "  - {name: big, count: %u, method: mig, profile: 3g.40gb}\n"
-		       "  - {name: two, count: %u, method: mig, profile: 2g.20gb}\n"
-		       "  - {name: at, count: 2, method: mig, profile: 1g.10gb, start: 3}\n"
-		       "  - {name: huge, method: mig, profile: 7g.80gb}\n",
-		       DV_MAX(standing, 2), 2 + random_below(4), 2 + random_below(4));
-	world_fleet(world, fleet);
-}
-
-/* With moves no fewer are placed than without, no more move than may, and none that is in use. */
-static void one_worn(unsigned *gained)
-{
-	struct world world = {0};
-	struct dv_plan plan, still;
-	unsigned most = 1 + random_below(6);
-
-	make_worn(&world);
-	world_plan(&world, &still);
-	assert_int_equal(moved(&world, &still), 0);
-	world.fleet.moves = most;
-	world_plan(&world, &plan);
-	assert_true(plan.unplaced.len <= still.unplaced.len);
-	assert_true(moved(&world, &plan) <= most);
-	*gained += plan.unplaced.len < still.unplaced.len;
-	world_apply(&world, &plan, random_below);
-	dv_plan_fini(&plan);
-	dv_plan_fini(&still);
-	world_fini(&world);
-}
-
-/* Nobody moves for nothing, nor more than may; and then the fleet is as wanted. */
-static void one_defragmented(unsigned *gained)
-{
-	struct world world = {.defragment = true};
-	struct dv_plan plan, again;
-	char tenants[512];
-	unsigned standing;
-
-	make_worn(&world);
-	/* Only what stands is wanted. */
-	standing = (unsigned)world.leases.len;
-	(void)snprintf(tenants, sizeof(tenants),
-		       "moves: %u\n"
-		       "tenants:\n"
-		       "  - {name: s, count: %u, method: mig, profile: 1g.10gb}\n",
-		       random_below(6), DV_MAX(standing, 2));
-	world_fleet(&world, tenants);
-	world_plan(&world, &plan);
-	if (world.fleet.moves)
-		assert_true(moved(&world, &plan) <= world.fleet.moves);
-	assert_int_equal(plan.unplaced.len, 0);
-	assert_true(plan.steps.len == 0 || plan.freed.len > 0);
-	*gained += plan.freed.len > 0;
-	world_apply(&world, &plan, random_below);
-	dv_plan_fini(&plan);
-	world.defragment = false;
-	world_plan(&world, &again);
-	assert_int_equal(again.steps.len, 0);
-	dv_plan_fini(&again);
-	world_fini(&world);
-}
-
-static void test_defragment(void **state)
-{
-	unsigned gained = 0;
-
-	(void)random_start("plan/mixed, defragment");
-	for (unsigned round = 0; round < ROUNDS; round++)
-		one_defragmented(&gained);
-	printf("%u of %u free something\n", gained, ROUNDS);
-	assert_true(gained * 2 > ROUNDS);
-}
-
-static void test_moves(void **state)
-{
-	unsigned gained = 0;
-
-	(void)random_start("plan/mixed, moves");
-	for (unsigned round = 0; round < 8 * ROUNDS; round++)
-		one_worn(&gained);
-	printf("%u of %u place more by moving\n", gained, 8 * ROUNDS);
-	assert_true(gained > ROUNDS);
-}
-
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves),
-					   cmocka_unit_test(test_defragment),
-					   cmocka_unit_test(test_against_cbc)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_cbc)};
 
-	if (run((char *[]){"cbc", "quit", NULL}) != 0) {
-		printf("skipped: no program 'cbc' here (Debian: coinor-cbc)\n");
-		return SKIP;
-	}
+	if (!cbc_is_there())
+		return CBC_SKIP;
 	return cmocka_run_group_tests_name("plan/mixed", tests, NULL, NULL);
 }
