@@ -7,10 +7,10 @@
 
 #include "plan/grid-program.h"
 
-/* Nodes of the search: small problems are to be proven, large ones are near enough at once. */
 /* Of all prices together: beyond it one GPU is lost in rounding. */
 #define PRICE_MOST 1e9
 
+/* Nodes of the search: small problems are to be proven, large ones are near enough at once. */
 enum { SMALL_GPUS = 64, NODES_SMALL = 2000, NODES_LARGE = 64 };
 
 struct task {

@@ -125,7 +125,6 @@ void dv_packing_copy(const struct dv_task *task, const struct dv_packing *from,
 		     struct dv_packing *to);
 int dv_score_compare(const struct dv_score *a, const struct dv_score *b);
 /* Best fit by size, beside the standing leases. */
-enum dv_keep { DV_KEEP_ALL, DV_KEEP_NONE };
 void dv_pack_best_fit(const struct dv_task *task, struct dv_packing *packing);
 /* A compute instance that is a part of a MIG partition. */
 bool dv_want_is_part(const struct dv_want *want);
@@ -152,11 +151,11 @@ struct dv_place dv_pack_place(const struct dv_packing *packing, size_t rooms,
 			      const struct dv_want *want);
 /* A tenant gets all its GPUs or none; then the score. */
 void dv_pack_count(const struct dv_task *task, struct dv_packing *packing);
-/* Keep what stands as `keep` says, and place all others: CPU partitions by best fit, slices on GPUs
+/* Keep what stands, and place all others: CPU partitions by best fit, slices on GPUs
  * that have some already, all others as a batch, what is left by best fit. *ret_most: proven that
  * none places more beside what was kept. */
-int dv_pack_batch(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing,
-		  bool *ret_most, struct dv_error *err) DV_MUST_CHECK;
+int dv_pack_batch(const struct dv_task *task, struct dv_packing *packing, bool *ret_most,
+		  struct dv_error *err) DV_MUST_CHECK;
 /* The fewest GPUs that hold as many wants as `packing` does if none stood, as a batch proves it.
  * *ret_gpus is 0 when it does not; *ret_exact: so many are enough. */
 int dv_pack_least(const struct dv_task *task, const struct dv_packing *packing, unsigned *ret_gpus,

@@ -125,6 +125,15 @@ static bool fits(const struct dv_room *room, const struct dv_want *want,
 	return dv_room_fits(room, want, 0, &any, &next);
 }
 
+static void undo(struct mover *mover, unsigned i, const struct way *way)
+{
+	give(mover, i);
+	for (unsigned k = 0; k < way->count; k++)
+		give(mover, way->wants[k]);
+	for (unsigned k = 0; k < way->count; k++)
+		take(mover, way->wants[k], &way->old[k]);
+}
+
 /* Do it: those in the way go, want `i` comes, and all of them find another place. false: they do
  * not, and nothing is changed. */
 static bool go(struct mover *mover, unsigned i, struct way *way)
@@ -147,23 +156,9 @@ static bool go(struct mover *mover, unsigned i, struct way *way)
 		if (done)
 			take(mover, way->wants[k], &place);
 	}
-	if (done)
-		return true;
-	give(mover, i);
-	for (unsigned k = 0; k < way->count; k++)
-		give(mover, way->wants[k]);
-	for (unsigned k = 0; k < way->count; k++)
-		take(mover, way->wants[k], &way->old[k]);
-	return false;
-}
-
-static void undo(struct mover *mover, unsigned i, const struct way *way)
-{
-	give(mover, i);
-	for (unsigned k = 0; k < way->count; k++)
-		give(mover, way->wants[k]);
-	for (unsigned k = 0; k < way->count; k++)
-		take(mover, way->wants[k], &way->old[k]);
+	if (!done)
+		undo(mover, i, way);
+	return done;
 }
 
 /* Try want `i` at `place`; the way is remembered in *best when it costs less. */

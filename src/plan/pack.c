@@ -143,13 +143,13 @@ static void take_back(struct dv_packing *packing, const struct dv_want *want, si
 	*place = (struct dv_place){.gpu = -1, .start = -1, .size = -1};
 }
 
-static void keep_standing(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing)
+static void place_standing(const struct dv_task *task, bool keep, struct dv_packing *packing)
 {
 	for (size_t i = 0; i < task->wants.len; i++) {
 		const struct dv_want *want = &task->wants.items[i];
 		struct dv_place place = {.gpu = -1, .start = -1, .size = -1};
 
-		if (want->keepable && keep == DV_KEEP_ALL)
+		if (want->keepable && keep)
 			place = want->standing_place;
 		put(packing, want, i, &place);
 	}
@@ -188,12 +188,13 @@ static void count(const struct dv_task *task, struct dv_packing *packing)
 	packing->score = score;
 }
 
-static void begin(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing)
+/* With what stands as wanted, or from nothing. */
+static void begin(const struct dv_task *task, bool keep, struct dv_packing *packing)
 {
 	if (task->rooms.len)
 		memcpy(packing->rooms, task->rooms.items,
 		       task->rooms.len * sizeof(*packing->rooms));
-	keep_standing(task, keep, packing);
+	place_standing(task, keep, packing);
 }
 
 void dv_pack_count(const struct dv_task *task, struct dv_packing *packing)
@@ -219,7 +220,7 @@ unsigned dv_pack_open(const struct dv_task *task, const struct dv_packing *packi
 
 void dv_pack_best_fit(const struct dv_task *task, struct dv_packing *packing)
 {
-	begin(task, DV_KEEP_ALL, packing);
+	begin(task, true, packing);
 	for (size_t n = 0; n < task->order.len; n++) {
 		unsigned i = task->order.items[n];
 		const struct dv_want *want = &task->wants.items[i];
@@ -293,14 +294,14 @@ static bool has_others(const struct dv_task *task, const struct dv_packing *pack
 	return false;
 }
 
-int dv_pack_batch(const struct dv_task *task, enum dv_keep keep, struct dv_packing *packing,
-		  bool *ret_most, struct dv_error *err)
+int dv_pack_batch(const struct dv_task *task, struct dv_packing *packing, bool *ret_most,
+		  struct dv_error *err)
 {
 	struct dv_plan_batch batch = {0};
 	bool other;
 	int r;
 
-	begin(task, keep, packing);
+	begin(task, true, packing);
 	other = has_others(task, packing);
 	fill_open(task, DV_METHOD_PARTITION, packing);
 	fill_slices(task, packing);
@@ -341,7 +342,7 @@ static unsigned least_for_slices(const struct dv_task *task)
 static int repack(const struct dv_task *task, bool with_slices, struct dv_packing *packing,
 		  struct dv_plan_batch *batch, struct dv_error *err)
 {
-	begin(task, DV_KEEP_NONE, packing);
+	begin(task, false, packing);
 	return dv_plan_batch(task, with_slices, packing, batch, err);
 }
 

@@ -44,7 +44,7 @@ static int pack(const struct dv_task *task, struct dv_packing *best, bool *ret_m
 	if (r < 0)
 		return r;
 	dv_pack_best_fit(task, best);
-	r = dv_pack_batch(task, DV_KEEP_ALL, &other, ret_most, err);
+	r = dv_pack_batch(task, &other, ret_most, err);
 	if (r < 0)
 		return r;
 	if (dv_score_compare(&other.score, &best->score) < 0)

@@ -55,7 +55,7 @@ with MachineNode(MACHINE, "mig: {look: 200ms, drift: report}\n") as node:
         expect(done.status != 0 and "S20" in done.err, "nothing runs in it", done)
         node.crash()
         node.start()
-    # The mode is back by somebody's hand, and another partition is where "a" was.
+    # Whoever applies the fleet again has all of it again.
     plan = node.json("plan", fleet)
     expect([s["op"] for s in plan["steps"]].count("mig.enable") == 1, "the plan tells all of it", plan["steps"])
     expect(node.divvy("apply", fleet).status == 0, "applied anew")
