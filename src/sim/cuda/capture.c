@@ -90,21 +90,6 @@ static int add_tip(struct dv_cu_stream *stream, struct dv_cu_node *node)
 	return dv_vec_push(&stream->tips, node);
 }
 
-void dv_cu_capture_lose(struct dv_cu_stream *stream)
-{
-	struct dv_cu_capture *capture = stream->capture;
-
-	if (!capture)
-		return;
-	capture->invalid = true;
-	for (size_t i = 0; i < capture->streams.len; i++)
-		if (capture->streams.items[i] == stream) {
-			dv_vec_remove(&capture->streams, i);
-			break;
-		}
-	stream->capture = NULL;
-}
-
 static void end(struct dv_cu_capture *capture)
 {
 	for (struct dv_cu_capture **at = &captures; *at; at = &(*at)->next)
@@ -118,6 +103,28 @@ static void end(struct dv_cu_capture *capture)
 	}
 	dv_vec_fini(&capture->streams);
 	free(capture);
+}
+
+void dv_cu_capture_lose(struct dv_cu_stream *stream)
+{
+	struct dv_cu_capture *capture = stream->capture;
+
+	if (!capture)
+		return;
+	if (capture->origin == stream) {
+		/* Nobody could end it any more. */
+		if (capture->own_graph)
+			dv_cu_graph_free(capture->graph);
+		end(capture);
+		return;
+	}
+	capture->invalid = true;
+	for (size_t i = 0; i < capture->streams.len; i++)
+		if (capture->streams.items[i] == stream) {
+			dv_vec_remove(&capture->streams, i);
+			break;
+		}
+	stream->capture = NULL;
 }
 
 /* Events remember a capture by its number: it may be over. */

@@ -2,6 +2,7 @@
 /* Contexts: which one is current in a thread, what it costs, what ends with it. */
 #include <string.h>
 
+#include "sim/cuda/capture.h"
 #include "sim/cuda/inside.h"
 #include "sim/cuda/memory.h"
 
@@ -108,29 +109,43 @@ static enum dv_cu_result make(struct dv_cu_device *device, uint32_t flags, uint3
 	return result;
 }
 
+/* From here on nobody finds it, nor gives it anything to do; what it was given is still done. */
+static void retire(struct dv_cu_context *context)
+{
+	dv_cu_retire(context);
+	for (size_t i = 0; i < context->streams.len; i++) {
+		dv_cu_capture_lose(context->streams.items[i]);
+		context->streams.items[i]->gone = true;
+	}
+	(void)dv_cu_wait_context(context);
+	/* Others may have waited for it, too, and look at it once more. */
+	while (context->waiting)
+		(void)pthread_cond_wait(&dv_cu_changed, &dv_cu_lock);
+}
+
 static void end(struct dv_cu_context *context)
 {
 	struct dv_cu_device *device = context->device;
 
-	(void)dv_cu_wait_context(context);
+	retire(context);
+	while (context->modules.len)
+		dv_cu_module_end(context->modules.items[context->modules.len - 1]);
+	dv_vec_fini(&context->modules);
 	dv_cu_memory_end_context(context);
 	while (context->streams.len) {
 		struct dv_cu_stream *stream = context->streams.items[context->streams.len - 1];
 
 		context->streams.len--;
-		stream->gone = true;
 		dv_cu_stream_end(stream);
 	}
 	dv_vec_fini(&context->streams);
 	dv_vec_fini(&context->peers);
-	dv_vec_fini(&context->modules);
 	dv_cu_refund(device, context->overhead);
-	if (device->primary == context) {
+	if (device->primary == context)
 		device->primary = NULL;
-		device->primary_users = 0;
-	}
 	dv_cu_free(context);
 	leave_device(device);
+	(void)pthread_cond_broadcast(&dv_cu_changed);
 }
 
 static enum dv_cu_result create(struct dv_cu_context **ret, uint32_t flags, int ordinal,
@@ -228,6 +243,9 @@ enum dv_cu_result cuDevicePrimaryCtxRetain(struct dv_cu_context **pctx, int dev)
 {
 	DV_CALL_OF_DEVICE(device, dev);
 	DV_NEED(pctx);
+	/* One that is about to end is gone first. */
+	while (device->primary && !dv_cu_is(device->primary, DV_CU_CONTEXT))
+		(void)pthread_cond_wait(&dv_cu_changed, &dv_cu_lock);
 	if (!device->primary) {
 		DV_TRY(make(device, device->primary_flags, 3020, &device->primary));
 		device->primary->is_primary = true;
@@ -260,8 +278,10 @@ enum dv_cu_result cuDevicePrimaryCtxRelease_v2(int dev)
 
 static enum dv_cu_result reset(struct dv_cu_device *device)
 {
-	if (device->primary)
-		end(device->primary);
+	if (!dv_cu_is(device->primary, DV_CU_CONTEXT))
+		return DV_CUDA_SUCCESS;
+	device->primary_users = 0;
+	end(device->primary);
 	return DV_CUDA_SUCCESS;
 }
 
@@ -304,7 +324,7 @@ enum dv_cu_result cuDevicePrimaryCtxGetState(int dev, uint32_t *flags, int *acti
 	DV_CALL_OF_DEVICE(device, dev);
 	DV_NEED(flags && active);
 	*flags = device->primary_flags;
-	*active = device->primary != NULL;
+	*active = dv_cu_is(device->primary, DV_CU_CONTEXT);
 	return DV_CUDA_SUCCESS;
 }
 

@@ -331,24 +331,41 @@ void dv_cu_wait(struct dv_cu_op *op)
 	dv_cu_op_unref(op);
 }
 
+/* Meanwhile others may end it: they wait for us. */
+static void wait_begins(struct dv_cu_context *context)
+{
+	context->waiting++;
+}
+
+static void wait_ended(struct dv_cu_context *context)
+{
+	if (!--context->waiting)
+		(void)pthread_cond_broadcast(&dv_cu_changed);
+}
+
 enum dv_cu_result dv_cu_wait_stream(struct dv_cu_stream *stream)
 {
 	struct dv_cu_context *context = stream->context;
+	bool is_legacy = stream == context->legacy;
 
+	wait_begins(context);
 	if (stream->last)
 		dv_cu_wait(stream->last);
 	/* The legacy stream stands for all that block. */
-	for (size_t i = 1; stream == context->legacy && i < context->streams.len; i++)
+	for (size_t i = 1; is_legacy && i < context->streams.len; i++)
 		if (!(context->streams.items[i]->flags & DV_CU_STREAM_NON_BLOCKING) &&
 		    context->streams.items[i]->last)
 			dv_cu_wait(context->streams.items[i]->last);
+	wait_ended(context);
 	return DV_CUDA_SUCCESS;
 }
 
 enum dv_cu_result dv_cu_wait_context(struct dv_cu_context *context)
 {
+	wait_begins(context);
 	for (size_t i = 0; i < context->streams.len; i++)
 		if (context->streams.items[i]->last)
 			dv_cu_wait(context->streams.items[i]->last);
+	wait_ended(context);
 	return DV_CUDA_SUCCESS;
 }

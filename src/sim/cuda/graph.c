@@ -96,8 +96,12 @@ static enum dv_cu_result reserve(struct dv_cu_node *node)
 	if (!device)
 		return DV_CUDA_ERROR_INVALID_VALUE;
 	block.base = dv_cu_map(block.size);
-	if (!block.base || !dv_cu_block_add(&block))
+	if (!block.base)
 		return DV_CUDA_ERROR_OUT_OF_MEMORY;
+	if (!dv_cu_block_add(&block)) {
+		dv_cu_unmap(block.base, block.size);
+		return DV_CUDA_ERROR_OUT_OF_MEMORY;
+	}
 	node->address = node->params.alloc.ret = block.base;
 	return DV_CUDA_SUCCESS;
 }
@@ -149,10 +153,14 @@ enum dv_cu_result dv_cu_node_new(struct dv_cu_graph *graph, struct dv_cu_node *c
 			result = DV_CUDA_ERROR_OUT_OF_MEMORY;
 	if (result == DV_CUDA_SUCCESS && dv_vec_push(&graph->nodes, node) < 0)
 		result = DV_CUDA_ERROR_OUT_OF_MEMORY;
-	if (result == DV_CUDA_SUCCESS)
+	if (result == DV_CUDA_SUCCESS) {
 		*ret = node;
-	else
-		free_node(node);
+		return result;
+	}
+	/* An address that was taken for this node alone. */
+	if (node->address && !params->alloc.ret)
+		dv_cu_release(dv_cu_block_at(node->address, 0));
+	free_node(node);
 	return result;
 }
 
@@ -293,17 +301,38 @@ static enum dv_cu_result allocate_one(const struct dv_cu_exec *exec, struct dv_c
 	return DV_CUDA_SUCCESS;
 }
 
+/* What the n-th node allocates; NULL: nothing. */
+static struct dv_cu_block *allocates(const struct dv_cu_exec *exec, size_t n)
+{
+	const struct dv_cu_node *node = exec->graph->nodes.items[n];
+
+	return node->params.type == DV_CU_GRAPH_NODE_TYPE_MEM_ALLOC
+		       ? dv_cu_block_at(node->params.alloc.ret, 0)
+		       : NULL;
+}
+
+/* Of the first `count` nodes: the launch came to nothing. */
+static void free_all(const struct dv_cu_exec *exec, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct dv_cu_block *block = allocates(exec, i);
+
+		if (block)
+			dv_cu_graph_memory_free(block);
+	}
+}
+
 /* All that a launch allocates is there before it begins. */
 static enum dv_cu_result allocate_all(const struct dv_cu_exec *exec)
 {
 	for (size_t i = 0; i < exec->graph->nodes.len; i++) {
-		const struct dv_cu_node *node = exec->graph->nodes.items[i];
-		struct dv_cu_block *block = node->params.type == DV_CU_GRAPH_NODE_TYPE_MEM_ALLOC
-						    ? dv_cu_block_at(node->params.alloc.ret, 0)
-						    : NULL;
+		struct dv_cu_block *block = allocates(exec, i);
+		enum dv_cu_result result = block ? allocate_one(exec, block) : DV_CUDA_SUCCESS;
 
-		if (block)
-			DV_TRY(allocate_one(exec, block));
+		if (result != DV_CUDA_SUCCESS) {
+			free_all(exec, i);
+			return result;
+		}
 	}
 	return DV_CUDA_SUCCESS;
 }
@@ -408,6 +437,7 @@ enum dv_cu_result dv_cu_graph_launch(struct dv_cu_exec *exec, struct dv_cu_strea
 	if (!end || dv_cu_op_after(start, exec->last) < 0) {
 		dv_cu_op_unref(start);
 		dv_cu_op_unref(end);
+		free_all(exec, exec->graph->nodes.len);
 		return DV_CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	start->refs++;

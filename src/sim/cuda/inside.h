@@ -54,12 +54,13 @@ struct dv_cu_context {
 	uint64_t id;
 	uint32_t flags, api_version, cache_config, shared_config;
 	unsigned attached;
+	unsigned waiting; /* calls that wait for its streams, and let go of the lock meanwhile */
 	bool is_primary;
 	size_t limits[DV_CU_LIMIT_CIG_SHMEM_FALLBACK_ENABLED + 1];
 	struct dv_cu_stream *legacy;
 	DV_VEC(struct dv_cu_stream *) streams; /* legacy first */
 	DV_VEC(struct dv_cu_context *) peers;
-	DV_VEC(struct dv_cu_module *) modules;
+	DV_VEC(struct dv_cu_module *) modules; /* which end with it */
 	dv_cu_ptr overhead; /* bytes charged for it */
 };
 
@@ -128,7 +129,6 @@ struct dv_cu_function {
 struct dv_cu_module {
 	struct dv_cu_context *context; /* NULL: a library, of all contexts */
 	bool is_library, open_ended;   /* open-ended: any function may be asked for */
-	bool owned_by_library;
 	DV_VEC(struct dv_cu_function *) functions;
 	DV_VEC(struct dv_cu_global *) globals;
 	dv_cu_ptr overhead;
@@ -195,6 +195,8 @@ bool dv_cu_find_machine(char *buf, size_t size);
 /* Live objects: a handle that is none is told from one. Each begins where it is. */
 void *dv_cu_new(enum dv_cu_kind kind, size_t size);
 void dv_cu_free(void *object);
+/* Its handle is none any more; the object itself stays until it is freed. */
+void dv_cu_retire(void *object);
 bool dv_cu_is(const void *object, enum dv_cu_kind kind);
 
 /* --- contexts --- */
@@ -205,7 +207,8 @@ int dv_cu_ordinal(const struct dv_cu_device *device);
 /* Charge a device's memory to the process: OUT_OF_MEMORY. It has a context there. */
 enum dv_cu_result dv_cu_charge(struct dv_cu_device *device, uint64_t bytes);
 void dv_cu_refund(struct dv_cu_device *device, uint64_t bytes);
-void dv_cu_context_overhead(struct dv_cu_context *context);
+/* module.c: it ends, and what it is charged. */
+void dv_cu_module_end(struct dv_cu_module *module);
 
 /* --- streams and operations --- */
 

@@ -206,6 +206,12 @@ bool dv_cu_is(const void *object, enum dv_cu_kind kind)
 	return is->kind == kind;
 }
 
+void dv_cu_retire(void *object)
+{
+	((struct object *)(void *)((char *)object - offsetof(struct object, body)))->kind =
+		DV_CU_NOTHING;
+}
+
 void dv_cu_free(void *object)
 {
 	size_t at, next;

@@ -150,6 +150,8 @@ void dv_cu_release(struct dv_cu_block *block)
 	bool shared = block->inode && block->device->tenant >= 0 &&
 		      dv_share_drop(dv_cu_share, block->device->tenant, block->inode);
 
+	if (block->use == DV_CU_USE_GRAPH && block->live)
+		block->device->graph_used -= DV_MIN(block->device->graph_used, block->size);
 	if (block->small)
 		refund_small(block->device, block->size);
 	else if (block->charged && !shared)
@@ -165,8 +167,7 @@ void dv_cu_memory_end_context(struct dv_cu_context *context)
 	for (size_t i = blocks.len; i-- > 0;) {
 		struct dv_cu_block *block = blocks.items[i];
 
-		if (block->context == context && block->use != DV_CU_USE_MAPPED &&
-		    block->use != DV_CU_USE_POOL)
+		if (block->context == context)
 			dv_cu_release(block);
 	}
 }

@@ -30,7 +30,7 @@ struct dv_cu_block {
 	size_t size;
 	enum dv_cu_use use;
 	struct dv_cu_device *device;
-	struct dv_cu_context *context;
+	struct dv_cu_context *context; /* with which it goes; NULL: of a pool, or mapped */
 	struct dv_cu_pool *pool;
 	struct dv_cu_physical *physical;
 	uint64_t id, charged, inode;
@@ -88,8 +88,7 @@ struct dv_cu_pool {
 };
 
 /* Take memory of a pool, or more of the device for it; give it back. */
-enum dv_cu_result dv_cu_pool_take(struct dv_cu_pool *pool, struct dv_cu_context *context,
-				  size_t size, dv_cu_ptr *ret);
+enum dv_cu_result dv_cu_pool_take(struct dv_cu_pool *pool, size_t size, dv_cu_ptr *ret);
 void dv_cu_pool_give(struct dv_cu_block *block);
 /* Unused memory over so many bytes goes back to the device. */
 void dv_cu_pool_trim(struct dv_cu_pool *pool, uint64_t keep);

@@ -331,7 +331,19 @@ enum dv_cu_result dv_cu_image_read(struct dv_cu_module *module, const void *imag
 
 /* --- their life --- */
 
-static void end_module(struct dv_cu_module *module)
+static void leave_context(const struct dv_cu_module *module)
+{
+	struct dv_cu_context *context = module->context;
+
+	for (size_t i = 0; i < context->modules.len; i++)
+		if (context->modules.items[i] == module) {
+			dv_vec_remove(&context->modules, i);
+			break;
+		}
+	dv_cu_refund(context->device, module->overhead);
+}
+
+void dv_cu_module_end(struct dv_cu_module *module)
 {
 	for (size_t i = 0; i < module->functions.len; i++)
 		dv_cu_free(module->functions.items[i]);
@@ -344,9 +356,20 @@ static void end_module(struct dv_cu_module *module)
 	}
 	dv_vec_fini(&module->functions);
 	dv_vec_fini(&module->globals);
-	if (module->overhead && dv_cu_is(module->context, DV_CU_CONTEXT))
-		dv_cu_refund(module->context->device, module->overhead);
+	if (module->context)
+		leave_context(module);
 	dv_cu_free(module);
+}
+
+static enum dv_cu_result join_context(struct dv_cu_module *module, struct dv_cu_context *context)
+{
+	if (dv_vec_reserve(&context->modules) < 0)
+		return DV_CUDA_ERROR_OUT_OF_MEMORY;
+	module->overhead = (uint64_t)MODULE_MIB << 20;
+	DV_TRY(dv_cu_charge(context->device, module->overhead));
+	module->context = context;
+	context->modules.items[context->modules.len++] = module;
+	return DV_CUDA_SUCCESS;
 }
 
 /* A library is loaded into a context when it is first used there; here: where it is loaded. */
@@ -362,17 +385,12 @@ static enum dv_cu_result load(struct dv_cu_context *context, const void *image, 
 		return DV_CUDA_ERROR_OUT_OF_MEMORY;
 	module->is_library = is_library;
 	result = dv_cu_image_read(module, image);
-	if (result == DV_CUDA_SUCCESS && context) {
-		result = dv_cu_charge(context->device, (uint64_t)MODULE_MIB << 20);
-		if (result == DV_CUDA_SUCCESS) {
-			module->context = context;
-			module->overhead = (uint64_t)MODULE_MIB << 20;
-		}
-	}
+	if (result == DV_CUDA_SUCCESS && context)
+		result = join_context(module, context);
 	if (result == DV_CUDA_SUCCESS)
 		*ret = module;
 	else
-		end_module(module);
+		dv_cu_module_end(module);
 	return result;
 }
 
@@ -427,7 +445,7 @@ enum dv_cu_result cuModuleUnload(struct dv_cu_module *hmod)
 	DV_CALL_IN_CONTEXT(context);
 	if (!is_module(hmod) || hmod->is_library)
 		return DV_CUDA_ERROR_INVALID_HANDLE;
-	end_module(hmod);
+	dv_cu_module_end(hmod);
 	return DV_CUDA_SUCCESS;
 }
 
@@ -489,6 +507,27 @@ enum dv_cu_result cuModuleGetLoadingMode(uint32_t *mode)
 
 enum { GLOBAL_BYTES = 64 << 10 };
 
+static enum dv_cu_result add_global(struct dv_cu_context *context, struct dv_cu_module *module,
+				    const char *name, struct dv_cu_global **ret)
+{
+	struct dv_cu_global *global = calloc(1, sizeof(*global));
+	enum dv_cu_result result = DV_CUDA_ERROR_OUT_OF_MEMORY;
+
+	if (!global || dv_vec_reserve(&module->globals) < 0)
+		goto fail;
+	(void)dv_copy(global->name, sizeof(global->name), name);
+	global->size = GLOBAL_BYTES;
+	result = dv_cu_allocate(context, global->size, DV_CU_USE_GLOBAL, &global->ptr);
+	if (result != DV_CUDA_SUCCESS)
+		goto fail;
+	module->globals.items[module->globals.len++] = global;
+	*ret = global;
+	return DV_CUDA_SUCCESS;
+fail:
+	free(global);
+	return result;
+}
+
 static enum dv_cu_result get_global(struct dv_cu_module *module, const char *name, dv_cu_ptr *ret,
 				    size_t *ret_size)
 {
@@ -505,16 +544,8 @@ static enum dv_cu_result get_global(struct dv_cu_module *module, const char *nam
 			global = module->globals.items[i];
 	if (!global && (!module->open_ended || strlen(name) >= sizeof(global->name)))
 		return DV_CUDA_ERROR_NOT_FOUND;
-	if (!global) {
-		global = calloc(1, sizeof(*global));
-		if (!global || dv_vec_push(&module->globals, global) < 0) {
-			free(global);
-			return DV_CUDA_ERROR_OUT_OF_MEMORY;
-		}
-		(void)dv_copy(global->name, sizeof(global->name), name);
-		global->size = GLOBAL_BYTES;
-		DV_TRY(dv_cu_allocate(context, global->size, DV_CU_USE_GLOBAL, &global->ptr));
-	}
+	if (!global)
+		DV_TRY(add_global(context, module, name, &global));
 	if (ret)
 		*ret = global->ptr;
 	if (ret_size)
@@ -570,7 +601,7 @@ enum dv_cu_result cuLibraryUnload(struct dv_cu_library *library)
 	DV_CALL();
 	if (!module_of(library))
 		return DV_CUDA_ERROR_INVALID_HANDLE;
-	end_module(module_of(library));
+	dv_cu_module_end(module_of(library));
 	return DV_CUDA_SUCCESS;
 }
 

@@ -246,6 +246,13 @@ enum dv_cu_result cuMemAddressFree(dv_cu_ptr ptr, size_t size)
 
 /* --- mapping --- */
 
+/* Nothing is mapped there any more; the addresses stay taken. */
+static void only_reserve(dv_cu_ptr base, size_t size)
+{
+	(void)mmap((void *)(uintptr_t)base, size, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
 enum dv_cu_result cuMemMap(dv_cu_ptr ptr, size_t size, size_t offset, unsigned long long handle,
 			   unsigned long long flags)
 {
@@ -259,12 +266,13 @@ enum dv_cu_result cuMemMap(dv_cu_ptr ptr, size_t size, size_t offset, unsigned l
 	DV_NEED(!is_mapped_in(ptr, size));
 	block.physical = physical;
 	block.device = physical->device ? physical->device : &dv_cu_devices[0];
-	block.context = dv_cu_current();
 	if (mmap((void *)(uintptr_t)ptr, size, PROT_NONE, MAP_SHARED | MAP_FIXED, physical->fd,
 		 0) == MAP_FAILED)
 		return DV_CUDA_ERROR_OUT_OF_MEMORY;
-	if (!dv_cu_block_add(&block))
+	if (!dv_cu_block_add(&block)) {
+		only_reserve(ptr, size);
 		return DV_CUDA_ERROR_OUT_OF_MEMORY;
+	}
 	physical->maps++;
 	return DV_CUDA_SUCCESS;
 }
@@ -273,8 +281,7 @@ static void unmap(struct dv_cu_block *block)
 {
 	struct dv_cu_physical *physical = block->physical;
 
-	(void)mmap((void *)(uintptr_t)block->base, block->size, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	only_reserve(block->base, block->size);
 	dv_cu_block_remove(block);
 	dv_cu_physical_unmapped(physical);
 }

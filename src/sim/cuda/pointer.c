@@ -52,9 +52,7 @@ static enum dv_cu_result wide(const struct dv_cu_block *block, uint32_t attribut
 
 	switch (attribute) {
 	case DV_CU_POINTER_ATTRIBUTE_CONTEXT:
-		value = (uintptr_t)(block->use == DV_CU_USE_MAPPED || block->use == DV_CU_USE_POOL
-					    ? NULL
-					    : block->context);
+		value = (uintptr_t)block->context;
 		break;
 	case DV_CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
 		value = ptr;

@@ -22,7 +22,7 @@ static enum dv_cu_result allocate(struct dv_cu_stream *stream, struct dv_cu_pool
 	params.alloc.pool.location.id = dv_cu_ordinal(pool->device);
 	DV_TRY(dv_cu_capture_node(stream, &params, &node));
 	if (!node)
-		return dv_cu_pool_take(pool, stream->context, size, ret);
+		return dv_cu_pool_take(pool, size, ret);
 	*ret = node->address;
 	return DV_CUDA_SUCCESS;
 }

@@ -97,13 +97,11 @@ static enum dv_cu_result grow(struct dv_cu_pool *pool, uint64_t needed)
 	return DV_CUDA_SUCCESS;
 }
 
-enum dv_cu_result dv_cu_pool_take(struct dv_cu_pool *pool, struct dv_cu_context *context,
-				  size_t size, dv_cu_ptr *ret)
+enum dv_cu_result dv_cu_pool_take(struct dv_cu_pool *pool, size_t size, dv_cu_ptr *ret)
 {
 	struct dv_cu_block block = {.use = DV_CU_USE_POOL,
 				    .size = dv_cu_round(size, DV_CU_GRAIN),
 				    .device = pool->device,
-				    .context = context,
 				    .pool = pool,
 				    .fd = -1,
 				    .readable = true,
