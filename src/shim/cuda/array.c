@@ -118,72 +118,31 @@ static enum dv_cu_result array_made(struct dv_cu_array **array, enum dv_cu_resul
 	return settle(&made);
 }
 
-DV_CUDA_API cuArrayCreate_v2(struct dv_cu_array **ret, const struct dv_cu_array_2d *array)
-{
-	struct dv_cu_array_3d same = {0};
-	enum dv_cu_result r;
-	uint64_t bytes;
+/* Each of these calls is there for 64 bits, and for the 32 of CUDA 2. */
+#define CREATE(symbol, type, ...)                                                                  \
+	DV_CUDA_API symbol(struct dv_cu_array **ret, const type *array)                            \
+	{                                                                                          \
+		struct dv_cu_array_3d same = {0};                                                  \
+		enum dv_cu_result r;                                                               \
+		uint64_t bytes;                                                                    \
+                                                                                                   \
+		dv_cuda_init();                                                                    \
+		if (array)                                                                         \
+			same = (struct dv_cu_array_3d){__VA_ARGS__};                               \
+		bytes = cost(&same, 1);                                                            \
+		r = dv_cuda_reserve(bytes);                                                        \
+		return r == DV_CUDA_SUCCESS ? array_made(ret, dv_cuda.symbol(ret, array), bytes)   \
+					    : r;                                                   \
+	}
+#define SAME_2D                                                                                    \
+	.width = array->width, .height = array->height, .format = array->format,                   \
+	.channels = array->channels
+#define SAME_3D SAME_2D, .depth = array->depth, .flags = array->flags
 
-	dv_cuda_init();
-	if (array)
-		same = (struct dv_cu_array_3d){.width = array->width,
-					       .height = array->height,
-					       .format = array->format,
-					       .channels = array->channels};
-	bytes = cost(&same, 1);
-	r = dv_cuda_reserve(bytes);
-	return r == DV_CUDA_SUCCESS ? array_made(ret, dv_cuda.cuArrayCreate_v2(ret, array), bytes)
-				    : r;
-}
-
-DV_CUDA_API cuArray3DCreate_v2(struct dv_cu_array **ret, const struct dv_cu_array_3d *array)
-{
-	uint64_t bytes = cost(array, 1);
-	enum dv_cu_result r;
-
-	dv_cuda_init();
-	r = dv_cuda_reserve(bytes);
-	return r == DV_CUDA_SUCCESS ? array_made(ret, dv_cuda.cuArray3DCreate_v2(ret, array), bytes)
-				    : r;
-}
-
-/* The 32-bit ones of CUDA 2. */
-DV_CUDA_API cuArrayCreate(struct dv_cu_array **ret, const struct dv_cu_array_2d_v1 *array)
-{
-	struct dv_cu_array_3d same = {0};
-	enum dv_cu_result r;
-	uint64_t bytes;
-
-	dv_cuda_init();
-	if (array)
-		same = (struct dv_cu_array_3d){.width = array->width,
-					       .height = array->height,
-					       .format = array->format,
-					       .channels = array->channels};
-	bytes = cost(&same, 1);
-	r = dv_cuda_reserve(bytes);
-	return r == DV_CUDA_SUCCESS ? array_made(ret, dv_cuda.cuArrayCreate(ret, array), bytes) : r;
-}
-
-DV_CUDA_API cuArray3DCreate(struct dv_cu_array **ret, const struct dv_cu_array_3d_v1 *array)
-{
-	struct dv_cu_array_3d same = {0};
-	enum dv_cu_result r;
-	uint64_t bytes;
-
-	dv_cuda_init();
-	if (array)
-		same = (struct dv_cu_array_3d){.width = array->width,
-					       .height = array->height,
-					       .depth = array->depth,
-					       .format = array->format,
-					       .channels = array->channels,
-					       .flags = array->flags};
-	bytes = cost(&same, 1);
-	r = dv_cuda_reserve(bytes);
-	return r == DV_CUDA_SUCCESS ? array_made(ret, dv_cuda.cuArray3DCreate(ret, array), bytes)
-				    : r;
-}
+CREATE(cuArrayCreate_v2, struct dv_cu_array_2d, SAME_2D)
+CREATE(cuArrayCreate, struct dv_cu_array_2d_v1, SAME_2D)
+CREATE(cuArray3DCreate_v2, struct dv_cu_array_3d, SAME_3D)
+CREATE(cuArray3DCreate, struct dv_cu_array_3d_v1, SAME_3D)
 
 DV_CUDA_API cuMipmappedArrayCreate(struct dv_cu_mipmap **ret, const struct dv_cu_array_3d *array,
 				   uint32_t levels)

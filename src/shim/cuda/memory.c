@@ -132,90 +132,62 @@ DV_CUDA_API cuMemFree(uint32_t address)
 
 /* --- what is shown --- */
 
-static void read_grant(struct dv_grant *ret)
+/* The slice's size, or what the device has if that is less. */
+static uint64_t total_shown(uint64_t total)
 {
+	struct dv_grant grant;
+	DV_SHIM_KEEP;
+
 	/* The answer comes after what was given back before was taken: the page is up to date. */
 	(void)!dv_shim_reserve(0);
-	dv_shim_grant_read(dv_shim_pages.grant, ret);
-}
-
-/* The slice's size, or what the device has if that is less. */
-static uint64_t total_shown(const struct dv_grant *grant, uint64_t total)
-{
-	if (grant->memory_limit_bytes)
-		total = DV_MIN(total, grant->memory_limit_bytes);
-	if (grant->device_memory_bytes)
-		total = DV_MIN(total, grant->device_memory_bytes);
+	dv_shim_grant_read(dv_shim_pages.grant, &grant);
+	if (grant.memory_limit_bytes)
+		total = DV_MIN(total, grant.memory_limit_bytes);
+	if (grant.device_memory_bytes)
+		total = DV_MIN(total, grant.device_memory_bytes);
 	return total;
 }
 
-static uint64_t free_shown(const struct dv_grant *grant, uint64_t available)
-{
-	uint64_t used = DV_MIN(grant->memory_used_bytes, grant->memory_limit_bytes);
-
-	return grant->memory_limit_bytes ? DV_MIN(available, grant->memory_limit_bytes - used)
-					 : available;
-}
-
-DV_CUDA_API cuMemGetInfo_v2(size_t *ret_free, size_t *ret_total)
+/* After total_shown. */
+static uint64_t free_shown(uint64_t available)
 {
 	struct dv_grant grant;
-	enum dv_cu_result r;
-	DV_SHIM_KEEP;
+	uint64_t used;
 
-	dv_cuda_init();
-	r = dv_cuda.cuMemGetInfo_v2(ret_free, ret_total);
-	if (r != DV_CUDA_SUCCESS)
-		return r;
-	dv_cuda_pools_look();
-	read_grant(&grant);
-	*ret_free = free_shown(&grant, *ret_free);
-	*ret_total = total_shown(&grant, *ret_total);
-	return r;
+	dv_shim_grant_read(dv_shim_pages.grant, &grant);
+	used = DV_MIN(grant.memory_used_bytes, grant.memory_limit_bytes);
+	return grant.memory_limit_bytes ? DV_MIN(available, grant.memory_limit_bytes - used)
+					: available;
 }
 
-DV_CUDA_API cuMemGetInfo(uint32_t *ret_free, uint32_t *ret_total)
-{
-	struct dv_grant grant;
-	enum dv_cu_result r;
-	DV_SHIM_KEEP;
+/* Each of these calls is there for 64 bits, and for the 32 of CUDA 2. */
+#define GET_INFO(symbol, type)                                                                     \
+	DV_CUDA_API symbol(type *ret_free, type *ret_total)                                        \
+	{                                                                                          \
+		enum dv_cu_result r;                                                               \
+                                                                                                   \
+		dv_cuda_init();                                                                    \
+		r = dv_cuda.symbol(ret_free, ret_total);                                           \
+		if (r != DV_CUDA_SUCCESS)                                                          \
+			return r;                                                                  \
+		dv_cuda_pools_look();                                                              \
+		*ret_total = (type)total_shown(*ret_total);                                        \
+		*ret_free = (type)free_shown(*ret_free);                                           \
+		return r;                                                                          \
+	}
+#define TOTAL_MEM(symbol, type)                                                                    \
+	DV_CUDA_API symbol(type *ret, int device)                                                  \
+	{                                                                                          \
+		enum dv_cu_result r;                                                               \
+                                                                                                   \
+		dv_cuda_init();                                                                    \
+		r = dv_cuda.symbol(ret, device);                                                   \
+		if (r == DV_CUDA_SUCCESS)                                                          \
+			*ret = (type)total_shown(*ret);                                            \
+		return r;                                                                          \
+	}
 
-	dv_cuda_init();
-	r = dv_cuda.cuMemGetInfo(ret_free, ret_total);
-	if (r != DV_CUDA_SUCCESS)
-		return r;
-	read_grant(&grant);
-	*ret_free = (uint32_t)free_shown(&grant, *ret_free);
-	*ret_total = (uint32_t)total_shown(&grant, *ret_total);
-	return r;
-}
-
-DV_CUDA_API cuDeviceTotalMem_v2(size_t *ret, int device)
-{
-	struct dv_grant grant;
-	enum dv_cu_result r;
-	DV_SHIM_KEEP;
-
-	dv_cuda_init();
-	r = dv_cuda.cuDeviceTotalMem_v2(ret, device);
-	if (r != DV_CUDA_SUCCESS)
-		return r;
-	read_grant(&grant);
-	*ret = total_shown(&grant, *ret);
-	return r;
-}
-
-DV_CUDA_API cuDeviceTotalMem(uint32_t *ret, int device)
-{
-	struct dv_grant grant;
-	enum dv_cu_result r;
-	DV_SHIM_KEEP;
-
-	dv_cuda_init();
-	r = dv_cuda.cuDeviceTotalMem(ret, device);
-	if (r != DV_CUDA_SUCCESS)
-		return r;
-	read_grant(&grant);
-	*ret = (uint32_t)total_shown(&grant, *ret);
-	return r;
-}
+GET_INFO(cuMemGetInfo_v2, size_t)
+GET_INFO(cuMemGetInfo, uint32_t)
+TOTAL_MEM(cuDeviceTotalMem_v2, size_t)
+TOTAL_MEM(cuDeviceTotalMem, uint32_t)

@@ -106,11 +106,3 @@ void *dv_cuda_wrapper_of(const char *symbol)
 			return hooks[i].wrapper;
 	return NULL;
 }
-
-bool dv_cuda_is_wrapper(const void *address)
-{
-	for (size_t i = 0; i < DV_ARRAY_LEN(hooks); i++)
-		if (hooks[i].wrapper == address)
-			return address != NULL;
-	return false;
-}

@@ -59,5 +59,3 @@ static inline void dv_cuda_init(void)
 void *dv_cuda_wrapper_at(const void *address);
 /* Our wrapper of that symbol, or NULL. */
 void *dv_cuda_wrapper_of(const char *symbol);
-/* Is it one of our wrappers? */
-bool dv_cuda_is_wrapper(const void *address);

@@ -233,12 +233,6 @@ enum dv_cu_result cuCtxDetach(struct dv_cu_context *ctx)
 
 /* --- primary contexts --- */
 
-#define DV_CALL_OF_DEVICE(device, ordinal)                                                         \
-	DV_CALL();                                                                                 \
-	struct dv_cu_device *device = dv_cu_device_at(ordinal);                                    \
-	if (!device)                                                                               \
-	return DV_CUDA_ERROR_INVALID_DEVICE
-
 enum dv_cu_result cuDevicePrimaryCtxRetain(struct dv_cu_context **pctx, int dev)
 {
 	DV_CALL_OF_DEVICE(device, dev);

@@ -229,12 +229,6 @@ int dv_cu_ordinal(const struct dv_cu_device *device)
 	return (int)(device - dv_cu_devices);
 }
 
-#define DV_CALL_OF_DEVICE(device, ordinal)                                                         \
-	DV_CALL();                                                                                 \
-	struct dv_cu_device *device = dv_cu_device_at(ordinal);                                    \
-	if (!device)                                                                               \
-	return DV_CUDA_ERROR_INVALID_DEVICE
-
 enum dv_cu_result cuDeviceGet(int *ret, int ordinal)
 {
 	DV_CALL_OF_DEVICE(device, ordinal);

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "sim/cuda/inside.h"
 
 enum { POLL_NS = 200000 };
@@ -122,7 +123,7 @@ static void *call_host_functions(void *nothing)
 		(void)pthread_mutex_unlock(&dv_cu_lock);
 		op->act(op);
 		(void)pthread_mutex_lock(&dv_cu_lock);
-		complete(op, dv_share_now(), NULL);
+		complete(op, dv_now_ns(), NULL);
 	}
 	return nothing;
 }
@@ -196,7 +197,7 @@ static void rest(struct dv_cu_device *device, bool polls)
 		(void)pthread_cond_wait(&device->work, &dv_cu_lock);
 		return;
 	}
-	at = dv_share_now() + POLL_NS;
+	at = dv_now_ns() + POLL_NS;
 	until = (struct timespec){.tv_sec = (time_t)(at / 1000000000u),
 				  .tv_nsec = (long)(at % 1000000000u)};
 	(void)pthread_cond_timedwait(&device->work, &dv_cu_lock, &until);
@@ -265,7 +266,7 @@ enum dv_cu_result dv_cu_submit_free(struct dv_cu_op *op)
 		dv_cu_op_unref(op);
 		return DV_CUDA_ERROR_OPERATING_SYSTEM;
 	}
-	op->ready_ns = DV_MAX(op->ready_ns, dv_share_now());
+	op->ready_ns = DV_MAX(op->ready_ns, dv_now_ns());
 	op->next = NULL;
 	*op->device->last = op;
 	op->device->last = &op->next;
@@ -302,7 +303,7 @@ enum dv_cu_result dv_cu_submit_and_wait(struct dv_cu_op *op)
 		if (result == DV_CUDA_SUCCESS)
 			dv_cu_wait(op);
 	} else {
-		op->ready_ns = DV_MAX(op->ready_ns, dv_share_now());
+		op->ready_ns = DV_MAX(op->ready_ns, dv_now_ns());
 		op->begun = true;
 		if (op->act) {
 			(void)pthread_mutex_unlock(&dv_cu_lock);

@@ -27,7 +27,6 @@ static enum dv_cu_result instantiate(struct dv_cu_exec **ret, const struct dv_cu
 	}
 	exec->graph->is_part = true;
 	exec->flags = flags;
-	exec->context = dv_cu_current();
 	*ret = exec;
 	return DV_CUDA_SUCCESS;
 }
@@ -149,20 +148,11 @@ static enum dv_cu_result set(const struct dv_cu_exec *exec, const struct dv_cu_n
 	}
 
 SET(cuGraphExecKernelNodeSetParams, KERNEL, const struct dv_cu_kernel_node_v1 *new,
-    memcpy(&params.kernel, new, sizeof(*new)))
+    params = dv_cu_kernel_params_v1(new))
 SET(cuGraphExecHostNodeSetParams, HOST, const struct dv_cu_host_node *new, params.host = *new)
 SET(cuGraphExecEventRecordNodeSetEvent, EVENT_RECORD, struct dv_cu_event *new,
     params.event.event = new)
 SET(cuGraphExecEventWaitNodeSetEvent, WAIT_EVENT, struct dv_cu_event *new, params.event.event = new)
-
-static struct dv_cu_node_params kernel_params(const struct dv_cu_kernel_node *kernel)
-{
-	struct dv_cu_node_params params = {.type = DV_CU_GRAPH_NODE_TYPE_KERNEL, .kernel = *kernel};
-
-	if (!params.kernel.function)
-		params.kernel.function = (struct dv_cu_function *)kernel->kernel;
-	return params;
-}
 
 enum dv_cu_result cuGraphExecKernelNodeSetParams_v2(struct dv_cu_exec *graph_exec,
 						    struct dv_cu_node *node,
@@ -172,7 +162,7 @@ enum dv_cu_result cuGraphExecKernelNodeSetParams_v2(struct dv_cu_exec *graph_exe
 
 	DV_CALL();
 	DV_NEED(node_params);
-	params = kernel_params(node_params);
+	params = dv_cu_kernel_params(node_params);
 	return set(graph_exec, node, &params);
 }
 
@@ -210,7 +200,7 @@ enum dv_cu_result cuGraphExecNodeSetParams(struct dv_cu_exec *graph_exec, struct
 	DV_CALL();
 	DV_NEED(node_params);
 	params = node_params->type == DV_CU_GRAPH_NODE_TYPE_KERNEL
-			 ? kernel_params(&node_params->kernel)
+			 ? dv_cu_kernel_params(&node_params->kernel)
 			 : *node_params;
 	return set(graph_exec, node, &params);
 }

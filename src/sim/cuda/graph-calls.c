@@ -74,14 +74,6 @@ static enum dv_cu_result add(const struct place *where, const struct dv_cu_node_
 	struct dv_cu_node **graph_node, struct dv_cu_graph *graph,                                 \
 		struct dv_cu_node *const *dependencies, size_t num_dependencies
 
-static struct dv_cu_node_params kernel_params_v1(const struct dv_cu_kernel_node_v1 *old)
-{
-	struct dv_cu_node_params params = {.type = DV_CU_GRAPH_NODE_TYPE_KERNEL};
-
-	memcpy(&params.kernel, old, sizeof(*old));
-	return params;
-}
-
 enum dv_cu_result cuGraphAddKernelNode(PLACE, const struct dv_cu_kernel_node_v1 *node_params)
 {
 	struct place where = WHERE;
@@ -89,18 +81,8 @@ enum dv_cu_result cuGraphAddKernelNode(PLACE, const struct dv_cu_kernel_node_v1 
 
 	DV_CALL();
 	DV_NEED(node_params);
-	params = kernel_params_v1(node_params);
+	params = dv_cu_kernel_params_v1(node_params);
 	return add(&where, &params);
-}
-
-/* A kernel of a library may stand for the function. */
-static struct dv_cu_node_params kernel_params(const struct dv_cu_kernel_node *kernel)
-{
-	struct dv_cu_node_params params = {.type = DV_CU_GRAPH_NODE_TYPE_KERNEL, .kernel = *kernel};
-
-	if (!params.kernel.function)
-		params.kernel.function = (struct dv_cu_function *)kernel->kernel;
-	return params;
 }
 
 enum dv_cu_result cuGraphAddKernelNode_v2(PLACE, const struct dv_cu_kernel_node *node_params)
@@ -110,7 +92,7 @@ enum dv_cu_result cuGraphAddKernelNode_v2(PLACE, const struct dv_cu_kernel_node 
 
 	DV_CALL();
 	DV_NEED(node_params);
-	params = kernel_params(node_params);
+	params = dv_cu_kernel_params(node_params);
 	return add(&where, &params);
 }
 
@@ -240,7 +222,7 @@ static enum dv_cu_result add_any(const struct place *where, struct dv_cu_node_pa
 	case DV_CU_GRAPH_NODE_TYPE_MEM_FREE:
 		return add_free(where, params->free.ptr);
 	case DV_CU_GRAPH_NODE_TYPE_KERNEL:
-		kernel = kernel_params(&params->kernel);
+		kernel = dv_cu_kernel_params(&params->kernel);
 		return add(where, &kernel);
 	default:
 		return add(where, params);
@@ -341,9 +323,9 @@ GET(cuGraphMemFreeNodeGetParams, MEM_FREE, dv_cu_ptr *ret, *ret = node->params.f
 	}
 
 SET(cuGraphKernelNodeSetParams, KERNEL, const struct dv_cu_kernel_node_v1 *new,
-    params = kernel_params_v1(new))
+    params = dv_cu_kernel_params_v1(new))
 SET(cuGraphKernelNodeSetParams_v2, KERNEL, const struct dv_cu_kernel_node *new,
-    params = kernel_params(new))
+    params = dv_cu_kernel_params(new))
 SET(cuGraphMemcpyNodeSetParams, MEMCPY, const struct dv_cu_copy_3d *new, params.copy.copy = *new)
 SET(cuGraphMemsetNodeSetParams, MEMSET, const struct dv_cu_memset_node *new,
     params.fill.fill = *new)
@@ -361,7 +343,7 @@ enum dv_cu_result cuGraphNodeSetParams(struct dv_cu_node *node,
 		node_params->type != DV_CU_GRAPH_NODE_TYPE_MEM_ALLOC &&
 		node_params->type != DV_CU_GRAPH_NODE_TYPE_MEM_FREE);
 	params = node_params->type == DV_CU_GRAPH_NODE_TYPE_KERNEL
-			 ? kernel_params(&node_params->kernel)
+			 ? dv_cu_kernel_params(&node_params->kernel)
 			 : *node_params;
 	return dv_cu_node_set(node, &params);
 }

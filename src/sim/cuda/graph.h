@@ -26,7 +26,6 @@ struct dv_cu_graph {
 struct dv_cu_exec {
 	struct dv_cu_graph *graph; /* in an order in which it can run */
 	uint64_t flags;
-	struct dv_cu_context *context;
 	struct dv_cu_op *last; /* of its last launch: one at a time */
 };
 
@@ -49,8 +48,9 @@ struct dv_cu_op *dv_cu_op_of(struct dv_cu_stream *stream, const struct dv_cu_nod
 enum dv_cu_result dv_cu_do(struct dv_cu_stream *stream, const struct dv_cu_node_params *params,
 			   bool wait);
 
-/* A copy of that many bytes, as a copy of the general kind. */
-struct dv_cu_node_params dv_cu_linear_copy(dv_cu_ptr to, dv_cu_ptr from, size_t bytes);
+/* A kernel's, where a kernel of a library may stand for the function; and of the first version. */
+struct dv_cu_node_params dv_cu_kernel_params(const struct dv_cu_kernel_node *kernel);
+struct dv_cu_node_params dv_cu_kernel_params_v1(const struct dv_cu_kernel_node_v1 *kernel);
 
 /* --- graphs (graph.c) --- */
 

@@ -61,7 +61,7 @@ struct dv_cu_context {
 	DV_VEC(struct dv_cu_stream *) streams; /* legacy first */
 	DV_VEC(struct dv_cu_context *) peers;
 	DV_VEC(struct dv_cu_module *) modules; /* which end with it */
-	dv_cu_ptr overhead; /* bytes charged for it */
+	dv_cu_ptr overhead;		       /* bytes charged for it */
 };
 
 struct dv_cu_stream {
@@ -170,6 +170,11 @@ struct dv_cu_call {
 	DV_UNUSED struct dv_cu_context *context = dv_cu_current();                                 \
 	if (!context || dv_cu_failed() != DV_CUDA_SUCCESS)                                         \
 	return context ? dv_cu_failed() : DV_CUDA_ERROR_INVALID_CONTEXT
+#define DV_CALL_OF_DEVICE(device, ordinal)                                                         \
+	DV_CALL();                                                                                 \
+	struct dv_cu_device *device = dv_cu_device_at(ordinal);                                    \
+	if (!device)                                                                               \
+	return DV_CUDA_ERROR_INVALID_DEVICE
 #define DV_NEED(condition)                                                                         \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -189,7 +194,6 @@ enum dv_cu_result dv_cu_failed(void);
 enum dv_cu_result dv_cu_enter(struct dv_cu_call *call);
 void dv_cu_leave(struct dv_cu_call *call);
 enum dv_cu_result dv_cu_start(void); /* locked: cuInit */
-bool dv_cu_is_started(void);
 bool dv_cu_find_machine(char *buf, size_t size);
 
 /* Live objects: a handle that is none is told from one. Each begins where it is. */

@@ -28,11 +28,6 @@ bool dv_cu_find_machine(char *buf, size_t size)
 	return dv_sim_keep_find(&dv_cu_lock, buf, size);
 }
 
-bool dv_cu_is_started(void)
-{
-	return started;
-}
-
 /* --- calls --- */
 
 static _Noreturn void die(void)

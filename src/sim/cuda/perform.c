@@ -354,16 +354,20 @@ enum dv_cu_result dv_cu_do(struct dv_cu_stream *stream, const struct dv_cu_node_
 	return wait ? dv_cu_submit_and_wait(op) : dv_cu_submit(op);
 }
 
-struct dv_cu_node_params dv_cu_linear_copy(dv_cu_ptr to, dv_cu_ptr from, size_t bytes)
+struct dv_cu_node_params dv_cu_kernel_params(const struct dv_cu_kernel_node *kernel)
 {
-	struct dv_cu_node_params params = {.type = DV_CU_GRAPH_NODE_TYPE_MEMCPY};
+	struct dv_cu_node_params params = {.type = DV_CU_GRAPH_NODE_TYPE_KERNEL, .kernel = *kernel};
 
-	params.copy.copy = (struct dv_cu_copy_3d){.src_type = DV_CU_MEMORYTYPE_UNIFIED,
-						  .src_device = from,
-						  .dst_type = DV_CU_MEMORYTYPE_UNIFIED,
-						  .dst_device = to,
-						  .width = bytes,
-						  .height = 1,
-						  .depth = 1};
+	if (!params.kernel.function)
+		params.kernel.function = (struct dv_cu_function *)kernel->kernel;
+	return params;
+}
+
+/* It begins like the second. */
+struct dv_cu_node_params dv_cu_kernel_params_v1(const struct dv_cu_kernel_node_v1 *kernel)
+{
+	struct dv_cu_node_params params = {.type = DV_CU_GRAPH_NODE_TYPE_KERNEL};
+
+	memcpy(&params.kernel, kernel, sizeof(*kernel));
 	return params;
 }

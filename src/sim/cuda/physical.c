@@ -94,7 +94,7 @@ enum dv_cu_result cuMemGetAllocationGranularity(size_t *granularity,
 	return DV_CUDA_SUCCESS;
 }
 
-/* The owner's name is in it: `fd` passes to others by numbers only. */
+/* Others get it as a descriptor, never by a name. */
 static int make_file(size_t size)
 {
 	int fd = memfd_create("divvy-sim-cuda", MFD_CLOEXEC);

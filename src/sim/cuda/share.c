@@ -8,8 +8,8 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "sim/keep.h"
 
@@ -20,14 +20,6 @@ enum { REAP_NS = 1000000 };
 /* Of this process: its locks last as long as it does. */
 static int alive = -1;
 static bool mine[DV_SHARE_TENANTS_MOST]; /* one's own locks do not show */
-
-uint64_t dv_share_now(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void name_path(const char *dir, const char *name, char *buf, size_t size)
 {
@@ -45,7 +37,7 @@ static void make_lock(pthread_mutex_t *lock)
 	(void)pthread_mutexattr_destroy(&attributes);
 }
 
-/* Under the file's flock: what is there is whole, or is not there. */
+/* Written under another name first: what is there is whole, or is not there. */
 static int make_file(const char *dir, const char *path)
 {
 	char temporary[DV_SIM_PATH_SIZE + 48];
@@ -227,7 +219,7 @@ static void forget(struct dv_share *share, int tenant)
 	is->ticket = 0;
 	atomic_store(&is->used, 0);
 	if (unit->owner == tenant)
-		dv_share_pass_on(share, unit, dv_share_now());
+		dv_share_pass_on(share, unit, dv_now_ns());
 	for (unsigned i = 0; i < share->high; i++)
 		last &= !share->tenants[i].used || share->tenants[i].unit != is->unit;
 	if (last)
@@ -236,7 +228,7 @@ static void forget(struct dv_share *share, int tenant)
 
 static void reap(struct dv_share *share, int fd)
 {
-	uint64_t now = dv_share_now();
+	uint64_t now = dv_now_ns();
 
 	if (share->reaped_ns <= now && now - share->reaped_ns < REAP_NS)
 		return;
@@ -313,7 +305,7 @@ int dv_share_join(struct dv_share *share, const struct dv_share_place *place)
 		own_name(tenant->name, sizeof(tenant->name));
 		tenant->place = *place;
 		tenant->unit = (uint32_t)unit;
-		tenant->bytes = tenant->ticket = tenant->busy_ns = 0;
+		tenant->bytes = tenant->ticket = 0;
 		atomic_store(&tenant->used, 1);
 		if (share->high <= (uint32_t)i)
 			share->high = (uint32_t)i + 1;

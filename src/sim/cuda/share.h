@@ -37,10 +37,9 @@ struct dv_share_tenant {
 	char name[32];
 	struct dv_share_place place;
 	uint32_t unit;
-	uint64_t bytes;	     /* of its allocations and contexts, as charged */
-	uint64_t ticket;     /* it waits for the unit; 0: it does not */
-	uint64_t lost_at_ns; /* its turn was taken from it */
-	uint64_t busy_ns;
+	uint64_t bytes;	       /* of its allocations and contexts, as charged */
+	uint64_t ticket;       /* it waits for the unit; 0: it does not */
+	uint64_t lost_at_ns;   /* its turn was taken from it */
 	_Atomic uint32_t word; /* it sleeps on it */
 };
 
@@ -120,8 +119,6 @@ bool dv_share_take(struct dv_share *share, int tenant, uint64_t inode);
 bool dv_share_drop(struct dv_share *share, int tenant, uint64_t inode);
 
 /* --- time --- */
-
-uint64_t dv_share_now(void);
 
 /* Compute for `duration_ns` at the earliest from `ready_ns` on, sharing the tenant's unit with
  * other tenants by slices; returns when it ended. Sleeps; keeps the turn. */

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/macro.h"
 #include "sim/cuda/share.h"
 
@@ -55,7 +56,7 @@ void dv_share_pass_on(struct dv_share *share, struct dv_share_unit *unit, uint64
 	if (next < 0)
 		return;
 	share->tenants[next].ticket = 0;
-	unit->turn_ns = dv_share_now();
+	unit->turn_ns = dv_now_ns();
 	if (next_of(share, unit) >= 0)
 		unit->slice_end_ns = unit->clock_ns + DV_SHARE_SLICE_NS;
 	wake(&share->tenants[next]);
@@ -64,7 +65,7 @@ void dv_share_pass_on(struct dv_share *share, struct dv_share_unit *unit, uint64
 /* From now on the owner has no more than the rest of its slice. */
 static void ask(struct dv_share *share, struct dv_share_unit *unit)
 {
-	uint64_t now = dv_share_now(), had = now > unit->turn_ns ? now - unit->turn_ns : 0;
+	uint64_t now = dv_now_ns(), had = now > unit->turn_ns ? now - unit->turn_ns : 0;
 
 	if (unit->slice_end_ns)
 		return;
@@ -77,7 +78,7 @@ static void pass_over(struct dv_share *share, struct dv_share_unit *unit)
 {
 	uint64_t due = DV_MAX(unit->slice_end_ns, unit->turn_ns + DV_SHARE_SLICE_NS);
 
-	if (unit->owner < 0 || !unit->slice_end_ns || dv_share_now() < due + DV_SHARE_GRACE_NS)
+	if (unit->owner < 0 || !unit->slice_end_ns || dv_now_ns() < due + DV_SHARE_GRACE_NS)
 		return;
 	share->tenants[unit->owner].lost_at_ns = unit->slice_end_ns;
 	dv_share_pass_on(share, unit, unit->slice_end_ns);
@@ -91,7 +92,7 @@ static void wait_for_turn(struct dv_share *share, struct dv_share_unit *unit, in
 		unit->owner = tenant;
 		unit->epoch++;
 		unit->slice_end_ns = 0;
-		unit->turn_ns = dv_share_now();
+		unit->turn_ns = dv_now_ns();
 		return;
 	}
 	is->ticket = unit->next_ticket++;
@@ -107,7 +108,7 @@ static void wait_for_turn(struct dv_share *share, struct dv_share_unit *unit, in
 		pass_over(share, unit);
 		if (unit->owner != tenant)
 			sleep_until(share, is,
-				    DV_MAX(unit->slice_end_ns, dv_share_now()) + DV_SHARE_GRACE_NS);
+				    DV_MAX(unit->slice_end_ns, dv_now_ns()) + DV_SHARE_GRACE_NS);
 	}
 }
 
@@ -125,7 +126,7 @@ static bool run_turn(struct dv_share *share, struct dv_share_unit *unit, int ten
 		else
 			until = DV_MAX(begin, unit->slice_end_ns);
 	}
-	if (until > dv_share_now() + DV_SHARE_AHEAD_NS) {
+	if (until > dv_now_ns() + DV_SHARE_AHEAD_NS) {
 		sleep_until(share, is, until);
 		if (unit->owner == tenant && unit->epoch == epoch)
 			return false; /* look again: somebody may have come */
@@ -133,7 +134,6 @@ static bool run_turn(struct dv_share *share, struct dv_share_unit *unit, int ten
 	} else {
 		unit->clock_ns = until;
 	}
-	is->busy_ns += until - begin;
 	*left_ns -= DV_MIN(*left_ns, until - begin);
 	*ready_ns = until;
 	if (*left_ns && unit->owner == tenant && unit->epoch == epoch)
