@@ -64,6 +64,8 @@ static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
 	(void)dv_copy(gate.node, sizeof(gate.node), lease->node);
 	(void)dv_copy(gate.name, sizeof(gate.name), lease->name);
 	(void)dv_copy(gate.nonce, sizeof(gate.nonce), lease->nonce);
+	if (gpu->kind == DV_GPU_NVIDIA)
+		(void)dv_copy(gate.device, sizeof(gate.device), gpu->uuid);
 	node.has_slice = false;
 	(void)dv_node_print(&node, gate.parent, sizeof(gate.parent));
 	return dv_gate_open(daemon->gate, &gate, daemon->recovering, err);

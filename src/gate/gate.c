@@ -192,7 +192,7 @@ int dv_gate_stats(struct dv_gate *gate, int64_t lease_id, struct dv_gate_stats *
 	};
 	dv_gate_turn_stats(tenant, tenant->node->now_ns, ret);
 	TAILQ_FOREACH(peer, &tenant->peers, link)
-	if (peer->greeted && ret->client_listed < DV_LEASE_PIDS_MOST)
+	if (peer->greeted && !peer->looks && ret->client_listed < DV_LEASE_PIDS_MOST)
 		stats_client(peer, &ret->clients[ret->client_listed++]);
 	(void)pthread_mutex_unlock(&tenant->node->lock);
 	return 0;

@@ -38,6 +38,7 @@ struct dv_gate_lease {
 	bool timed; /* false: memory only, no scheduler (whole devices, partitions) */
 	uint64_t device_memory_bytes; /* what the tenant is shown; 0: as it is */
 	uint32_t compute_units;	      /* what the tenant is shown; 0: as it is */
+	char device[96];	      /* the driver's name of the GPU, for the tenant; "": none */
 };
 
 struct dv_gate_client {
@@ -49,7 +50,7 @@ struct dv_gate_client {
 struct dv_gate_stats {
 	uint64_t memory_used_bytes, memory_peak_bytes; /* ledger */
 	uint64_t memory_denied;
-	unsigned client_count;	     /* attached now */
+	unsigned client_count;	     /* attached now, those that only look left out */
 	unsigned client_listed;	     /* entries in clients */
 	uint64_t hellos;	     /* ever */
 	uint64_t faults;	     /* broken messages, releases of more than was held, ... */

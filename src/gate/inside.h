@@ -14,6 +14,7 @@
 
 #include "gate/gate.h"
 #include "gate/page.h"
+#include "gate/use.h"
 #include "gate/waits.h"
 #include "wire/gate.h"
 
@@ -45,15 +46,22 @@ struct dv_gate_question {
 	uint64_t serial, bytes;
 };
 
+/* What a process had counted at a moment. */
+struct dv_gate_lately {
+	uint64_t at_ns, busy_ns, launches;
+};
+
 /* A connected process. */
 struct dv_gate_peer {
 	struct dv_gate_tenant *tenant;
 	struct dv_gate_source socket_source, process_source;
 	int fd, pidfd; /* pidfd -1: the process cannot be seen from here */
 	pid_t pid;
-	bool greeted; /* said HELLO, has its pages */
-	bool muted;   /* its tenant sent too much: read again in the next window */
-	bool dead;    /* closed; freed by the node's thread when no event can point to it */
+	uint32_t own_pid; /* as it says itself */
+	bool greeted;	  /* said HELLO, has its pages */
+	bool muted;	  /* its tenant sent too much: read again in the next window */
+	bool looks;	  /* is no client of the tenant's, only looks */
+	bool dead;	  /* closed; freed by the node's thread when no event can point to it */
 	uint64_t hello_by_ns;
 	uint64_t held_bytes;
 	bool wants; /* a turn */
@@ -62,6 +70,7 @@ struct dv_gate_peer {
 	uint32_t held_epoch;
 	uint64_t granted_ns, evicted_ns;
 	struct dv_gate_pages pages;
+	struct dv_gate_lately lately[2]; /* the older is what a second of its begins with */
 	DV_VEC(struct dv_gate_question) questions;
 	TAILQ_ENTRY(dv_gate_peer) link;	   /* tenant->peers, node->dead */
 	TAILQ_ENTRY(dv_gate_peer) waiting; /* node->strangers until greeted */
@@ -97,6 +106,8 @@ struct dv_gate_tenant {
 	uint64_t granted_ns, until_ns; /* until_ns: UINT64_MAX where endless */
 	uint64_t idle_since_ns;	       /* the latest end of work of those that drained */
 	struct dv_gate_waits waits;
+	struct dv_gate_use use;
+	uint64_t use_from_ns;		  /* up to here the turn is in `use` */
 	struct dv_gate_sample samples[2]; /* the older is what a window begins with */
 	struct dv_gate_peers peers;
 	TAILQ_ENTRY(dv_gate_tenant) link;
@@ -193,4 +204,11 @@ void dv_gate_turn_drained(struct dv_gate_peer *peer, const struct dv_msg *msg, u
 void dv_gate_turn_gone(struct dv_gate_peer *peer, uint64_t now_ns);
 /* Let the scheduler decide, publish what it decided; returns when to call again. */
 uint64_t dv_gate_turn_tick(struct dv_gate_node *node, uint64_t now_ns);
+/* Note what the turn used up to now, for `use`. */
+void dv_gate_turn_note(struct dv_gate_tenant *tenant, uint64_t now_ns);
 void dv_gate_turn_stats(struct dv_gate_tenant *tenant, uint64_t now_ns, struct dv_gate_stats *ret);
+
+/* look.c: what a tenant is told of itself. The answers to DV_MSG_USE and DV_MSG_PROCESS. */
+void dv_gate_look_use(struct dv_gate_tenant *tenant, uint64_t now_ns, struct dv_msg *ret);
+void dv_gate_look_process(struct dv_gate_tenant *tenant, uint64_t above, uint64_t now_ns,
+			  struct dv_msg *ret);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "gate/inside.h"
 
 #ifndef SO_PEERPIDFD
@@ -101,6 +102,8 @@ void dv_gate_peer_close(struct dv_gate_peer *peer)
 		TAILQ_REMOVE(&node->strangers, peer, waiting);
 		return;
 	}
+	if (peer->looks)
+		return;
 	tenant->greeted_count--;
 	dv_gate_turn_gone(peer, node->now_ns);
 	dv_gate_tenant_release(tenant, peer, peer->held_bytes);
@@ -180,6 +183,7 @@ static void fill_grant(const struct dv_gate_peer *peer, uint64_t now_ns)
 	grant->compute_mpct = tenant->lease.compute_mpct;
 	grant->lease_id = (uint64_t)tenant->lease.id;
 	grant->server_ns = now_ns;
+	(void)dv_copy(grant->device, sizeof(grant->device), tenant->lease.device);
 }
 
 static void hello(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t now_ns)
@@ -190,7 +194,9 @@ static void hello(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t 
 		refuse(peer, DV_REFUSAL_NONCE);
 		return;
 	}
-	if (dv_gate_pages_init(&peer->pages, NULL) < 0 ||
+	peer->looks = msg->a == DV_LAYER_NVML;
+	peer->own_pid = msg->b <= INT32_MAX ? (uint32_t)msg->b : 0;
+	if ((peer->looks && msg->c) || dv_gate_pages_init(&peer->pages, NULL) < 0 ||
 	    !dv_gate_tenant_charge(tenant, peer, msg->c)) {
 		fault(peer);
 		return;
@@ -199,9 +205,12 @@ static void hello(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t 
 	dv_gate_turn_welcome(peer);
 	TAILQ_REMOVE(&tenant->node->strangers, peer, waiting);
 	peer->greeted = true;
-	tenant->greeted_count++;
-	tenant->hellos++;
-	changed(peer);
+	if (!peer->looks) {
+		peer->lately[0].at_ns = peer->lately[1].at_ns = now_ns;
+		tenant->greeted_count++;
+		tenant->hellos++;
+		changed(peer);
+	}
 	if (!send_welcome(peer, msg->serial)) {
 		fault(peer);
 		return;
@@ -239,8 +248,27 @@ void dv_gate_peer_answer_waiting(struct dv_gate_peer *peer)
 	dv_vec_fini(&peer->questions);
 }
 
+static void look(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t now_ns)
+{
+	struct dv_msg told = answer((enum dv_msg_type)msg->type, msg->serial);
+
+	if (msg->type == DV_MSG_USE)
+		dv_gate_look_use(peer->tenant, now_ns, &told);
+	else
+		dv_gate_look_process(peer->tenant, msg->a, now_ns, &told);
+	say(peer, &told);
+}
+
 static void attached(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t now_ns)
 {
+	if (msg->type == DV_MSG_USE || msg->type == DV_MSG_PROCESS) {
+		look(peer, msg, now_ns);
+		return;
+	}
+	if (peer->looks) {
+		fault(peer);
+		return;
+	}
 	switch (msg->type) {
 	case DV_MSG_RESERVE:
 		reserve(peer, msg);

@@ -77,6 +77,7 @@ int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *le
 	tenant->lease = *lease;
 	tenant->grace_ns = grace_ns;
 	tenant->samples[0].at_ns = tenant->samples[1].at_ns = now_ns;
+	tenant->use.since_ns = now_ns;
 	tenant->listen_source = (struct dv_gate_source){DV_GATE_LISTEN, tenant};
 	TAILQ_INIT(&tenant->peers);
 	r = dv_gate_turn_open(tenant, now_ns, err);

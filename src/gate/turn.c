@@ -88,9 +88,19 @@ static bool wants_more(const struct dv_gate_tenant *tenant)
 	return false;
 }
 
+void dv_gate_turn_note(struct dv_gate_tenant *tenant, uint64_t now_ns)
+{
+	if (tenant->holding)
+		dv_gate_use_add(&tenant->use,
+				tenant->endless ? DV_GATE_USE_ENDLESS : DV_GATE_USE_TIMED,
+				tenant->use_from_ns, now_ns);
+	tenant->use_from_ns = now_ns;
+}
+
 /* The last process of the turn is done. */
 static void turn_over(struct dv_gate_tenant *tenant, uint64_t idle_since_ns, uint64_t now_ns)
 {
+	dv_gate_turn_note(tenant, DV_MAX(idle_since_ns, tenant->use_from_ns));
 	tenant->holding = tenant->revoked = false;
 	tenant->lately_ns = now_ns;
 	dv_sched_drained(tenant->node->sched, tenant->lease.id, idle_since_ns, wants_more(tenant),
@@ -126,11 +136,13 @@ static void drained_late(struct dv_gate_peer *peer, const struct dv_msg *msg, ui
 {
 	struct dv_gate_tenant *tenant = peer->tenant;
 	const uint64_t charged_ns = peer->evicted_ns - peer->granted_ns;
-	const uint64_t late_ns = msg->b > charged_ns ? msg->b - charged_ns : 0;
+	uint64_t late_ns = msg->b > charged_ns ? msg->b - charged_ns : 0;
 
+	late_ns = DV_MIN(late_ns, now_ns - peer->evicted_ns);
 	peer->stuck = false;
-	dv_sched_charge(tenant->node->sched, tenant->lease.id,
-			DV_MIN(late_ns, now_ns - peer->evicted_ns), now_ns);
+	dv_sched_charge(tenant->node->sched, tenant->lease.id, late_ns, now_ns);
+	dv_gate_use_add(&tenant->use, DV_GATE_USE_TIMED, peer->evicted_ns,
+			peer->evicted_ns + late_ns);
 }
 
 static void drained_in_time(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t now_ns)
@@ -192,6 +204,7 @@ static void on_grant(struct dv_gate_tenant *tenant, const struct dv_decision *de
 	tenant->endless = decision->endless;
 	tenant->until_ns = decision->until_ns;
 	tenant->idle_since_ns = tenant->granted_ns = tenant->lately_ns = now_ns;
+	tenant->use_from_ns = now_ns;
 	dv_gate_waits_add(&tenant->waits, decision->wait_ns, now_ns);
 	TAILQ_FOREACH(peer, &tenant->peers, link)
 	if (peer->wants && !peer->stuck)
@@ -206,6 +219,7 @@ static void on_extend(struct dv_gate_tenant *tenant, const struct dv_decision *d
 {
 	struct dv_gate_peer *peer;
 
+	dv_gate_turn_note(tenant, now_ns);
 	tenant->endless = decision->endless;
 	tenant->until_ns = decision->until_ns;
 	TAILQ_FOREACH(peer, &tenant->peers, link)
@@ -233,6 +247,7 @@ static void on_evict(struct dv_gate_tenant *tenant, uint64_t now_ns)
 {
 	struct dv_gate_peer *peer;
 
+	dv_gate_turn_note(tenant, now_ns);
 	tenant->holding = tenant->revoked = false;
 	tenant->holder_count = 0;
 	TAILQ_FOREACH(peer, &tenant->peers, link)
@@ -345,7 +360,8 @@ static uint64_t launches_of(const struct dv_gate_tenant *tenant, bool *ret_busy)
 
 	TAILQ_FOREACH(peer, &tenant->peers, link)
 	{
-		if (!peer->greeted || !dv_gate_pages_counters(&peer->pages, &counters))
+		if (!peer->greeted || peer->looks ||
+		    !dv_gate_pages_counters(&peer->pages, &counters))
 			continue;
 		sum += counters.launches + counters.copies;
 		*ret_busy |= counters.inflight > 0;

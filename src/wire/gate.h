@@ -29,6 +29,10 @@
  * linger need not be charged; like all that a client says it has to be clamped to what can be. An
  * endless grant is not handed back for idleness, only when it is revoked.
  *
+ * Looking: a client whose HELLO says DV_LAYER_NVML only looks. It is none of the tenant's clients:
+ * it holds nothing, has no turn, and says nothing but DV_MSG_USE and DV_MSG_PROCESS, which any
+ * client may say. It is told of its own tenant alone.
+ *
  * divvyd hangs up on a client that breaks the form (size, magic, version, an unknown type, a
  * second HELLO), that does not say HELLO within 2 s, or that does not read its answers. One that
  * sends very much is read more slowly.
@@ -57,6 +61,20 @@ enum dv_msg_type {
 	DV_MSG_WANT = 8,     /* client: a = epoch it has seen */
 	DV_MSG_DRAINED =
 		9, /* client: a = epoch it drained; b = ns busy in it; c = 1: wants again at once */
+	DV_MSG_USE =
+		10,	     /* client: how much the tenant used; divvyd: of the last a ns (about a
+			      * second) it     had the device for b ns in turns with an end, and c ns in
+			      * endless ones, in     which only the device itself can say how busy it was */
+	DV_MSG_PROCESS = 11, /* client: the first process with a number above a; divvyd: a = its
+			      * number (0: there is none), b = bytes it holds, c = its number as it
+			      * says itself, lately[] */
+};
+
+/* Of a process, over its last second or so, as it counts itself. */
+enum dv_lately {
+	DV_LATELY_NS = 0,	/* busy in turns with an end */
+	DV_LATELY_LAUNCHES = 1, /* commands */
+	DV_LATELY_EVER = 2,	/* commands since it began */
 };
 
 enum dv_refusal {
@@ -76,7 +94,10 @@ struct dv_msg {
 	uint16_t type;
 	uint64_t serial; /* of a question, repeated in its answer */
 	uint64_t a, b, c;
-	char nonce[32]; /* of HELLO: the lease's, hex without NUL */
+	union {
+		char nonce[32];	    /* of HELLO: the lease's, hex without NUL */
+		uint64_t lately[4]; /* of PROCESS: by enum dv_lately */
+	};
 };
 
 /* Flags of a grant. */
@@ -103,6 +124,8 @@ struct dv_grant {
 	uint32_t compute_mpct;	      /* the tenant's share */
 	uint64_t lease_id;
 	uint64_t server_ns; /* when divvyd last wrote */
+	char device[96];    /* what the GPU's driver calls it ("GPU-..."), with its NUL; "": it has
+			     * no such name. Never changes, outside the epoch */
 };
 
 /* Written by the client alone; divvyd only reads, and believes nothing. */

@@ -476,6 +476,32 @@ bool dv_shim_tell(enum dv_msg_type type, uint64_t a, uint64_t b, uint64_t c, uin
 	return sent;
 }
 
+int dv_shim_ask(enum dv_msg_type type, uint64_t a, struct dv_msg *ret)
+{
+	struct dv_msg answer, question = {.magic = DV_WIRE_MAGIC,
+					  .version = DV_WIRE_VERSION,
+					  .type = (uint16_t)type,
+					  .a = a};
+	int r = -ECONNREFUSED;
+	DV_SHIM_KEEP;
+
+	pthread_mutex_lock(&self.ask);
+	if (dv_shim_state() == DV_SHIM_ATTACHED) {
+		question.serial = ++self.serial;
+		r = dv_shim_link_ask(&self.link, &question, dv_shim_now_ns() + TRY_MS * MS,
+				     &answer);
+		if (r == 0 && answer.type != type)
+			r = -EPROTO;
+		if (r < 0)
+			part();
+	}
+	pthread_mutex_unlock(&self.ask);
+	if (r < 0)
+		return -ECONNREFUSED;
+	*ret = answer;
+	return 0;
+}
+
 void *dv_shim_charge_pack(uint64_t bytes)
 {
 	uint64_t generation = dv_shim_generation() & 0xffff;

@@ -50,6 +50,10 @@ void dv_shim_release(uint64_t bytes);
 /* Say something to divvyd that is not answered. False: it could not be sent now. */
 bool dv_shim_tell(enum dv_msg_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t serial);
 
+/* Ask divvyd, if it is there: answered by the same type of message. -ECONNREFUSED: it is not; it is
+ * not waited for. */
+int dv_shim_ask(enum dv_msg_type type, uint64_t a, struct dv_msg *ret) DV_MUST_CHECK;
+
 /* An object's whole charge, once it exists (counted as an allocation), until it is no more. It
  * travels through a `void *` of the device's library, such as the argument of a destructor: how
  * much, and in which process it was reserved, so that the child of a fork gives back nothing of its

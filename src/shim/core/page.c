@@ -38,6 +38,7 @@ static int install_local_grant(const struct dv_shim_pages *pages, const struct d
 	if (!local)
 		return -ENOMEM;
 	*local = *from;
+	memcpy(local->device, pages->grant->device, sizeof(local->device));
 	local->flags = DV_GRANT_GATED;
 	local->epoch = 0;
 	return install(local, pages->grant);

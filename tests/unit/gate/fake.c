@@ -51,6 +51,7 @@ void fake_open(struct fake_gate *fake, int64_t id, uint64_t limit_bytes, bool re
 		.nonce = FAKE_NONCE,
 		.memory_limit_bytes = limit_bytes,
 		.compute_mpct = 50000,
+		.device = "GPU-of-the-test",
 	};
 	struct dv_error err = {0};
 
@@ -166,9 +167,9 @@ bool fake_recv(int fd, struct dv_msg *ret, int fds[2])
 	return true;
 }
 
-void fake_attach(const struct fake_gate *fake, int64_t id, uint64_t held, struct fake_client *ret)
+static void greet(const struct fake_gate *fake, int64_t id, struct dv_msg msg,
+		  struct fake_client *ret)
 {
-	struct dv_msg msg = fake_msg(DV_MSG_HELLO, DV_LAYER_OPENCL, (uint64_t)getpid(), held);
 	int fds[2] = {-1, -1};
 	void *page;
 
@@ -192,6 +193,17 @@ void fake_attach(const struct fake_gate *fake, int64_t id, uint64_t held, struct
 	ret->counters = page;
 	ret->counters->magic = DV_WIRE_MAGIC;
 	ret->counters->version = DV_WIRE_VERSION;
+}
+
+void fake_attach(const struct fake_gate *fake, int64_t id, uint64_t held, struct fake_client *ret)
+{
+	greet(fake, id, fake_msg(DV_MSG_HELLO, DV_LAYER_OPENCL, (uint64_t)getpid(), held), ret);
+}
+
+void fake_attach_as(const struct fake_gate *fake, int64_t id, enum dv_layer layer, pid_t pid,
+		    struct fake_client *ret)
+{
+	greet(fake, id, fake_msg(DV_MSG_HELLO, layer, (uint64_t)pid, 0), ret);
 }
 
 void fake_detach(struct fake_client *client)

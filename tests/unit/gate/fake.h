@@ -41,6 +41,9 @@ void fake_send(int fd, const struct dv_msg *msg);
 bool fake_recv(int fd, struct dv_msg *ret, int fds[2]);
 /* Connect and be welcomed, holding `held` already. */
 void fake_attach(const struct fake_gate *fake, int64_t id, uint64_t held, struct fake_client *ret);
+/* The same of a layer, as process `pid` of its own namespace. */
+void fake_attach_as(const struct fake_gate *fake, int64_t id, enum dv_layer layer, pid_t pid,
+		    struct fake_client *ret);
 void fake_detach(struct fake_client *client);
 /* Ask for memory; true: reserved. */
 bool fake_reserve(struct fake_client *client, uint64_t bytes);
