@@ -64,6 +64,15 @@ class Machine(unittest.TestCase):
         children = [self.start("busy", str(ns), "1500") for ns in lengths_ns]
         return [float(child.communicate()[0]) for child in children]
 
+    def comes_to(self, wanted, *lengths_ns):
+        """The same as often as a busy machine may spoil it: that can only take from what they get."""
+        seen = []
+        for _ in range(6):
+            seen.append(self.busy(*lengths_ns))
+            if wanted(*seen[-1]):
+                return
+        self.fail(seen)
+
 
 class One(Machine):
     name = "lab-4090"
@@ -119,16 +128,11 @@ class One(Machine):
     # --- time ---
 
     def test_one_alone_has_all(self):
-        self.assertGreater(self.busy(5000000)[0], 0.9)
+        self.comes_to(lambda a: a > 0.9, 5000000)
 
     def test_two_share(self):
-        a, b = self.busy(5000000, 5000000)
-        # Started one after the other; a busy machine starts late.
-        self.assertLess(abs(a - b), 0.25, (a, b))
-        self.assertLess(a + b, 1.2)
-        # And neither sits idle, nor do they hinder each other.
-        self.assertGreater(min(a, b), 0.25, (a, b))
-        self.assertGreater(a + b, 0.7, (a, b))
+        """Started one after the other; neither sits idle, nor do they hinder each other."""
+        self.comes_to(lambda a, b: abs(a - b) < 0.25 and min(a, b) > 0.3 and 0.7 < a + b < 1.2, 5000000, 5000000)
 
     def test_many_killed_at_random(self):
         for n in range(20):
@@ -136,13 +140,13 @@ class One(Machine):
             time.sleep(0.02 + 0.003 * n)
             child.kill()
             child.wait()
-        self.assertGreater(self.busy(5000000)[0], 0.8)
+        self.comes_to(lambda a: a > 0.8, 5000000)
 
     def test_a_stopped_one_is_passed_over(self):
         child = self.start("busy", "5000000", "60000")
         time.sleep(0.3)
         os.kill(child.pid, signal.SIGSTOP)
-        self.assertGreater(self.busy(5000000)[0], 0.8)
+        self.comes_to(lambda a: a > 0.8, 5000000)
         os.kill(child.pid, signal.SIGCONT)
 
     # --- other processes' memory and events ---
