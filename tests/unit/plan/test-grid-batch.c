@@ -203,6 +203,187 @@ static void test_known(void **state)
 	dv_batch_fini(&batch);
 }
 
+/* ---- all priorities at once, worked out by hand ---- */
+
+enum { PRIORITY_REQUESTS_MOST = 5 };
+
+/* Requests on A100s, and what must come of them. */
+struct by_hand {
+	unsigned gpu_count;
+	uint32_t taken[2]; /* cells of each GPU */
+	struct {
+		const char *profile;
+		uint32_t starts;
+		unsigned count, priority, value, left;
+	} requests[PRIORITY_REQUESTS_MOST];
+	unsigned opened;
+	enum dv_batch_bound bound;
+};
+
+static void check_by_hand(const struct by_hand *hand, bool turned)
+{
+	struct dv_batch_gpu gpus[2] = {0};
+	struct dv_batch_request requests[PRIORITY_REQUESTS_MOST] = {0};
+	struct dv_batch batch = {0};
+	struct dv_grid grid;
+	const struct dv_grid *grids[] = {&grid};
+	struct dv_batch_input input = {grids, 1, gpus, hand->gpu_count, requests, 0};
+	unsigned count = 0;
+
+	grid_of(catalog, "a100-80", 0, NULL, &grid);
+	for (unsigned g = 0; g < hand->gpu_count; g++)
+		dv_grid_block(&gpus[g].state, hand->taken[g]);
+	while (count < PRIORITY_REQUESTS_MOST && hand->requests[count].profile)
+		count++;
+	for (unsigned i = 0; i < count; i++) {
+		unsigned at = turned ? count - 1 - i : i;
+		int profile = dv_grid_find(&grid, hand->requests[at].profile);
+
+		assert_true(profile >= 0);
+		requests[i] = (struct dv_batch_request){.count = hand->requests[at].count,
+							.profile = {profile},
+							.starts = hand->requests[at].starts,
+							.priority = hand->requests[at].priority,
+							.value = hand->requests[at].value};
+	}
+	input.request_count = count;
+	assert_int_equal(dv_batch_make(&input, &batch, NULL), 0);
+	assert_carried_out(&input, &batch);
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(batch.left[i], hand->requests[turned ? count - 1 - i : i].left);
+	assert_int_equal(batch.opened, hand->opened);
+	assert_int_equal(batch.bound, hand->bound);
+	dv_batch_fini(&batch);
+}
+
+/* In whatever order they are asked for. */
+static void check_each(const struct by_hand *hands, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		check_by_hand(&hands[i], false);
+		check_by_hand(&hands[i], true);
+	}
+}
+
+/* A GPU has one 1g.10gb+me: of the two that the higher priority wants either will do, at 0 or at 1.
+ * Which of them it has to be only the lower priority says, by the place that it needs. */
+static void test_lower_decides_among_equals(void **state)
+{
+	static const struct by_hand hands[] = {
+		{1,
+		 {0xfc},
+		 {{"1g.10gb+me", 0x1, 1, 1, 1, 1},
+		  {"1g.10gb+me", 0x2, 1, 1, 1, 0},
+		  {"1g.10gb", 0x1, 1, 0, 1, 0}},
+		 0,
+		 DV_BATCH_PROVEN},
+		{1,
+		 {0xfc},
+		 {{"1g.10gb+me", 0x1, 1, 1, 1, 0},
+		  {"1g.10gb+me", 0x2, 1, 1, 1, 1},
+		  {"1g.10gb", 0x2, 1, 0, 1, 0}},
+		 0,
+		 DV_BATCH_PROVEN},
+		/* The lowest of three; the one between fits either way. */
+		{1,
+		 {0xf8},
+		 {{"1g.10gb+me", 0x1, 1, 2, 1, 1},
+		  {"1g.10gb+me", 0x2, 1, 2, 1, 0},
+		  {"1g.10gb", 0x4, 1, 1, 1, 0},
+		  {"1g.10gb", 0x1, 1, 0, 1, 0}},
+		 0,
+		 DV_BATCH_PROVEN},
+		/* The one between needs the other way than the lowest, and has it. */
+		{1,
+		 {0xfc},
+		 {{"1g.10gb+me", 0x1, 1, 2, 1, 1},
+		  {"1g.10gb+me", 0x2, 1, 2, 1, 0},
+		  {"1g.10gb", 0x1, 1, 1, 1, 0},
+		  {"1g.10gb", 0x2, 9, 0, 9, 9}},
+		 0,
+		 DV_BATCH_PROVEN},
+		/* 7g or 4g, one of which has room for a 3g beside it. */
+		{1,
+		 {0},
+		 {{"7g.80gb", 0, 1, 1, 1, 1},
+		  {"4g.40gb", 0, 1, 1, 1, 0},
+		  {"3g.40gb", 0, 1, 0, 1, 0}},
+		 1,
+		 DV_BATCH_PROVEN},
+	};
+
+	check_each(hands, DV_ARRAY_LEN(hands));
+}
+
+/* Any one of a higher priority is worth more than all of the lower ones, whatever their value; and
+ * value counts among its own alone. */
+static void test_higher_is_worth_more_than_all(void **state)
+{
+	static const struct by_hand hands[] = {
+		/* the whole GPU for one of value 1 */
+		{1,
+		 {0},
+		 {{"7g.80gb", 0, 1, 2, 1, 0},
+		  {"1g.10gb", 0, 7, 1, 50, 7},
+		  {"1g.10gb", 0, 7, 0, 99, 7}},
+		 1,
+		 DV_BATCH_PROVEN},
+		/* 3 is more than 1 + 1: the 4g; then 3g is left of the GPU for who is lower */
+		{1,
+		 {0},
+		 {{"4g.40gb", 0, 1, 1, 3, 0},
+		  {"2g.20gb", 0x5, 2, 1, 1, 2},
+		  {"3g.40gb", 0, 1, 0, 9, 0}},
+		 1,
+		 DV_BATCH_PROVEN},
+		/* and 1 + 1 is more than 1, though the lower one loses by it */
+		{1,
+		 {0xf0},
+		 {{"4g.40gb", 0, 1, 1, 1, 1},
+		  {"2g.20gb", 0, 2, 1, 1, 0},
+		  {"1g.10gb", 0, 4, 0, 9, 4}},
+		 0,
+		 DV_BATCH_PROVEN},
+		/* GPUs come last: the higher one opens a second, since the lower needs the first */
+		{2,
+		 {0},
+		 {{"2g.20gb", 0, 1, 1, 1, 0}, {"7g.80gb", 0, 2, 0, 1, 1}},
+		 2,
+		 DV_BATCH_PROVEN},
+	};
+
+	check_each(hands, DV_ARRAY_LEN(hands));
+}
+
+/* Prices multiply from one priority to the next. What is too much for one program is served one
+ * after the other, and then nothing is called proven. */
+static void test_prices_too_far_apart(void **state)
+{
+	static const struct by_hand hands[] = {
+		/* 101 * 101 * 101 * 101 * 2 */
+		{1,
+		 {0},
+		 {{"1g.10gb", 0, 100, 3, 1, 93},
+		  {"1g.10gb", 0, 100, 2, 1, 100},
+		  {"1g.10gb", 0, 100, 1, 1, 100},
+		  {"1g.10gb", 0, 100, 0, 1, 100}},
+		 1,
+		 DV_BATCH_PROVEN},
+		/* and 101 times that */
+		{1,
+		 {0},
+		 {{"1g.10gb", 0, 100, 4, 1, 93},
+		  {"1g.10gb", 0, 100, 3, 1, 100},
+		  {"1g.10gb", 0, 100, 2, 1, 100},
+		  {"1g.10gb", 0, 100, 1, 1, 100},
+		  {"1g.10gb", 0, 100, 0, 1, 100}},
+		 1,
+		 DV_BATCH_GAP},
+	};
+
+	check_each(hands, DV_ARRAY_LEN(hands));
+}
+
 /* Not all fit, and the search's limit ends the first proof, so that the value is looked at alone;
  * prices go to other units and back for that. 49 * (1 / 49) is not 1: with 48 GPUs it was said that
  * nothing is left out. CBC says 6 are. */
@@ -321,10 +502,16 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),	    cmocka_unit_test(test_catalogue),
-		cmocka_unit_test(test_known),	    cmocka_unit_test(test_large),
-		cmocka_unit_test(test_fits),	    cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_catalogue),
+		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_fits),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_short_of_48),
+		cmocka_unit_test(test_lower_decides_among_equals),
+		cmocka_unit_test(test_higher_is_worth_more_than_all),
+		cmocka_unit_test(test_prices_too_far_apart),
 	};
 	int r;
 
