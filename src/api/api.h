@@ -138,10 +138,6 @@ int dv_api_wish_encode(const struct dv_api_wish *wish, char **ret_text,
 int dv_api_wish_decode(const char *text, size_t len, struct dv_api_wish *ret,
 		       struct dv_error *err) DV_MUST_CHECK;
 void dv_api_wish_fini(struct dv_api_wish *wish);
-static inline DV_UNUSED void dv_api_wish_finip(struct dv_api_wish *wish)
-{
-	dv_api_wish_fini(wish);
-}
 
 /* divvy/plan/1, see model/plan.h. */
 int dv_api_plan_encode(const struct dv_plan *plan, char **ret_text,

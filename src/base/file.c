@@ -19,15 +19,10 @@ static int open_for_read(const char *path, struct dv_error *err)
 	return fd < 0 ? dv_error_errno(err, errno, "%s", path) : fd;
 }
 
-static void buf_finip(struct dv_buf *buf)
-{
-	dv_buf_fini(buf);
-}
-
 int dv_file_read(const char *path, size_t most, char **ret_data, size_t *ret_len,
 		 struct dv_error *err)
 {
-	dv_cleanup(buf_finip) struct dv_buf buf = {0};
+	dv_cleanup(dv_buf_fini) struct dv_buf buf = {0};
 	dv_autoclose int fd = open_for_read(path, err);
 	char chunk[16384];
 	size_t len;

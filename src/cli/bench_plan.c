@@ -148,7 +148,7 @@ int dv_bench_plan_table(struct dv_cli *cli, const struct dv_bench *bench, struct
 {
 	static const struct dv_column columns[] = {
 		{"CASE"}, {"METRIC"}, {"VALUE", .right = true}, {"UNIT"}, {"RUNS", .right = true}};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
 	for (size_t i = 0; i < bench->results.len; i++) {

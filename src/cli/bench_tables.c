@@ -64,7 +64,7 @@ static int noisy_table(struct dv_out *out, const struct dv_rows *rows, struct dv
 		{"ISOLATION"},
 		{"COMPUTE HELD"},
 	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 	char text[32];
 
 	dv_out_style(out, DV_STYLE_HEAD,
@@ -99,7 +99,7 @@ static int gate_table(struct dv_out *out, const struct dv_rows *rows, struct dv_
 		{"WITHOUT DIVVY", .right = true},
 		{"OF IT", .right = true},
 	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 
 	dv_out_style(out, DV_STYLE_HEAD, "What the gate leaves of two tenants' work\n");
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
@@ -130,7 +130,7 @@ static int launch_table(struct dv_out *out, const struct dv_rows *rows, struct d
 		{"COMPARED WITH", .right = true},
 		{"ADDED NS", .right = true},
 	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 
 	dv_out_style(out, DV_STYLE_HEAD, "What a launch costs\n");
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
@@ -158,7 +158,7 @@ static int memory_table(struct dv_out *out, const struct dv_rows *rows, struct d
 		{"TIMES", .right = true},
 		{""},
 	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 
 	dv_out_style(out, DV_STYLE_HEAD, "What a memory limit holds, and costs\n");
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
@@ -189,7 +189,7 @@ static int share_table(struct dv_out *out, const struct dv_rows *rows, struct dv
 		{"ERROR, POINTS", .right = true},
 		{""},
 	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 	char text[64];
 
 	dv_out_style(out, DV_STYLE_HEAD, "Shares, wanted and got\n");

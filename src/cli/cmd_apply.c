@@ -73,8 +73,8 @@ static void tell(struct dv_cli *cli, const struct dv_plan *plan)
 static int run_apply(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
-	dv_cleanup(dv_api_wish_finip) struct dv_api_wish wish = {0};
-	dv_cleanup(dv_wish_plan_finip) struct dv_plan plan = {0};
+	dv_cleanup(dv_api_wish_fini) struct dv_api_wish wish = {0};
+	dv_cleanup(dv_plan_fini) struct dv_plan plan = {0};
 	const char *path = args->words[0], *config = args->given.value[OPT_CONFIG];
 	char again[384];
 	int r = dv_wish_read(path, &wish, err);

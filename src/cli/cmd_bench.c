@@ -87,7 +87,7 @@ static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, bool
 		      struct dv_error *err)
 {
 	static const struct dv_column columns[] = {{"CASE"}, {"WHAT", .least = 20}};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 	size_t count;
 	const struct dv_bench_case *cases = dv_bench_cases(&count);
 	dv_autofree char *text = NULL;
@@ -161,7 +161,7 @@ static int write_out(const struct dv_bench *bench, const char *path, struct dv_e
 /* The device that is measured, and that nobody else is on it. */
 static int look(struct dv_cli *cli, struct dv_bench *bench, struct dv_error *err)
 {
-	dv_cleanup(dv_show_status_finip) struct dv_api_status status = {0};
+	dv_cleanup(dv_api_status_fini) struct dv_api_status status = {0};
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	const struct dv_gpu *device = NULL;
 	time_t now = time(NULL);

@@ -49,7 +49,7 @@ static int compare_parted(struct dv_cli *cli, const struct dv_api_wish *wish, st
 static int compare_fleet(struct dv_cli *cli, const struct dv_api_wish *wish, struct comparison *c,
 			 struct dv_error *err)
 {
-	dv_cleanup(dv_wish_plan_finip) struct dv_plan plan = {0};
+	dv_cleanup(dv_plan_fini) struct dv_plan plan = {0};
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	dv_cleanup(leases_finip) struct dv_leases leases = {0};
 	int r = dv_wish_plan(cli, wish, &plan, NULL, err);
@@ -70,7 +70,7 @@ static int compare_fleet(struct dv_cli *cli, const struct dv_api_wish *wish, str
 
 static int make(struct dv_cli *cli, struct comparison *c, struct dv_error *err)
 {
-	dv_cleanup(dv_api_wish_finip) struct dv_api_wish wish = {0};
+	dv_cleanup(dv_api_wish_fini) struct dv_api_wish wish = {0};
 	int r = dv_wish_read(c->path, &wish, err);
 
 	if (r < 0)
@@ -118,7 +118,7 @@ static int print_table(struct dv_out *out, const struct dv_differences *differen
 						   {"WHAT"},
 						   {"WANTED", .least = 12},
 						   {"ACTUAL", .least = 12}};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 
 	if (!differences->len)
 		return 0;

@@ -22,11 +22,6 @@ static const struct dv_option options[] = {
 	{NULL},
 };
 
-static void fleet_finip(struct dv_fleet *fleet)
-{
-	dv_fleet_fini(fleet);
-}
-
 /* A tenant of several whole GPUs has leases NAME, NAME.1, NAME.2, ...: the tenant that such a
  * lease belongs to, or NULL. */
 static struct dv_tenant *head_of(struct dv_fleet *fleet, const struct dv_lease *lease)
@@ -172,7 +167,7 @@ static int print_parted(const struct dv_api_status *status, const char *name, ch
 {
 	const struct dv_parted_machine machine = {status->gpus.items, status->gpus.len,
 						  &status->leases};
-	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0};
+	dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted parted = {0};
 	int r = dv_parted_export(name, &machine, &parted, err);
 
 	return r < 0 ? r : dv_mig_parted_print(&parted, ret_text, err);
@@ -181,7 +176,7 @@ static int print_parted(const struct dv_api_status *status, const char *name, ch
 static int print_fleet(struct dv_api_status *status, const char *only, char **ret_text,
 		       struct dv_error *err)
 {
-	dv_cleanup(fleet_finip) struct dv_fleet fleet = {0};
+	dv_cleanup(dv_fleet_fini) struct dv_fleet fleet = {0};
 	int r = fill(status, only, &fleet, err);
 
 	return r < 0 ? r : dv_fleet_print(&fleet, ret_text, err);
@@ -224,7 +219,7 @@ static int print_document(struct dv_cli *cli, bool parted, const char *text, str
 
 static int run_export(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
-	dv_cleanup(dv_show_status_finip) struct dv_api_status status = {0};
+	dv_cleanup(dv_api_status_fini) struct dv_api_status status = {0};
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	dv_autofree char *text = NULL;
 	const char *config = args->given.value[OPT_CONFIG];

@@ -18,7 +18,7 @@ static const struct dv_column columns[] = {
 static int print_leases(struct dv_out *out, const struct dv_api_status *status,
 			struct dv_error *err)
 {
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 	char buf[DV_SHOW_SIZE];
 
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
@@ -43,7 +43,7 @@ static int print_leases(struct dv_out *out, const struct dv_api_status *status,
 
 static int run_leases(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
-	dv_cleanup(dv_show_status_finip) struct dv_api_status status = {0};
+	dv_cleanup(dv_api_status_fini) struct dv_api_status status = {0};
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	int r = dv_remote_get(cli, &answer, err, cli->json ? "/v1/leases" : "/v1/status");
 

@@ -38,7 +38,7 @@ static const struct dv_column columns[] = {
 
 static int print_log(struct dv_out *out, const struct dv_api_log *log, struct dv_error *err)
 {
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 	char buf[DV_SHOW_SIZE];
 
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));

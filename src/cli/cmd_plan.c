@@ -21,8 +21,8 @@ enum { NOT_ALL_PLACED = 3 };
 
 static int run_plan(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
-	dv_cleanup(dv_api_wish_finip) struct dv_api_wish wish = {0};
-	dv_cleanup(dv_wish_plan_finip) struct dv_plan plan = {0};
+	dv_cleanup(dv_api_wish_fini) struct dv_api_wish wish = {0};
+	dv_cleanup(dv_plan_fini) struct dv_plan plan = {0};
 	const char *out = args->given.value[OPT_OUT];
 	dv_autofree char *document = NULL;
 	int r = dv_wish_read(args->words[0], &wish, err);

@@ -115,7 +115,7 @@ static const struct dv_column tenant_columns[] = {
 static int print_tenants(struct dv_out *out, const struct dv_gpu *gpu,
 			 const struct dv_leases *leases, struct dv_error *err)
 {
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 
 	dv_table_init(&table, tenant_columns, DV_ARRAY_LEN(tenant_columns));
 	for (size_t i = 0; i < leases->len; i++)
@@ -212,7 +212,7 @@ static int print_status(struct dv_cli *cli, const struct dv_api_status *status,
 
 static int run_status(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
-	dv_cleanup(dv_show_status_finip) struct dv_api_status status = {0};
+	dv_cleanup(dv_api_status_fini) struct dv_api_status status = {0};
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	int r = dv_remote_get(cli, &answer, err, "/v1/status");
 

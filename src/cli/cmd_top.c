@@ -17,7 +17,7 @@ static const struct dv_option options[] = {
 
 static int print_once(struct dv_cli *cli, struct dv_error *err)
 {
-	dv_cleanup(dv_show_status_finip) struct dv_api_status status = {0};
+	dv_cleanup(dv_api_status_fini) struct dv_api_status status = {0};
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	dv_autofree char *text = NULL;
 	int r = dv_remote_get(cli, &answer, err, "/v1/status");

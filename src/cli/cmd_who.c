@@ -16,7 +16,7 @@ static const struct dv_column columns[] = {
 
 static int print_who(struct dv_cli *cli, const struct dv_api_who *who, struct dv_error *err)
 {
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 	char user[DV_SHOW_SIZE];
 
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));

@@ -87,10 +87,6 @@ struct dv_table {
 
 void dv_table_init(struct dv_table *table, const struct dv_column *columns, size_t column_count);
 void dv_table_fini(struct dv_table *table);
-static inline DV_UNUSED void dv_table_finip(struct dv_table *table)
-{
-	dv_table_fini(table);
-}
 void dv_table_add(struct dv_table *table, const char *fmt, ...) DV_PRINTF(2, 3);
 void dv_table_add_style(struct dv_table *table, enum dv_style style, const char *fmt, ...)
 	DV_PRINTF(3, 4);

@@ -23,11 +23,6 @@ static void reading_finip(struct reading *reading)
 	dv_mig_parted_fini(&reading->parted);
 }
 
-static void fleet_finip(struct dv_fleet *fleet)
-{
-	dv_fleet_fini(fleet);
-}
-
 bool dv_parted_is(const struct dv_api_wish *wish)
 {
 	return dv_mig_parted_is(wish->text, strlen(wish->text));
@@ -83,7 +78,7 @@ int dv_parted_resolve(struct dv_cli *cli, const char *config, struct dv_api_wish
 {
 	const struct dv_parted_question question = {.wish = wish, .config = config};
 	dv_cleanup(reading_finip) struct reading reading = {0};
-	dv_cleanup(fleet_finip) struct dv_fleet fleet = {0};
+	dv_cleanup(dv_fleet_fini) struct dv_fleet fleet = {0};
 	char *text = NULL;
 	int r;
 

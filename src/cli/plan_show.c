@@ -52,7 +52,7 @@ static int show_assignments(struct dv_out *out, const struct dv_plan *plan, stru
 		{"ISOLATION"},
 		{""},
 	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 
 	if (!plan->assignments.len)
 		return 0;
@@ -75,7 +75,7 @@ static int show_isolates(struct dv_out *out, const struct dv_plan *plan, struct 
 	static const struct dv_column columns[] = {
 		{"WHAT HOLDS"}, {"MEMORY"}, {"QUOTA"}, {"COMPUTE"}, {"BANDWIDTH"}, {"FAULT"},
 	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 
 	if (!plan->assignments.len)
 		return 0;
@@ -196,7 +196,7 @@ static int show_steps(struct dv_out *out, const struct dv_plan *plan, struct dv_
 		{"GPU"},
 		{"", .least = 10, .whole = true},
 	};
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 	char buf[512];
 
 	if (!plan->steps.len) {

@@ -175,7 +175,7 @@ static int print_mig(struct dv_out *out, const struct dv_cat_gpu *gpu, struct dv
 	static const struct dv_column columns[] = {
 		{"PROFILE", false, 0}, {"MEMORY", true, 0},  {"SMS", true, 0}, {"OF GPU", true, 0},
 		{"UNITS", true, 0},    {"PLACES", false, 0}, {"MOST", true, 0}};
-	dv_cleanup(dv_table_finip) struct dv_table table;
+	dv_cleanup(dv_table_fini) struct dv_table table;
 	char buf[TEXT];
 
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
@@ -226,7 +226,7 @@ static int print_board(struct dv_out *out, const struct dv_profiles *p,
 	static const struct dv_column columns[] = {{"TYPE", false, 0},	{"MEMORY", true, 0},
 						   {"MOST", true, 0},	{"MIXED", true, 0},
 						   {"LIMIT", false, 0}, {"LICENCE", false, 0}};
-	dv_cleanup(dv_table_finip) struct dv_table table;
+	dv_cleanup(dv_table_fini) struct dv_table table;
 
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
 	dv_outf(out, "\n");
@@ -339,7 +339,7 @@ static int print_models(struct dv_out *out, const struct dv_catalog *catalog, st
 	static const struct dv_column columns[] = {{"MODEL", false, 0}, {"NAME", false, 20},
 						   {"MEMORY", true, 0}, {"SMS", true, 0},
 						   {"MIG", true, 0},	{"VGPU", false, 0}};
-	dv_cleanup(dv_table_finip) struct dv_table table;
+	dv_cleanup(dv_table_fini) struct dv_table table;
 	const struct dv_cat_gpu *gpu;
 	char buf[TEXT];
 	int r;

@@ -26,11 +26,6 @@ const char *dv_show_gpu(const struct dv_lease *lease, const struct dv_gpus *gpus
 const char *dv_show_state(const struct dv_lease *lease);
 enum dv_style dv_show_state_style(enum dv_lease_state state);
 
-static inline DV_UNUSED void dv_show_status_finip(struct dv_api_status *status)
-{
-	dv_api_status_fini(status);
-}
-
 /* What is known of a GPU, in one line without what is not: model, address, memory, compute units.
  */
 enum { DV_FACTS_SIZE = 256 };

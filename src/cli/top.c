@@ -100,7 +100,7 @@ static void add_tenant(struct dv_table *table, struct dv_out *out, const struct 
 static int print_gpu(struct dv_out *out, const struct dv_gpu *gpu, const struct dv_leases *leases,
 		     struct dv_error *err)
 {
-	dv_cleanup(dv_table_finip) struct dv_table table = {0};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 
 	dv_outf(out, "%s  ", gpu->id);
 	dv_out_style(out, DV_STYLE_HEAD, "%s\n", gpu->product[0] ? gpu->product : gpu->model);

@@ -27,7 +27,7 @@ struct live {
 /* Fetch and print a new page; a failure is shown and the old page stays. */
 static void refresh_page(struct live *live)
 {
-	dv_cleanup(dv_show_status_finip) struct dv_api_status status = {0};
+	dv_cleanup(dv_api_status_fini) struct dv_api_status status = {0};
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
 	struct dv_out out = live->cli->out;
 	struct dv_error *err = &live->news;

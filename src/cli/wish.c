@@ -42,7 +42,7 @@ static int check_text(const char *path, const char *text, size_t len, struct dv_
 static int from_plan(const char *path, const char *text, size_t len, struct dv_api_wish *ret,
 		     struct dv_error *err)
 {
-	dv_cleanup(dv_wish_plan_finip) struct dv_plan plan = {0};
+	dv_cleanup(dv_plan_fini) struct dv_plan plan = {0};
 	int r = dv_api_plan_decode(text, len, &plan, err);
 
 	if (r < 0)
@@ -60,7 +60,7 @@ static int from_plan(const char *path, const char *text, size_t len, struct dv_a
 
 int dv_wish_read(const char *path, struct dv_api_wish *ret, struct dv_error *err)
 {
-	dv_cleanup(dv_api_wish_finip) struct dv_api_wish wish = {0};
+	dv_cleanup(dv_api_wish_fini) struct dv_api_wish wish = {0};
 	dv_autofree char *text = NULL;
 	size_t len = 0;
 	int r = dv_input_read(path, DV_HTTP_BODY_MOST, &text, &len, err);

@@ -14,8 +14,3 @@ int dv_wish_read(const char *path, struct dv_api_wish *ret, struct dv_error *err
  * caller's. */
 int dv_wish_plan(struct dv_cli *cli, const struct dv_api_wish *wish, struct dv_plan *ret,
 		 char **ret_text, struct dv_error *err) DV_MUST_CHECK;
-
-static inline DV_UNUSED void dv_wish_plan_finip(struct dv_plan *plan)
-{
-	dv_plan_fini(plan);
-}

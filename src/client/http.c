@@ -126,11 +126,6 @@ static int refused(const char *text, long status, struct dv_error *err)
 	return said.code;
 }
 
-static void buf_finip(struct dv_buf *buf)
-{
-	dv_buf_fini(buf);
-}
-
 static void slist_freep(struct curl_slist **list)
 {
 	curl_slist_free_all(*list);
@@ -166,7 +161,7 @@ static CURLcode perform(CURL *curl, const char *verb, const char *url, const cha
 int dv_client_http_call(struct divvy_client *client, const char *verb, const char *path,
 			const char *body, char **ret_answer, struct dv_error *err)
 {
-	dv_cleanup(buf_finip) struct dv_buf url = {0}, answer = {0};
+	dv_cleanup(dv_buf_fini) struct dv_buf url = {0}, answer = {0};
 	CURLcode code;
 	long status = 0;
 

@@ -52,14 +52,9 @@ static void job_free(struct job *job)
 }
 DV_DEFINE_FREEP(struct job, job_free)
 
-static void fleet_finip(struct dv_fleet *fleet)
-{
-	dv_fleet_fini(fleet);
-}
-
 static int make(struct job *job, struct dv_error *err)
 {
-	dv_cleanup(fleet_finip) struct dv_fleet fleet = {0};
+	dv_cleanup(dv_fleet_fini) struct dv_fleet fleet = {0};
 	struct dv_planner_answer *answer = &job->answer;
 	const struct dv_plan_input input = {.fleet = &fleet,
 					    .gpus = job->gpus,

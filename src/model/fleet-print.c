@@ -8,11 +8,6 @@
 #include "base/str.h"
 #include "model/units.h"
 
-static void buf_finip(struct dv_buf *buf)
-{
-	dv_buf_fini(buf);
-}
-
 /* A text that YAML could read as something else is quoted. All are printable ASCII. */
 static void add_text(struct dv_buf *buf, const char *text)
 {
@@ -162,7 +157,7 @@ static void print_tenant(const struct dv_tenant *tenant, size_t count, struct dv
 
 int dv_fleet_print(const struct dv_fleet *fleet, char **ret_text, struct dv_error *err)
 {
-	dv_cleanup(buf_finip) struct dv_buf buf = {0};
+	dv_cleanup(dv_buf_fini) struct dv_buf buf = {0};
 	size_t count;
 
 	dv_buf_add(&buf, "version: 1\nname: ");

@@ -7,11 +7,6 @@
 #include "base/str.h"
 #include "model/mig-parted.h"
 
-static void buf_finip(struct dv_buf *buf)
-{
-	dv_buf_fini(buf);
-}
-
 /* Configs in the order of the file, as many as there is room for. */
 static const char *list_names(const struct dv_mig_parted *parted, char *buf, size_t size)
 {
@@ -131,7 +126,7 @@ static void add_entry(struct dv_buf *buf, const struct dv_mig_parted_entry *entr
 
 int dv_mig_parted_print(const struct dv_mig_parted *parted, char **ret_text, struct dv_error *err)
 {
-	dv_cleanup(buf_finip) struct dv_buf buf = {0};
+	dv_cleanup(dv_buf_fini) struct dv_buf buf = {0};
 
 	dv_buf_add(&buf, "version: v1\nmig-configs:\n");
 	for (size_t i = 0; i < parted->configs.len; i++) {

@@ -355,7 +355,7 @@ static int add_fix(struct dv_error *err, int r)
 int dv_mig_parted_parse(const char *text, size_t len, const char *file, struct dv_mig_parted *ret,
 			struct dv_error *err)
 {
-	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0};
+	dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted parted = {0};
 	dv_cleanup(dv_yaml_freep) struct dv_yaml *doc = NULL;
 	int r = dv_mig_parted_open(text, len, file, &doc, err);
 

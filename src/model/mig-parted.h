@@ -59,10 +59,6 @@ int dv_mig_parted_parse(const char *text, size_t len, const char *file, struct d
 			struct dv_error *err) DV_MUST_CHECK;
 void dv_mig_parted_fini(struct dv_mig_parted *parted);
 void dv_mig_parted_entry_fini(struct dv_mig_parted_entry *entry);
-static inline DV_UNUSED void dv_mig_parted_finip(struct dv_mig_parted *parted)
-{
-	dv_mig_parted_fini(parted);
-}
 
 /* The config of that name; "" for the only one. -EINVAL that lists the names: rule F11, or F10 when
  * there are several and none is named; -ENOMEM. */

@@ -78,7 +78,7 @@ static int add_gpus(struct dv_mig_parted_config *config, const struct dv_parted_
 int dv_parted_export(const char *name, const struct dv_parted_machine *machine,
 		     struct dv_mig_parted *ret, struct dv_error *err)
 {
-	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0};
+	dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted parted = {0};
 	struct dv_mig_parted_config *config, empty = {0};
 
 	(void)dv_copy(empty.name, sizeof(empty.name), name);

@@ -202,7 +202,7 @@ int dv_parted_match(const struct dv_mig_parted *parted, const struct dv_mig_part
 		    const struct dv_parted_machine *machine, struct dv_parted_match *ret,
 		    struct dv_error *err)
 {
-	dv_cleanup(dv_parted_match_finip) struct dv_parted_match match = {
+	dv_cleanup(dv_parted_match_fini) struct dv_parted_match match = {
 		.parted = parted, .config = config, .machine = *machine};
 	const size_t gpu_count = machine->gpu_count;
 	dv_autofree int *numbers = dv_parted_numbers(machine->gpus, gpu_count);

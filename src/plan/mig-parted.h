@@ -43,10 +43,6 @@ int dv_parted_match(const struct dv_mig_parted *parted, const struct dv_mig_part
 		    const struct dv_parted_machine *machine, struct dv_parted_match *ret,
 		    struct dv_error *err) DV_MUST_CHECK;
 void dv_parted_match_fini(struct dv_parted_match *match);
-static inline DV_UNUSED void dv_parted_match_finip(struct dv_parted_match *match)
-{
-	dv_parted_match_fini(match);
-}
 
 /* Modes and partitions, wanted and actual, whoever made them. GPUs without an entry have no wish.
  * -ENOMEM. */

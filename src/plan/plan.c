@@ -24,21 +24,11 @@ static void task_finip(struct dv_task *task)
 	dv_vec_fini(&task->grids);
 }
 
-static void packing_finip(struct dv_packing *packing)
-{
-	dv_packing_fini(packing);
-}
-
-static void plan_finip(struct dv_plan *plan)
-{
-	dv_plan_fini(plan);
-}
-
 /* The best packing that is found; the first of equals. */
 static int pack(const struct dv_task *task, struct dv_packing *best, bool *ret_most,
 		struct dv_error *err)
 {
-	dv_cleanup(packing_finip) struct dv_packing other = {0};
+	dv_cleanup(dv_packing_fini) struct dv_packing other = {0};
 	int r = dv_packing_init(&other, task, err);
 
 	if (r < 0)
@@ -105,7 +95,7 @@ static unsigned least_gpus(const struct dv_task *task, const struct dv_packing *
 static int bound(const struct dv_task *task, const struct dv_packing *packing, struct dv_plan *plan,
 		 bool *ret_any, struct dv_error *err)
 {
-	dv_cleanup(packing_finip) struct dv_packing fewest = {0};
+	dv_cleanup(dv_packing_fini) struct dv_packing fewest = {0};
 	unsigned least = 0;
 	bool exact = false;
 	int r = dv_packing_init(&fewest, task, err);
@@ -384,8 +374,8 @@ int dv_plan_make(const struct dv_plan_input *input, struct dv_plan *ret, struct 
 {
 	dv_cleanup(task_finip) struct dv_task task = {
 		.input = input, .owner = input->uid, .moves = input->fleet->moves};
-	dv_cleanup(packing_finip) struct dv_packing packing = {0};
-	dv_cleanup(plan_finip) struct dv_plan plan = {0};
+	dv_cleanup(dv_packing_fini) struct dv_packing packing = {0};
+	dv_cleanup(dv_plan_fini) struct dv_plan plan = {0};
 	bool most = false, any = false;
 	int r = read_task(&task, err);
 

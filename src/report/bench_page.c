@@ -7,11 +7,6 @@
 #include "report/rows.h"
 #include "report/svg.h"
 
-static void buf_finip(struct dv_buf *buf)
-{
-	dv_buf_fini(buf);
-}
-
 static void cell(struct dv_buf *out, double value, int decimals)
 {
 	dv_buf_addf(out, "<td class=\"n\">%.*f</td>", decimals, value);
@@ -271,7 +266,7 @@ static void notes(struct dv_buf *out)
 
 int dv_report_bench(const struct dv_bench *bench, char **ret_html, struct dv_error *err)
 {
-	dv_cleanup(buf_finip) struct dv_buf out = {0};
+	dv_cleanup(dv_buf_fini) struct dv_buf out = {0};
 	dv_autofree struct dv_rows *rows = malloc(sizeof(*rows));
 
 	if (!rows)

@@ -6,11 +6,6 @@
 #include "report/html.h"
 #include "report/report.h"
 
-static void buf_finip(struct dv_buf *buf)
-{
-	dv_buf_fini(buf);
-}
-
 static void text_cell(struct dv_buf *out, const char *text)
 {
 	dv_buf_add(out, "<td>");
@@ -116,7 +111,7 @@ static void steps(struct dv_buf *out, const struct dv_plan *plan)
 
 int dv_report_plan(const struct dv_plan *plan, char **ret_html, struct dv_error *err)
 {
-	dv_cleanup(buf_finip) struct dv_buf out = {0};
+	dv_cleanup(dv_buf_fini) struct dv_buf out = {0};
 	char size[32];
 
 	dv_html_begin(&out, "divvy plan");

@@ -39,7 +39,7 @@ static void check_names(const struct dv_mig_parted *parted)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0}, again = {0};
+	dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted parted = {0}, again = {0};
 	dv_autofree char *text = NULL, *twice = NULL;
 	struct dv_error err = {0};
 	int r = dv_mig_parted_parse((const char *)data, size, "x", &parted, &err);

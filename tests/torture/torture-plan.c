@@ -304,7 +304,7 @@ struct parted_world {
 static int parted_fleet(void *arg)
 {
 	struct parted_world *world = arg;
-	dv_cleanup(dv_parted_match_finip) struct dv_parted_match match = {0};
+	dv_cleanup(dv_parted_match_fini) struct dv_parted_match match = {0};
 	struct dv_fleet fleet = {.name = "untouched"};
 	const struct dv_parted_machine machine = {world->gpus, 2, &world->leases};
 	int r = dv_parted_match(&world->parted, &world->parted.configs.items[0], &machine, &match,
@@ -323,7 +323,7 @@ static int parted_fleet(void *arg)
 static int parted_diff(void *arg)
 {
 	struct parted_world *world = arg;
-	dv_cleanup(dv_parted_match_finip) struct dv_parted_match match = {0};
+	dv_cleanup(dv_parted_match_fini) struct dv_parted_match match = {0};
 	struct dv_differences differences = {.len = 4711};
 	const struct dv_parted_machine machine = {world->gpus, 2, &world->leases};
 	int r = dv_parted_match(&world->parted, &world->parted.configs.items[0], &machine, &match,

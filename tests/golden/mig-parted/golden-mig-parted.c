@@ -15,7 +15,7 @@ static char *take(struct dv_buf *buf)
 
 static char *describe(const char *name, const char *text, size_t len)
 {
-	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0};
+	dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted parted = {0};
 	struct dv_error err = {0};
 	struct dv_buf buf = {0};
 	char *printed;

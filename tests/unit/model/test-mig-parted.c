@@ -32,7 +32,7 @@ static const char text[] = "version: v1\n"
 
 static void test_members(void **state)
 {
-	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0};
+	dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted parted = {0};
 	const struct dv_mig_parted_config *config = NULL;
 	const struct dv_mig_parted_entry *entry;
 
@@ -70,7 +70,7 @@ static void test_names(void **state)
 {
 	static const char one[] =
 		"version: v1\nmig-configs: {only: [{devices: all, mig-enabled: false}]}\n";
-	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0}, single = {0};
+	dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted parted = {0}, single = {0};
 	const struct dv_mig_parted_config *config = NULL;
 	struct dv_error err = {0};
 
@@ -93,7 +93,7 @@ static void test_names(void **state)
 /* Of very many names as many are listed as there is room for, and how many more there are. */
 static void test_many_names(void **state)
 {
-	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted parted = {0};
+	dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted parted = {0};
 	const struct dv_mig_parted_config *config = NULL;
 	dv_autofree char *many = NULL;
 	struct dv_error err = {0};

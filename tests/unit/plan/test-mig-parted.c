@@ -564,7 +564,7 @@ static void export(const char *name, struct dv_mig_parted *ret, char **ret_text)
 
 static void test_export(void **state)
 {
-	dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted out = {0}, again = {0};
+	dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted out = {0}, again = {0};
 	dv_autofree char *text = NULL, *mixed = NULL;
 
 	assert_int_equal(dv_parted_export("c", machine_now(), &out, &err), -ENOENT);
@@ -603,7 +603,7 @@ static void test_random(void **state)
 	random_start("plan/mig-parted");
 	machine(3, DV_MIG_OFF);
 	for (unsigned round = 0; round < 400; round++) {
-		dv_cleanup(dv_mig_parted_finip) struct dv_mig_parted out = {0};
+		dv_cleanup(dv_mig_parted_fini) struct dv_mig_parted out = {0};
 		dv_autofree char *text = NULL;
 		char entries[1024];
 		size_t at = 0;
