@@ -9,11 +9,11 @@ from lib import SIM, Node, expect, wait_for
 
 
 class World:
-    """`machine` is the text of its file."""
+    """`machine` is the text of its file; `name` tells it from others of the user's."""
 
-    def __init__(self, user, machine):
-        self.user = user
-        self.path = self.write("two.yaml", machine)
+    def __init__(self, user, machine, name="machine"):
+        self.user, self.name = user, name
+        self.path = self.write(name + ".yaml", machine)
 
     def write(self, name, text):
         path = os.path.join(self.user.dir, name)
@@ -25,13 +25,28 @@ class World:
     def divvy(self, *args):
         return self.user.divvy("--machine", self.path, *args)
 
+    def good(self, *args):
+        done = self.divvy(*args)
+        expect(done.returncode == 0, " ".join(args), done)
+        return done
+
+    def refused(self, *args, rule, says, code=3):
+        done = self.divvy("--json", *args)
+        told = json.loads(done.stdout)
+        expect(done.returncode == code and told["rule"] == rule and says in told["message"], " ".join(args), done)
+        return told
+
     def json(self, *args):
         done = self.divvy("--json", *args)
         return json.loads(done.stdout)
 
+    def leases(self):
+        """The node of each."""
+        return {lease["name"]: lease["node"] for lease in self.json("leases")["leases"]}
+
     def sim(self, verb, *args):
         machines = self.user.machine("")
-        here, = [name for name in os.listdir(machines) if name.startswith("two")]
+        here, = [name for name in os.listdir(machines) if name.startswith(self.name)]
         done = self.user.run(SIM, verb, os.path.join(machines, here), *args)
         expect(done.returncode == 0, f"divvy-sim {verb}", done.stderr)
         return done.stdout.strip()

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of mig-parted on a simulated machine: applied, asserted, exported, changed with the least that
 ends, undone, and back to nothing."""
-import json
 import os
-import signal
 
-from lib import SIM, MachineUser, expect, wait_for
+from lib import MachineUser, expect
+from mig_world import World
 
 MACHINE = """name: four-a100
 driver: 550.90.07
@@ -96,54 +95,6 @@ metadata: {name: parts}
 data:
   config.yaml: |
 """ + "".join("    " + line + "\n" for line in CONFIGS.splitlines())
-
-
-class World:
-    def __init__(self, user, name, text):
-        self.user, self.name = user, name
-        self.path = self.write(name + ".yaml", text)
-
-    def write(self, name, text):
-        path = os.path.join(self.user.dir, name)
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(text)
-        os.chmod(path, 0o644)
-        return path
-
-    def divvy(self, *args):
-        return self.user.divvy("--machine", self.path, *args)
-
-    def good(self, *args):
-        done = self.divvy(*args)
-        expect(done.returncode == 0, " ".join(args), done)
-        return done
-
-    def refused(self, *args, rule, says, code=3):
-        done = self.divvy("--json", *args)
-        told = json.loads(done.stdout)
-        expect(done.returncode == code and told["rule"] == rule and says in told["message"], " ".join(args), done)
-        return told
-
-    def json(self, *args):
-        return json.loads(self.divvy("--json", *args).stdout)
-
-    def sim(self, verb, *args):
-        machines = self.user.machine("")
-        here, = [name for name in os.listdir(machines) if name.startswith(self.name)]
-        done = self.user.run(SIM, verb, os.path.join(machines, here), *args)
-        expect(done.returncode == 0, f"divvy-sim {verb}", done.stderr)
-        return done.stdout.strip()
-
-    def layout(self):
-        """Per GPU: mode and the instances by place, as the driver says it to a divvyd that looks anew."""
-        for pid in self.user.daemons():
-            os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not self.user.daemons())
-        return [(gpu["mig"]["mode"], sorted((i["start"], i["profile"]) for i in gpu["mig"]["instances"]))
-                for gpu in self.json("gpus")["gpus"] if gpu["kind"] == "nvidia"]
-
-    def leases(self):
-        return {lease["name"]: lease["node"] for lease in self.json("leases")["leases"]}
 
 
 def profiles(layout):
@@ -296,6 +247,6 @@ for scenario, name, machine in ((test_configs, "four", MACHINE), (test_refusals,
                                 (test_strangers, "shared", SHARED)):
     user = MachineUser()
     try:
-        scenario(World(user, name, machine))
+        scenario(World(user, machine, name))
     finally:
         user.end()

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Room by moving, on a simulated machine: never unasked, said in the plan, undone when it fails."""
-import json
 import os
-import signal
 
-from lib import SIM, MachineUser, expect, wait_for
+from lib import MachineUser, expect
+from mig_world import World
 
 MACHINE = """name: one-h100
 gpus:
@@ -26,47 +25,11 @@ tenants:
 """
 
 
-class World:
-    def __init__(self, user):
-        self.user = user
-        self.path = self.write("one.yaml", MACHINE)
-
-    def write(self, name, text):
-        path = os.path.join(self.user.dir, name)
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(text)
-        os.chmod(path, 0o644)
-        return path
-
-    def divvy(self, *args):
-        return self.user.divvy("--machine", self.path, *args)
-
-    def json(self, *args):
-        return json.loads(self.divvy("--json", *args).stdout)
-
-    def sim(self, verb, *args):
-        machines = self.user.machine("")
-        here, = [name for name in os.listdir(machines) if name.startswith("one")]
-        done = self.user.run(SIM, verb, os.path.join(machines, here), *args)
-        expect(done.returncode == 0, f"divvy-sim {verb}", done.stderr)
-        return done.stdout.strip()
-
-    def layout(self):
-        """The instances by place, as the driver says it to a divvyd that looks anew."""
-        for pid in self.user.daemons():
-            os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not self.user.daemons())
-        done = self.divvy("status")
-        expect(done.returncode == 0, "it starts again", done)
-        gpu, = [g for g in self.json("gpus")["gpus"] if g["kind"] == "nvidia"]
-        return sorted((i["start"], i["profile"]) for i in gpu["mig"]["instances"])
-
-
 def test(user):
-    world = World(user)
+    world = World(user, MACHINE, "one")
     expect(world.divvy("apply", world.write("before.yaml", BEFORE)).returncode == 0, "it stands")
     before = world.layout()
-    expect(before == [(1, "1g.10gb")], "in the way of what comes", before)
+    expect(before == [("on", [(1, "1g.10gb")])], "in the way of what comes", before)
 
     # Nobody moves unasked; what would help is said.
     unasked = world.write("unasked.yaml", AFTER % "")
@@ -106,7 +69,7 @@ def test(user):
     world.sim("end", pid)
 
     expect(world.divvy("apply", asked).returncode == 0, "applied")
-    after = world.layout()
+    (_, after), = world.layout()
     expect((0, "4g.40gb") in after and len(after) == 2, "there is room", after)
     expect(world.divvy("assert", asked).returncode == 0, "as wanted")
 
@@ -127,37 +90,25 @@ tenants:
 
 def defragment(user):
     """Room in pieces: put together when asked, and by the apply of that plan alone."""
-    machine = os.path.join(user.dir, "two.yaml")
-    fleet = os.path.join(user.dir, "pieces.yaml")
+    world = World(user, MACHINE2, "two")
     saved = os.path.join(user.dir, "plan.json")
-
-    def write(path, text):
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(text)
-        os.chmod(path, 0o644)
-
-    def divvy(*args):
-        return user.divvy("--machine", machine, *args)
-
-    write(machine, MACHINE2)
-    write(fleet, PIECES % (", start: 1", ", start: 1"))
-    expect(divvy("apply", fleet).returncode == 0, "two pieces")
+    fleet = world.write("pieces.yaml", PIECES % (", start: 1", ", start: 1"))
+    world.good("apply", fleet)
     # The place is no wish any more.
-    write(fleet, (PIECES % ("", "")).replace(', gpu: "0"', "").replace(', gpu: "1"', ""))
-    expect("Nothing is to be done" in divvy("plan", fleet).stdout, "not unasked")
-    done = divvy("plan", "--defragment", fleet, "-o", saved)
+    world.write("pieces.yaml", (PIECES % ("", "")).replace(', gpu: "0"', "").replace(', gpu: "1"', ""))
+    expect("Nothing is to be done" in world.divvy("plan", fleet).stdout, "not unasked")
+    done = world.good("plan", "--defragment", fleet, "-o", saved)
     said = " ".join(done.stdout.split())
-    expect(done.returncode == 0 and "to leave more room in one piece; nobody uses it" in said, "said", done)
+    expect("to leave more room in one piece; nobody uses it" in said, "said", done)
     expect("7g.80gb 0 and 1" in said, "what it frees", done)
-    expect("Nothing is to be done" in divvy("plan", fleet).stdout, "a plan changes nothing")
-    expect(divvy("apply", saved).returncode == 0, "that plan is applied")
-    gpus = [g for g in json.loads(divvy("--json", "gpus").stdout)["gpus"] if g["kind"] == "nvidia"]
-    used = sorted(len([lease for lease in json.loads(divvy("--json", "leases").stdout)["leases"]
-                       if lease["node"].startswith(g["uuid"])]) for g in gpus)
+    expect("Nothing is to be done" in world.divvy("plan", fleet).stdout, "a plan changes nothing")
+    world.good("apply", saved)
+    gpus = [g["uuid"] for g in world.json("gpus")["gpus"] if g["kind"] == "nvidia"]
+    used = sorted(sum(node.startswith(uuid) for node in world.leases().values()) for uuid in gpus)
     expect(used == [0, 2], "one GPU is free", used)
-    done = divvy("plan", "--defragment", fleet)
+    done = world.divvy("plan", "--defragment", fleet)
     expect("no move would leave more room" in " ".join(done.stdout.split()), "once is enough", done)
-    expect(divvy("assert", fleet).returncode == 0, "as wanted")
+    world.good("assert", fleet)
 
 
 user = MachineUser()
