@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NVIDIA's GPUs through the library, on simulated machines: whatever the machine's driver is like,
  * and whatever goes wrong at whichever call. */
-#include <ftw.h>
 #include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -13,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "device/capability.h"
 #include "device/nvml-inside.h"
 #include "device/nvml.h"
@@ -58,15 +58,9 @@ static int hold_in(const char *gpu, const char *gi, const char *ci)
 	return run(argv);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static int before(void **state)
 {
-	(void)snprintf(dir, sizeof(dir), "/tmp/divvy-nvml-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	return temporary_make(dir, sizeof(dir), "nvml");
 }
 
 static int after(void **state)
@@ -74,7 +68,7 @@ static int after(void **state)
 	dv_vec_fini(&gpus);
 	dv_nvml_close(nvml);
 	nvml = NULL;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return temporary_remove(dir);
 }
 
 static void observe(void)

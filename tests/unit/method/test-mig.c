@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Steps of MIG on a simulated machine: partitions and their compute instances are made, ended and
  * undone, whatever was there or was cut off. */
-#include <ftw.h>
 #include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -13,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "base/str.h"
 #include "device/nvml.h"
 #include "method/method.h"
@@ -52,11 +52,6 @@ static int hold(const char *gi, const char *ci)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 /* Sets `gpu` to what GPU 0 is now. */
 static const struct dv_mig *look(void)
 {
@@ -80,8 +75,8 @@ static int before(void **state)
 {
 	char path[96];
 
-	(void)snprintf(dir, sizeof(dir), "/tmp/divvy-method-XXXXXX");
-	if (!mkdtemp(dir) || sim("new", "dgx-h100", NULL, NULL) != 0)
+	if (temporary_make(dir, sizeof(dir), "method") < 0 ||
+	    sim("new", "dgx-h100", NULL, NULL) != 0)
 		return -1;
 	(void)snprintf(library, sizeof(library), "%s/libnvidia-ml.so.1", dir);
 	(void)snprintf(path, sizeof(path), "%s/root", dir);
@@ -92,7 +87,7 @@ static int before(void **state)
 static int after(void **state)
 {
 	dv_root_fini(&root);
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return temporary_remove(dir);
 }
 
 static struct dv_lease lease_of(const char *place, const char *profile)

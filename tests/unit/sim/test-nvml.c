@@ -2,7 +2,6 @@
 /* The simulated library, loaded as divvy loads the real one: what it keeps between processes, what
  * becomes of handles, what old libraries lack, faults, and death at a call. */
 #include <dirent.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "config.h"
 #include "sim/keep.h"
 #include "sim/load.h"
@@ -44,15 +44,9 @@ static void make(const char *name)
 		fail_msg("%s", dlerror());
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static int before(void **test_state)
 {
-	(void)snprintf(dir, sizeof(dir), "/tmp/divvy-sim-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	return temporary_make(dir, sizeof(dir), "sim");
 }
 
 static int after(void **test_state)
@@ -60,7 +54,7 @@ static int after(void **test_state)
 	if (handle)
 		(void)dlclose(handle);
 	handle = NULL;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return temporary_remove(dir);
 }
 
 /* What another process would do to the machine. */

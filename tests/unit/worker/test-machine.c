@@ -3,7 +3,6 @@
  * hangs, which is an answer. */
 #include "worker/act.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -16,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "../temporary.h"
 #include "worker/ask.h"
 
 extern char **environ;
@@ -36,17 +36,12 @@ static int sim(const char *verb, const char *a, const char *b, const char *c)
 	return WEXITSTATUS(status);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static int before(void **state)
 {
 	char path[96];
 
-	(void)snprintf(dir, sizeof(dir), "/tmp/divvy-machine-XXXXXX");
-	if (!mkdtemp(dir) || sim("new", "dgx-h100", NULL, NULL) != 0)
+	if (temporary_make(dir, sizeof(dir), "machine") < 0 ||
+	    sim("new", "dgx-h100", NULL, NULL) != 0)
 		return -1;
 	(void)snprintf(library, sizeof(library), "%s/libnvidia-ml.so.1", dir);
 	(void)snprintf(path, sizeof(path), "%s/root", dir);
@@ -56,7 +51,7 @@ static int before(void **state)
 static int after(void **state)
 {
 	dv_root_fini(&root);
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return temporary_remove(dir);
 }
 
 static struct dv_worker_result probe(void)
