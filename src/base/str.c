@@ -188,3 +188,15 @@ uint64_t dv_hash(uint64_t hash, const void *data, size_t len)
 		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
 	return hash;
 }
+
+int dv_version_compare(const char *a, const char *b)
+{
+	unsigned x[3] = {0}, y[3] = {0};
+
+	(void)sscanf(a, "%u.%u.%u", &x[0], &x[1], &x[2]);
+	(void)sscanf(b, "%u.%u.%u", &y[0], &y[1], &y[2]);
+	for (int i = 0; i < 3; i++)
+		if (x[i] != y[i])
+			return x[i] < y[i] ? -1 : 1;
+	return 0;
+}

@@ -37,6 +37,10 @@ size_t dv_utf8_len(const char *text);
  * error or a beginning away; NULL when none is near. */
 const char *dv_nearest(const char *word, const char *const *words);
 
+/* Is version `a` older (< 0), the same (0) or newer (> 0) than `b`? Number by number, three of
+ * them; one that is not there is 0. */
+int dv_version_compare(const char *a, const char *b);
+
 /* "s", or "" for one: ("%u CPU%s", n, dv_plural(n)). */
 static inline DV_UNUSED const char *dv_plural(uint64_t n)
 {

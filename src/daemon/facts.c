@@ -99,19 +99,11 @@ static void add_parts(const struct dv_catalog *catalog, struct dv_mig_profile *p
 	}
 }
 
-/* "NVIDIA 580.95.05" against "525.85.12": is the first one older, number by number? */
+/* "NVIDIA 580.95.05" against "525.85.12": is the first one older? */
 static bool is_older(const char *driver, const char *least)
 {
-	unsigned have[3] = {0}, need[3] = {0};
-
 	driver += strcspn(driver, "0123456789");
-	if (sscanf(driver, "%u.%u.%u", &have[0], &have[1], &have[2]) < 1 ||
-	    sscanf(least, "%u.%u.%u", &need[0], &need[1], &need[2]) < 1)
-		return false;
-	for (unsigned i = 0; i < DV_ARRAY_LEN(have); i++)
-		if (have[i] != need[i])
-			return have[i] < need[i];
-	return false;
+	return *driver && dv_version_compare(driver, least) < 0;
 }
 
 /* A driver that is too old for a GPU's MIG says that there is none. */

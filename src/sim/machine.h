@@ -141,6 +141,3 @@ int dv_sim_machine_parse(const char *text, size_t len, const char *file,
  * proportion; the row's profile is marked. -E2BIG when something does not fit. */
 int dv_sim_model_take(const struct dv_cat_gpu *gpu, const char *driver, struct dv_sim_model *ret,
 		      struct dv_error *err) DV_MUST_CHECK;
-
-/* <0, 0, >0: is driver version `a` older, the same, newer than `b`? */
-int dv_sim_version_compare(const char *a, const char *b);

@@ -5,18 +5,6 @@
 #include "base/str.h"
 #include "sim/machine.h"
 
-int dv_sim_version_compare(const char *a, const char *b)
-{
-	unsigned x[3] = {0}, y[3] = {0};
-
-	(void)sscanf(a, "%u.%u.%u", &x[0], &x[1], &x[2]);
-	(void)sscanf(b, "%u.%u.%u", &y[0], &y[1], &y[2]);
-	for (int i = 0; i < 3; i++)
-		if (x[i] != y[i])
-			return x[i] < y[i] ? -1 : 1;
-	return 0;
-}
-
 static uint32_t known(uint32_t value, uint32_t otherwise)
 {
 	return value == DV_CAT_UNKNOWN ? otherwise : value;
@@ -121,7 +109,7 @@ int dv_sim_model_take(const struct dv_cat_gpu *gpu, const char *driver, struct d
 	}
 	/* To a driver that is too old for it, a GPU has no MIG. */
 	if (gpu->has_mig &&
-	    (!gpu->mig.min_driver || dv_sim_version_compare(driver, gpu->mig.min_driver) >= 0)) {
+	    (!gpu->mig.min_driver || dv_version_compare(driver, gpu->mig.min_driver) >= 0)) {
 		r = take_mig(gpu, &model, err);
 		if (r < 0)
 			return r;

@@ -77,12 +77,22 @@ static void test_nearest_long_word(void **state)
 	assert_nearest(word, NULL);
 }
 
+static void test_versions(void **state)
+{
+	assert_true(dv_version_compare("525.85.05", "525.85.12") < 0);
+	assert_true(dv_version_compare("580.9", "580.10") < 0);
+	assert_true(dv_version_compare("580.10", "580.9.99") > 0);
+	assert_int_equal(dv_version_compare("470.1", "470.1.0"), 0);
+	assert_int_equal(dv_version_compare("580.95.05", "580.95.05"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_utf8_len),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_nearest_long_word),
+		cmocka_unit_test(test_versions),
 	};
 
 	return cmocka_run_group_tests_name("base/word", tests, NULL, NULL);

@@ -136,9 +136,6 @@ static void test_old_driver(void **test_state)
 	assert_int_equal(
 		parse("name: x\ngpus:\n  - {model: h100-80-sxm, driver: 525.85.12}\n", &err), 0);
 	assert_true(machine.models[0].has_mig);
-	assert_true(dv_sim_version_compare("525.85.05", "525.85.12") < 0);
-	assert_true(dv_sim_version_compare("580.9", "580.10") < 0);
-	assert_int_equal(dv_sim_version_compare("470.1", "470.1.0"), 0);
 }
 
 int main(void)
