@@ -15,7 +15,8 @@ struct dv_cli {
 	unsigned patience_ms;
 	const char *socket;	     /* --socket, or NULL */
 	const char *machine;	     /* --machine, or NULL */
-	struct divvy_client *client; /* see dv_cli_connect; NULL until then */
+	struct divvy_client *client; /* see dv_remote_call; NULL until then */
+	const char *whose;	     /* that divvyd is, where it cannot say it itself; or NULL */
 };
 
 struct dv_args {

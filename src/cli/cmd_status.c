@@ -189,7 +189,7 @@ static int print_status(struct dv_cli *cli, const struct dv_api_status *status,
 	int r;
 
 	dv_outf(out, "divvyd %s, %s, pid %u\n", status->version,
-		cli->machine	 ? "of a simulated machine"
+		cli->whose	 ? cli->whose
 		: status->system ? "the machine's"
 				 : "your own",
 		status->pid);

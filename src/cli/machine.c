@@ -156,7 +156,10 @@ static int connect_to(struct dv_cli *cli, const char *dir, struct dv_error *err)
 	if (setenv("DIVVY_SIM_MACHINE", dir, 1) < 0)
 		return dv_error_errno(err, errno, "setting the environment");
 	r = divvy_connect_private(run, options, &cli->client, &error);
-	return r < 0 ? dv_remote_adopt(&error, r, err) : 0;
+	if (r < 0)
+		return dv_remote_adopt(&error, r, err);
+	cli->whose = "of a simulated machine";
+	return 0;
 }
 
 int dv_machine_connect(struct dv_cli *cli, struct dv_error *err)
