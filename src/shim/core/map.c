@@ -43,21 +43,32 @@ static int grow(struct dv_shim_map *map)
 	return 0;
 }
 
+static void place(struct dv_shim_map *map, const struct dv_shim_map_entry *entry)
+{
+	struct dv_shim_map_entry *is = &map->entries[find(map, entry->address)];
+
+	if (!is->address)
+		map->used++;
+	*is = *entry;
+}
+
 int dv_shim_map_put(struct dv_shim_map *map, const struct dv_shim_map_entry *entry)
 {
-	struct dv_shim_map_entry *place;
-
 	if (map->used * 2 >= map->size) {
 		int r = grow(map);
 
 		if (r < 0)
 			return r;
 	}
-	place = &map->entries[find(map, entry->address)];
-	if (!place->address)
-		map->used++;
-	*place = *entry;
+	place(map, entry);
 	return 0;
+}
+
+void dv_shim_map_return(struct dv_shim_map *map, const struct dv_shim_map_entry *entry)
+{
+	/* New ones fill no more than half of the table. One place stays free: it ends a search. */
+	if (map->used + 1 < map->size || grow(map) == 0)
+		place(map, entry);
 }
 
 bool dv_shim_map_take(struct dv_shim_map *map, const void *address, struct dv_shim_map_entry *ret)

@@ -23,6 +23,9 @@ struct dv_shim_map {
 void dv_shim_map_fini(struct dv_shim_map *map);
 /* -ENOMEM, with nothing changed. An address that is there already is replaced. */
 int dv_shim_map_put(struct dv_shim_map *map, const struct dv_shim_map_entry *entry) DV_MUST_CHECK;
+/* Put back what was taken a moment ago, by one of fewer threads than a table has free places: needs
+ * no memory. */
+void dv_shim_map_return(struct dv_shim_map *map, const struct dv_shim_map_entry *entry);
 /* Remove and return. False: not there. */
 bool dv_shim_map_take(struct dv_shim_map *map, const void *address, struct dv_shim_map_entry *ret);
 /* Does an entry span this address? Looks at all of them. */

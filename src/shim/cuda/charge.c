@@ -69,8 +69,7 @@ void dv_cuda_recall(const struct dv_cuda_charge *charge)
 	if (!charge->charge)
 		return;
 	pthread_mutex_lock(&lock);
-	/* There is room: it was there. */
-	(void)!dv_shim_map_put(&map, &entry);
+	dv_shim_map_return(&map, &entry);
 	pthread_mutex_unlock(&lock);
 }
 

@@ -28,19 +28,19 @@ static enum dv_cu_result known(struct dv_cu_context **context, enum dv_cu_result
 	return result;
 }
 
-/* After a context was made, for which `bytes` were reserved: they go when it does. */
-static enum dv_cu_result made(struct dv_cu_context **context, uint64_t bytes,
-			      enum dv_cu_result result)
+/* After a context was made, for which `bytes` were reserved: they go when it does. False: that
+ * can't be noted, and it has to go at once. */
+static bool made(struct dv_cu_context **context, uint64_t bytes, enum dv_cu_result result)
 {
-	/* One that can't be noted is not counted; it is too late to have none. */
 	if (result != DV_CUDA_SUCCESS)
 		dv_shim_release(bytes);
-	else if (bytes)
-		(void)!dv_cuda_remember_of(*context, (uintptr_t)*context, bytes);
-	return known(context, result);
+	else if (bytes && !dv_cuda_remember_of(*context, (uintptr_t)*context, bytes))
+		return false;
+	(void)known(context, result);
+	return true;
 }
 
-#define MAKE(ret, call)                                                                            \
+#define MAKE(ret, call, undo)                                                                      \
 	do {                                                                                       \
 		uint64_t bytes;                                                                    \
 		enum dv_cu_result result_;                                                         \
@@ -48,29 +48,37 @@ static enum dv_cu_result made(struct dv_cu_context **context, uint64_t bytes,
 		dv_cuda_init();                                                                    \
 		bytes = dv_cuda_context_bytes();                                                   \
 		result_ = bytes ? dv_cuda_reserve(bytes) : DV_CUDA_SUCCESS;                        \
-		return result_ == DV_CUDA_SUCCESS ? made(ret, bytes, call) : result_;              \
+		if (result_ != DV_CUDA_SUCCESS)                                                    \
+			return result_;                                                            \
+		result_ = call;                                                                    \
+		if (made(ret, bytes, result_))                                                     \
+			return result_;                                                            \
+		(void)undo;                                                                        \
+		return DV_CUDA_ERROR_OUT_OF_MEMORY;                                                \
 	} while (0)
 
 DV_CUDA_API cuCtxCreate(struct dv_cu_context **ret, uint32_t flags, int device)
 {
-	MAKE(ret, dv_cuda.cuCtxCreate(ret, flags, device));
+	MAKE(ret, dv_cuda.cuCtxCreate(ret, flags, device), dv_cuda.cuCtxDestroy_v2(*ret));
 }
 
 DV_CUDA_API cuCtxCreate_v2(struct dv_cu_context **ret, uint32_t flags, int device)
 {
-	MAKE(ret, dv_cuda.cuCtxCreate_v2(ret, flags, device));
+	MAKE(ret, dv_cuda.cuCtxCreate_v2(ret, flags, device), dv_cuda.cuCtxDestroy_v2(*ret));
 }
 
 DV_CUDA_API cuCtxCreate_v3(struct dv_cu_context **ret, struct dv_cu_affinity *affinities, int count,
 			   uint32_t flags, int device)
 {
-	MAKE(ret, dv_cuda.cuCtxCreate_v3(ret, affinities, count, flags, device));
+	MAKE(ret, dv_cuda.cuCtxCreate_v3(ret, affinities, count, flags, device),
+	     dv_cuda.cuCtxDestroy_v2(*ret));
 }
 
 DV_CUDA_API cuCtxCreate_v4(struct dv_cu_context **ret, struct dv_cu_context_params *params,
 			   uint32_t flags, int device)
 {
-	MAKE(ret, dv_cuda.cuCtxCreate_v4(ret, params, flags, device));
+	MAKE(ret, dv_cuda.cuCtxCreate_v4(ret, params, flags, device),
+	     dv_cuda.cuCtxDestroy_v2(*ret));
 }
 
 static bool primary_is_there(int device)
@@ -84,7 +92,8 @@ static bool primary_is_there(int device)
 
 static enum dv_cu_result make_primary(struct dv_cu_context **ret, int device)
 {
-	MAKE(ret, dv_cuda.cuDevicePrimaryCtxRetain(ret, device));
+	MAKE(ret, dv_cuda.cuDevicePrimaryCtxRetain(ret, device),
+	     dv_cuda.cuDevicePrimaryCtxRelease_v2(device));
 }
 
 static pthread_mutex_t primary_lock;
@@ -252,13 +261,22 @@ DV_CUDA_API cuGreenCtxStreamCreate(struct dv_cu_stream **ret, struct dv_cu_green
 	return remember(ret, dv_cuda.cuGreenCtxStreamCreate(ret, green, flags, priority));
 }
 
-/* With primary_lock. Of one that can't be noted what it was charged stays until it is freed. */
-static void note_green(struct dv_cu_green *green, int device)
+/* With primary_lock. `bytes` were reserved for the primary context that it made. False: it can't be
+ * noted, and nothing is reserved any more. */
+static bool note_green(struct dv_cu_green *green, int device, uint64_t bytes)
 {
-	const struct dv_shim_map_entry entry = {.address = (uintptr_t)green,
-						.bytes = (uint64_t)device};
+	struct dv_shim_map_entry entry = {.address = (uintptr_t)green, .bytes = (uint64_t)device};
+	struct dv_cu_context *context = bytes ? primary(device) : NULL;
+	bool noted = dv_shim_map_put(&greens, &entry) == 0;
 
-	(void)!dv_shim_map_put(&greens, &entry);
+	if (!noted || !context) {
+		dv_shim_release(bytes);
+		return noted;
+	}
+	if (dv_cuda_remember_of(context, (uintptr_t)context, bytes))
+		return true;
+	(void)dv_shim_map_take(&greens, green, &entry);
+	return false;
 }
 
 /* A green context is a part of a device's, with a context of its own behind it, and it holds the
@@ -266,7 +284,6 @@ static void note_green(struct dv_cu_green *green, int device)
 DV_CUDA_API cuGreenCtxCreate(struct dv_cu_green **ret, struct dv_cu_resource_desc *desc, int device,
 			     uint32_t flags)
 {
-	struct dv_cu_context *context;
 	enum dv_cu_result r;
 	uint64_t bytes;
 	DV_SHIM_KEEP;
@@ -277,14 +294,13 @@ DV_CUDA_API cuGreenCtxCreate(struct dv_cu_green **ret, struct dv_cu_resource_des
 	r = bytes ? dv_cuda_reserve(bytes) : DV_CUDA_SUCCESS;
 	if (r == DV_CUDA_SUCCESS) {
 		r = dv_cuda.cuGreenCtxCreate(ret, desc, device, flags);
-		context = bytes && r == DV_CUDA_SUCCESS ? primary(device) : NULL;
-		if (context)
-			(void)!dv_cuda_remember_of(context, (uintptr_t)context, bytes);
-		else
+		if (r != DV_CUDA_SUCCESS) {
 			dv_shim_release(bytes);
+		} else if (!note_green(*ret, device, bytes)) {
+			(void)dv_cuda.cuGreenCtxDestroy(*ret);
+			r = DV_CUDA_ERROR_OUT_OF_MEMORY;
+		}
 	}
-	if (r == DV_CUDA_SUCCESS)
-		note_green(*ret, device);
 	pthread_mutex_unlock(&primary_lock);
 	return r;
 }
@@ -309,7 +325,7 @@ static enum dv_cu_result end_green(struct dv_cu_green *green, struct dv_cu_conte
 	if (r == DV_CUDA_SUCCESS)
 		dv_cuda_charge_context_becomes(context, main);
 	else if (main)
-		note_green(green, device);
+		dv_shim_map_return(&greens, &entry);
 	return main ? primary_left(main, device, r) : r;
 }
 

@@ -53,9 +53,9 @@ static enum dv_cu_result unpinned(enum dv_cu_result result, bool found,
 		dv_shim_uncount(&dv_shim_pages.counters->host_bytes, entry->bytes);
 		return result;
 	}
-	/* It stays; there is room: it was there. */
+	/* It stays. */
 	pthread_mutex_lock(&lock);
-	(void)!dv_shim_map_put(&map, entry);
+	dv_shim_map_return(&map, entry);
 	pthread_mutex_unlock(&lock);
 	return result;
 }

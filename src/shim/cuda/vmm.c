@@ -41,17 +41,18 @@ static void give_back(void *charge)
 /* With the lock: one more reference by this handle. */
 static bool hold(unsigned long long handle, struct physical *physical)
 {
-	struct dv_shim_map_entry entry = {.address = (uintptr_t)handle, .charge = physical};
-	struct dv_shim_map_entry old;
+	struct dv_shim_map_entry entry;
 
-	if (dv_shim_map_take(&handles, (void *)(uintptr_t)handle, &old)) {
-		entry.charge = old.charge;
-		entry.bytes = old.bytes;
+	if (dv_shim_map_take(&handles, (void *)(uintptr_t)handle, &entry)) {
+		physical = entry.charge;
+		entry.bytes++;
+		dv_shim_map_return(&handles, &entry);
+	} else {
+		entry = (struct dv_shim_map_entry){(uintptr_t)handle, 1, physical};
+		if (dv_shim_map_put(&handles, &entry) < 0)
+			return false;
 	}
-	entry.bytes++;
-	if (dv_shim_map_put(&handles, &entry) < 0)
-		return false;
-	((struct physical *)entry.charge)->handles++;
+	physical->handles++;
 	return true;
 }
 
@@ -62,7 +63,7 @@ static struct physical *of_handle(unsigned long long handle)
 
 	if (!dv_shim_map_take(&handles, (void *)(uintptr_t)handle, &entry))
 		return NULL;
-	(void)!dv_shim_map_put(&handles, &entry);
+	dv_shim_map_return(&handles, &entry);
 	return entry.charge;
 }
 
@@ -109,6 +110,17 @@ DV_CUDA_API cuMemCreate(unsigned long long *ret, size_t size, const struct dv_cu
 	return DV_CUDA_ERROR_OUT_OF_MEMORY;
 }
 
+/* With the lock: as it was before its handle was taken. */
+static void recall(const struct dv_shim_map_entry *taken)
+{
+	struct dv_shim_map_entry entry = *taken, other;
+
+	entry.bytes = 1;
+	if (dv_shim_map_take(&handles, (void *)taken->address, &other))
+		entry.bytes += other.bytes;
+	dv_shim_map_return(&handles, &entry);
+}
+
 DV_CUDA_API cuMemRelease(unsigned long long handle)
 {
 	struct dv_shim_map_entry entry;
@@ -123,20 +135,18 @@ DV_CUDA_API cuMemRelease(unsigned long long handle)
 	if (dv_shim_map_take(&handles, (void *)(uintptr_t)handle, &entry)) {
 		physical = entry.charge;
 		if (--entry.bytes)
-			(void)!dv_shim_map_put(&handles, &entry);
+			dv_shim_map_return(&handles, &entry);
 	}
 	pthread_mutex_unlock(&lock);
 	r = dv_cuda.cuMemRelease(handle);
 	if (!physical)
 		return r;
 	pthread_mutex_lock(&lock);
-	/* A failure leaves everything as it was. */
-	if (r != DV_CUDA_SUCCESS) {
-		physical->handles--;
-		(void)!hold(handle, physical);
-	} else {
+	if (r == DV_CUDA_SUCCESS) {
 		physical->handles--;
 		charge = drop(physical);
+	} else {
+		recall(&entry);
 	}
 	pthread_mutex_unlock(&lock);
 	give_back(charge);
