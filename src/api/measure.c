@@ -21,6 +21,8 @@ static json_t *result_put(const struct dv_result *result)
 	}
 	dv_api_put_text(&out, "metric", result->metric);
 	dv_api_put_text(&out, "unit", result->unit);
+	if (result->on[0])
+		dv_api_put_text(&out, "on", result->on);
 	dv_api_put_json(&out, "value", number(result->value));
 	if (result->has_goal)
 		dv_api_put_json(&out, "goal", number(result->goal));
@@ -91,6 +93,8 @@ static int result_get(const struct dv_api_in *from, const json_t *value, struct 
 		r = dv_api_need_text(&in, "metric", result.metric, sizeof(result.metric));
 	if (r == 0)
 		r = dv_api_get_text(&in, "unit", result.unit, sizeof(result.unit));
+	if (r == 0)
+		r = dv_api_get_text(&in, "on", result.on, sizeof(result.on));
 	if (r == 0)
 		r = numbers_get(&in, &result);
 	if (r == 0)

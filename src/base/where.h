@@ -11,6 +11,7 @@ enum dv_where {
 	DV_WHERE_CUDA_LAYER,   /* and of the CUDA shim */
 	DV_WHERE_DIVVY,	       /* the command line's program */
 	DV_WHERE_BURN,	       /* the bench's OpenCL program */
+	DV_WHERE_BURN_CUDA,    /* and its CUDA program */
 	DV_WHERE_SIM,	       /* the program that makes simulated machines */
 	DV_WHERE_SIM_NVML,     /* the library of their driver */
 	DV_WHERE_SIM_NVML_OLD,

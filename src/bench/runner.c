@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/runner.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "base/where.h"
+#include "bench/spawn.h"
 #include "bench/stats.h"
 #include "model/units.h"
 
@@ -22,27 +20,6 @@
  * gets another try with more. */
 static const uint64_t start_ns[] = {2 * DV_NS_PER_S, 4 * DV_NS_PER_S, 10 * DV_NS_PER_S};
 static const uint64_t grace_ns = 30 * DV_NS_PER_S;
-
-enum { ARGS_MOST = 48, ARG_SIZE = 160, REFUSED = 3 };
-
-struct args {
-	unsigned count;
-	char text[ARGS_MOST][ARG_SIZE];
-	char *list[ARGS_MOST + 1];
-};
-
-static void DV_PRINTF(2, 3) add(struct args *args, const char *fmt, ...)
-{
-	va_list list;
-
-	if (args->count >= ARGS_MOST)
-		return;
-	va_start(list, fmt);
-	(void)vsnprintf(args->text[args->count], ARG_SIZE, fmt, list);
-	va_end(list);
-	args->list[args->count] = args->text[args->count];
-	args->list[++args->count] = NULL;
-}
 
 int dv_bench_env_init(struct dv_bench_env *env, const char *socket, unsigned divide,
 		      struct dv_error *err)
@@ -77,88 +54,6 @@ bool dv_bench_stopped(const struct dv_bench_env *env)
 	return env->stop_fd >= 0 && poll(&fd, 1, 0) > 0;
 }
 
-/* Start a program with its output in the bench's directory; returns its pid, or negative. Without
- * affinity both of PoCL's workers may land on one CPU, and what is measured is luck; a slice of
- * divvy's gets it by divvy. */
-static pid_t spawn(const struct dv_bench_env *env, char *const argv[], unsigned slot,
-		   const char *out, struct dv_error *err)
-{
-	char message[192];
-	pid_t pid;
-
-	(void)snprintf(message, sizeof(message), "%s/message-%u", env->dir, slot);
-	pid = fork();
-	if (pid < 0)
-		return dv_error_errno(err, errno, "starting %s", argv[0]);
-	if (pid == 0) {
-		int err_fd = open(message, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		int out_fd = open(out ? out : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-				  0600);
-
-		sigset_t none;
-
-		/* Whoever hears of signals by stop_fd has them blocked. */
-		(void)sigemptyset(&none);
-		(void)sigprocmask(SIG_SETMASK, &none, NULL);
-		(void)setenv("POCL_AFFINITY", "1", 0);
-		if (err_fd < 0 || out_fd < 0 || dup2(out_fd, STDOUT_FILENO) < 0 ||
-		    dup2(err_fd, STDERR_FILENO) < 0)
-			_exit(127);
-		execv(argv[0], argv);
-		_exit(127);
-	}
-	return pid;
-}
-
-/* A refusal of `divvy run`, not of the program that it ran, is no failure: this machine does not
- * allow the case. (Rules of state are about what went on before: the device is taken, or broken.)
- */
-static int say_why(const struct dv_bench_env *env, unsigned slot, const char *what, int status,
-		   struct dv_error *err)
-{
-	static const char refusal[] = "divvy: ", state_rule[] = "\n  rule: S";
-	bool refused = WIFEXITED(status) && WEXITSTATUS(status) == REFUSED;
-	dv_autofree char *text = NULL;
-	char path[192];
-
-	(void)snprintf(path, sizeof(path), "%s/message-%u", env->dir, slot);
-	if (dv_file_read(path, 4096, &text, NULL, NULL) == 0) {
-		char *end = strchr(text, '\n');
-
-		refused = refused && strncmp(text, refusal, strlen(refusal)) == 0 &&
-			  !strstr(text, state_rule);
-		if (end)
-			*end = '\0';
-	}
-	if (refused && text)
-		return dv_error_set(err, -EOPNOTSUPP, "refused: %s", text + strlen(refusal));
-	return dv_error_set(err, -EIO, "%s ended with %d%s%s", what,
-			    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-			    text && *text ? ": " : "", text ? text : "");
-}
-
-/* Wait for one process until `deadline_ns`, or until all is to stop; then end it. */
-static int reap(const struct dv_bench_env *env, pid_t pid, unsigned slot, const char *what,
-		uint64_t deadline_ns, struct dv_error *err)
-{
-	dv_autoclose int fd = pidfd_open(pid, 0);
-	struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
-			       {.fd = env->stop_fd, .events = POLLIN}};
-	uint64_t now = dv_now_ns();
-	int status = 0, n;
-
-	if (fd < 0)
-		return dv_error_errno(err, errno, "watching %s", what);
-	n = poll(fds, 2, now < deadline_ns ? (int)((deadline_ns - now) / DV_NS_PER_MS) : 0);
-	if (n <= 0 || fds[1].revents)
-		(void)kill(pid, SIGTERM);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (n <= 0)
-		return dv_error_set(err, -ETIMEDOUT, "%s did not end in time", what);
-	return status ? say_why(env, slot, what, status, err) : 0;
-}
-
 static int read_kernel(const char *text, struct dv_bench_kernel *ret, struct dv_error *err)
 {
 	char *end;
@@ -176,7 +71,7 @@ static int calibrate(struct dv_bench_env *env, const struct dv_bench_tenant *t,
 {
 	struct dv_bench_kernel kernel = {.kernel_ns = t->kernel_ns, .inflight = t->inflight};
 	dv_autofree char *text = NULL;
-	struct args args = {0};
+	struct dv_bench_args args = {0};
 	char out[192];
 	pid_t pid;
 	int r;
@@ -193,14 +88,15 @@ static int calibrate(struct dv_bench_env *env, const struct dv_bench_tenant *t,
 		return dv_error_set(err, -E2BIG, "more than %d kernel lengths",
 				    DV_BENCH_KERNELS_MOST);
 	(void)snprintf(out, sizeof(out), "%s/record-0", env->dir);
-	add(&args, "%s", dv_where(DV_WHERE_BURN));
-	add(&args, "--calibrate");
-	add(&args, "--kernel");
-	add(&args, "%" PRIu64 "us", t->kernel_ns / DV_NS_PER_US);
-	add(&args, "--inflight");
-	add(&args, "%u", t->inflight);
-	pid = spawn(env, args.list, 0, out, err);
-	r = pid < 0 ? (int)pid : reap(env, pid, 0, "the calibration", dv_now_ns() + grace_ns, err);
+	dv_bench_arg(&args, "%s", dv_where(DV_WHERE_BURN));
+	dv_bench_arg(&args, "--calibrate");
+	dv_bench_arg(&args, "--kernel");
+	dv_bench_arg(&args, "%" PRIu64 "us", t->kernel_ns / DV_NS_PER_US);
+	dv_bench_arg(&args, "--inflight");
+	dv_bench_arg(&args, "%u", t->inflight);
+	pid = dv_bench_spawn(env, args.list, 0, out, err);
+	r = pid < 0 ? (int)pid
+		    : dv_bench_reap(env, pid, 0, "the calibration", dv_now_ns() + grace_ns, err);
 	if (r == 0)
 		r = dv_file_read(out, 4096, &text, NULL, err);
 	if (r == 0)
@@ -213,57 +109,57 @@ static int calibrate(struct dv_bench_env *env, const struct dv_bench_tenant *t,
 }
 
 static void add_run(const struct dv_bench_env *env, const struct dv_bench_tenant *t,
-		    struct args *args)
+		    struct dv_bench_args *args)
 {
 	char share[32];
 
-	add(args, "%s", dv_where(DV_WHERE_DIVVY));
-	add(args, "--socket");
-	add(args, "%s", env->socket);
-	add(args, "run");
-	add(args, "--name");
-	add(args, "bench-%d-%u-%s", (int)getpid(), env->serial, t->role);
-	add(args, "--method");
-	add(args, "%s", dv_method_name(t->method));
+	dv_bench_arg(args, "%s", dv_where(DV_WHERE_DIVVY));
+	dv_bench_arg(args, "--socket");
+	dv_bench_arg(args, "%s", env->socket);
+	dv_bench_arg(args, "run");
+	dv_bench_arg(args, "--name");
+	dv_bench_arg(args, "bench-%d-%u-%s", (int)getpid(), env->serial, t->role);
+	dv_bench_arg(args, "--method");
+	dv_bench_arg(args, "%s", dv_method_name(t->method));
 	if (t->compute_mpct) {
-		add(args, "--compute");
-		add(args, "%s", dv_share_print(t->compute_mpct, share, sizeof(share)));
+		dv_bench_arg(args, "--compute");
+		dv_bench_arg(args, "%s", dv_share_print(t->compute_mpct, share, sizeof(share)));
 	}
 	if (t->method == DV_METHOD_SLICE) {
-		add(args, "--memory");
-		add(args, "%" PRIu64 "MiB", DV_CASE_MEMORY_BYTES >> 20);
-		add(args, "--policy");
-		add(args, "%s", dv_policy_name(t->policy));
+		dv_bench_arg(args, "--memory");
+		dv_bench_arg(args, "%" PRIu64 "MiB", DV_CASE_MEMORY_BYTES >> 20);
+		dv_bench_arg(args, "--policy");
+		dv_bench_arg(args, "%s", dv_policy_name(t->policy));
 	}
-	add(args, "--");
+	dv_bench_arg(args, "--");
 }
 
 static void add_work(const struct dv_bench_tenant *t, const struct dv_bench_kernel *kernel,
-		     struct args *args)
+		     struct dv_bench_args *args)
 {
-	add(args, "--loops");
-	add(args, "%" PRIu64, DV_MAX(kernel->loops, 1u));
-	add(args, "--kernel");
-	add(args, "%" PRIu64 "us", DV_MAX(kernel->real_ns / DV_NS_PER_US, 1u));
-	add(args, "--inflight");
-	add(args, "%u", t->inflight);
+	dv_bench_arg(args, "--loops");
+	dv_bench_arg(args, "%" PRIu64, DV_MAX(kernel->loops, 1u));
+	dv_bench_arg(args, "--kernel");
+	dv_bench_arg(args, "%" PRIu64 "us", DV_MAX(kernel->real_ns / DV_NS_PER_US, 1u));
+	dv_bench_arg(args, "--inflight");
+	dv_bench_arg(args, "%u", t->inflight);
 	if (t->think_ns) {
-		add(args, "--think");
-		add(args, "%" PRIu64 "us", t->think_ns / DV_NS_PER_US);
-		add(args, "--jitter");
-		add(args, "%" PRIu64 "us", t->think_jitter_ns / DV_NS_PER_US);
+		dv_bench_arg(args, "--think");
+		dv_bench_arg(args, "%" PRIu64 "us", t->think_ns / DV_NS_PER_US);
+		dv_bench_arg(args, "--jitter");
+		dv_bench_arg(args, "%" PRIu64 "us", t->think_jitter_ns / DV_NS_PER_US);
 	}
 	if (t->work == DV_WORK_NULL)
-		add(args, "--null");
+		dv_bench_arg(args, "--null");
 	if (t->work == DV_WORK_BUFFERS) {
-		add(args, "--buffers");
-		add(args, "%d", DV_CASE_BUFFERS);
+		dv_bench_arg(args, "--buffers");
+		dv_bench_arg(args, "%d", DV_CASE_BUFFERS);
 	}
 	/* One byte more than a slice has: a limit that is not held is seen, outside nothing is
 	 * hurt. */
 	if (t->work == DV_WORK_FILL || t->work == DV_WORK_BUFFERS) {
-		add(args, "--fill");
-		add(args, "%" PRIu64, DV_CASE_MEMORY_BYTES + 1);
+		dv_bench_arg(args, "--fill");
+		dv_bench_arg(args, "%" PRIu64, DV_CASE_MEMORY_BYTES + 1);
 	}
 }
 
@@ -271,7 +167,7 @@ static int start_tenant(struct dv_bench_env *env, const struct dv_bench_case *c,
 			uint64_t at_ns, pid_t *ret_pid, struct dv_error *err)
 {
 	const struct dv_bench_tenant *t = &c->tenants[i];
-	struct args args = {0};
+	struct dv_bench_args args = {0};
 	struct dv_bench_kernel kernel;
 	pid_t pid;
 	int r = calibrate(env, t, &kernel, err);
@@ -280,17 +176,17 @@ static int start_tenant(struct dv_bench_env *env, const struct dv_bench_case *c,
 		return r;
 	if (t->method != DV_METHOD_NONE)
 		add_run(env, t, &args);
-	add(&args, "%s", dv_where(DV_WHERE_BURN));
+	dv_bench_arg(&args, "%s", dv_where(DV_WHERE_BURN));
 	add_work(t, &kernel, &args);
-	add(&args, "--for");
-	add(&args, "%" PRIu64 "ms", c->for_ns / env->divide / DV_NS_PER_MS);
+	dv_bench_arg(&args, "--for");
+	dv_bench_arg(&args, "%" PRIu64 "ms", c->for_ns / env->divide / DV_NS_PER_MS);
 	if (c->tenant_count > 1) {
-		add(&args, "--start");
-		add(&args, "%" PRIu64, at_ns);
+		dv_bench_arg(&args, "--start");
+		dv_bench_arg(&args, "%" PRIu64, at_ns);
 	}
-	add(&args, "--out");
-	add(&args, "%s/record-%u", env->dir, i);
-	pid = spawn(env, args.list, i, NULL, err);
+	dv_bench_arg(&args, "--out");
+	dv_bench_arg(&args, "%s/record-%u", env->dir, i);
+	pid = dv_bench_spawn(env, args.list, i, NULL, err);
 	if (pid < 0)
 		return (int)pid;
 	*ret_pid = pid;
@@ -356,7 +252,7 @@ static int run_once(struct dv_bench_env *env, const struct dv_bench_case *c, uin
 	for (unsigned i = 0; r == 0 && i < c->tenant_count; i++)
 		r = start_tenant(env, c, i, at_ns, &pids[i], err);
 	for (unsigned i = 0; r == 0 && i < c->tenant_count; i++) {
-		r = reap(env, pids[i], i, c->tenants[i].role, deadline_ns, err);
+		r = dv_bench_reap(env, pids[i], i, c->tenants[i].role, deadline_ns, err);
 		pids[i] = 0;
 	}
 	end_all(pids, c->tenant_count);

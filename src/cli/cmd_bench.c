@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "bench/bench.h"
 #include "bench/stats.h"
+#include "cli/bench_cuda.h"
 #include "cli/bench_plan.h"
+#include "cli/bench_stop.h"
 #include "cli/bench_tables.h"
 #include "cli/remote.h"
 #include "cli/show.h"
@@ -33,6 +32,9 @@ static const struct dv_option options[] = {
 enum { QUICK_DIVIDE = 4, EXIT_FAILED = 1 };
 
 enum { CASES_MOST = 256 };
+
+/* What the cases are about; those of different kinds run apart. */
+enum kind { OPENCL, CUDA, PLAN };
 
 static bool is_case(const char *prefix, bool quick)
 {
@@ -82,8 +84,8 @@ static void add_case(struct dv_json *json, const struct dv_bench_case *c)
 	dv_json_end(json);
 }
 
-/* The planner's only, or all that are chosen: without a word, every one there is. */
-static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, bool plan,
+/* Those of one kind only, or all that are chosen: without a word, every one there is. */
+static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, enum kind kind,
 		      struct dv_error *err)
 {
 	static const struct dv_column columns[] = {{"CASE"}, {"WHAT", .least = 20}};
@@ -99,7 +101,7 @@ static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, bool
 	dv_json_object(&json, NULL);
 	dv_json_text(&json, "schema", "divvy/cases/1");
 	dv_json_array(&json, "cases");
-	for (size_t i = 0; !plan && i < count; i++) {
+	for (size_t i = 0; kind == OPENCL && i < count; i++) {
 		if (!dv_bench_case_chosen(&cases[i], o->prefixes, o->prefix_count) ||
 		    (o->quick && !cases[i].quick))
 			continue;
@@ -107,7 +109,9 @@ static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, bool
 		dv_table_add(&table, "%s", cases[i].what);
 		add_case(&json, &cases[i]);
 	}
-	if (plan || !o->prefix_count)
+	if (kind == CUDA || !o->prefix_count)
+		dv_bench_cuda_list(o, &table, &json);
+	if (kind == PLAN || !o->prefix_count)
 		dv_bench_plan_list(o, &table, &json);
 	dv_json_end(&json);
 	dv_json_end(&json);
@@ -225,7 +229,7 @@ static int measure(struct dv_cli *cli, const struct dv_bench_options *o, struct 
 		   struct dv_error *err)
 {
 	struct dv_bench_env env;
-	sigset_t ends, before;
+	sigset_t before;
 	int r = look(cli, bench, err);
 
 	if (r == 0)
@@ -233,19 +237,10 @@ static int measure(struct dv_cli *cli, const struct dv_bench_options *o, struct 
 				      o->quick ? QUICK_DIVIDE : 1, err);
 	if (r < 0)
 		return r;
-	/* Whoever is told to end ends its tenants first, and removes what they wrote. */
-	(void)sigemptyset(&ends);
-	(void)sigaddset(&ends, SIGINT);
-	(void)sigaddset(&ends, SIGTERM);
-	(void)sigaddset(&ends, SIGHUP);
-	(void)sigprocmask(SIG_BLOCK, &ends, &before);
-	env.stop_fd = signalfd(-1, &ends, SFD_CLOEXEC);
+	env.stop_fd = dv_bench_stop_begin(&before);
 	r = dv_bench_run(&env, o, bench, err);
 	dv_bench_env_fini(&env);
-	if (env.stop_fd >= 0)
-		close(env.stop_fd);
-	/* Now the signal does what it does. */
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	dv_bench_stop_end(env.stop_fd, &before);
 	return r;
 }
 
@@ -262,6 +257,49 @@ static int check_list(const char *const *value, struct dv_error *err)
 		"leave one of them out");
 }
 
+static int kind_of(const struct dv_bench_options *o, enum kind *ret, struct dv_error *err)
+{
+	bool plan = false, cuda = false;
+	int r = dv_bench_plan_asked(o, &plan, err);
+
+	if (r == 0 && !plan)
+		r = dv_bench_cuda_asked(o, &cuda, err);
+	if (r == 0 && !plan && !cuda)
+		r = check_cases(o, err);
+	*ret = plan ? PLAN : cuda ? CUDA : OPENCL;
+	return r;
+}
+
+static int measure_kind(struct dv_cli *cli, const struct dv_bench_options *o, enum kind kind,
+			struct dv_bench *bench, struct dv_error *err)
+{
+	switch (kind) {
+	case CUDA:
+		return dv_bench_cuda_measure(cli, o, o->quick ? QUICK_DIVIDE : 1, bench, err);
+	case PLAN:
+		return dv_bench_plan_measure(cli, o, bench, err);
+	default:
+		return measure(cli, o, bench, err);
+	}
+}
+
+static int print(struct dv_cli *cli, enum kind kind, const struct dv_bench *bench,
+		 struct dv_error *err)
+{
+	dv_autofree char *text = NULL;
+	int r;
+
+	if (!cli->json && kind == CUDA)
+		return dv_bench_cuda_table(cli, bench, err);
+	if (!cli->json)
+		return kind == PLAN ? dv_bench_plan_table(cli, bench, err)
+				    : dv_bench_tables(&cli->out, bench, err);
+	r = dv_api_bench_encode(bench, &text, err);
+	if (r == 0)
+		dv_outf(&cli->out, "%s\n", text);
+	return r;
+}
+
 static int run_bench(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
 	const char *const *value = args->given.value;
@@ -271,29 +309,19 @@ static int run_bench(struct dv_cli *cli, const struct dv_args *args, struct dv_e
 				     .progress = progress,
 				     .arg = cli};
 	struct dv_bench bench = {0};
-	dv_autofree char *text = NULL;
-	bool plan = false;
+	enum kind kind = OPENCL;
 	int r = check_list(value, err);
 
 	if (r == 0)
-		r = dv_bench_plan_asked(&o, &plan, err);
-	if (r == 0 && !plan)
-		r = check_cases(&o, err);
+		r = kind_of(&o, &kind, err);
 	if (r == 0 && value[OPTION_LIST])
-		return list_cases(cli, &o, plan, err);
+		return list_cases(cli, &o, kind, err);
 	if (r == 0 && value[OPTION_RUNS])
 		r = parse_runs(value[OPTION_RUNS], &o.runs, err);
 	if (r == 0)
-		r = plan ? dv_bench_plan_measure(cli, &o, &bench, err)
-			 : measure(cli, &o, &bench, err);
-	if (r == 0 && cli->json)
-		r = dv_api_bench_encode(&bench, &text, err);
-	else if (r == 0 && plan)
-		r = dv_bench_plan_table(cli, &bench, err);
-	else if (r == 0)
-		r = dv_bench_tables(&cli->out, &bench, err);
-	if (r == 0 && cli->json)
-		dv_outf(&cli->out, "%s\n", text);
+		r = measure_kind(cli, &o, kind, &bench, err);
+	if (r == 0)
+		r = print(cli, kind, &bench, err);
 	/* After it was shown: minutes of measuring are not lost with a file. */
 	if (r == 0 && value[OPTION_OUT])
 		r = write_out(&bench, value[OPTION_OUT], err);
@@ -326,6 +354,22 @@ const struct dv_verb dv_verb_bench = {
 		"'uncontended'.\n\n"
 		"memory/ is the byte at which a full slice is refused, and 24000 buffers made "
 		"and released. share/ is what each of busy tenants got.\n\n"
+		"cuda/ is slices of an NVIDIA GPU: the first one that can be shared, or the first "
+		"of "
+		"a simulated machine (--machine). cuda/share/ and cuda/cap/ are what tenants got "
+		"of the "
+		"work done, in all and in the worst second, and what a cap of 50 % left of what "
+		"the "
+		"program gets without divvy; cuda/gate/ is what a launch and a neighbour cost, "
+		"cuda/latency/ the requests of a latency tenant beside long kernels, cuda/memory/ "
+		"the "
+		"bytes that are counted wrongly, cuda/start/ how long processes take to begin. ON "
+		"says "
+		"on what it was measured: a simulated GPU takes exactly the time it is told, and "
+		"says "
+		"nothing of a real one's speed. These cases run only when they are named, for half "
+		"an "
+		"hour in all; those of 200 ms kernels take a minute each.\n\n"
 		"plan/ is the planner alone, without a device or divvyd: how requests for MIG "
 		"partitions "
 		"are placed against other policies, what a repartition destroys, batches, the "

@@ -13,6 +13,7 @@ struct dv_result {
 	char name[DV_BENCH_TEXT_SIZE]; /* "share/70:30/1ms/sync" */
 	char metric[32];	       /* "share_error_points" */
 	char unit[16];		       /* "points", "ms", "1/s", "%", "ns" */
+	char on[16];		       /* "simulated", "real"; "": it is what it is */
 	double value;
 	bool has_goal, has_baseline;
 	double goal;	   /* what it should be at most, or at least: `metric` says */

@@ -249,6 +249,50 @@ static void memory_section(struct dv_buf *out, const struct dv_rows *rows)
 	dv_buf_add(out, "</tbody></table>\n");
 }
 
+static bool is_cuda(const struct dv_result *result)
+{
+	return strncmp(result->name, "cuda/", 5) == 0;
+}
+
+static void cuda_row(struct dv_buf *out, const struct dv_result *result)
+{
+	/* Every goal here is the most that a value may be. */
+	const bool missed = result->has_goal && result->value > result->goal;
+
+	if (reason_row(out, result->name, result->skipped[0] ? result->skipped : NULL,
+		       result->failed[0] ? result->failed : NULL, 6))
+		return;
+	name_cell(out, result->name);
+	text_cell(out, result->metric);
+	dv_buf_addf(out, "<td class=\"n%s\">%.6g%s</td>", missed ? " miss" : "", result->value,
+		    missed ? " (missed)" : "");
+	text_cell(out, result->unit);
+	maybe_cell(out, result->has_goal, result->goal, 2);
+	maybe_cell(out, result->has_baseline, result->baseline, 2);
+	text_cell(out, result->on);
+	dv_buf_add(out, "</tr>\n");
+}
+
+static void cuda_section(struct dv_buf *out, const struct dv_bench *bench)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < bench->results.len; i++)
+		any |= is_cuda(&bench->results.items[i]);
+	if (!any)
+		return;
+	dv_buf_add(out, "<h2>Slices of an NVIDIA GPU</h2>\n"
+			"<p>What was measured on a simulated GPU is about divvy's decisions: its "
+			"kernels take exactly the time they are told.</p>\n"
+			"<table><thead><tr><th>case</th><th>what</th><th class=\"n\">value</th>"
+			"<th>unit</th><th class=\"n\">goal, at most</th>"
+			"<th class=\"n\">without divvy</th><th>on</th></tr></thead><tbody>\n");
+	for (size_t i = 0; i < bench->results.len; i++)
+		if (is_cuda(&bench->results.items[i]))
+			cuda_row(out, &bench->results.items[i]);
+	dv_buf_add(out, "</tbody></table>\n");
+}
+
 static void notes(struct dv_buf *out)
 {
 	dv_buf_add(
@@ -285,6 +329,7 @@ int dv_report_bench(const struct dv_bench *bench, char **ret_html, struct dv_err
 	gate_section(&out, rows);
 	launch_section(&out, rows);
 	memory_section(&out, rows);
+	cuda_section(&out, bench);
 	notes(&out);
 	dv_html_end(&out);
 	return dv_buf_take(&out, ret_html) < 0

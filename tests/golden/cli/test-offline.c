@@ -56,6 +56,11 @@ static void test_cases(void **state)
 	ADD_RUN(&page, "bench", "--list", "noisy/", "--json");
 	ADD_RUN(&page, "bench", "--list", "plan/batch/", "plan/repartition/");
 	ADD_RUN(&page, "bench", "--list", "plan/repartition/add-one", "--json");
+	ADD_RUN(&page, "bench", "--list", "cuda/memory/", "cuda/start/apart");
+	ADD_RUN(&page, "bench", "--list", "cuda/gate/launch/refused", "--json");
+	ADD_RUN(&page, "bench", "cuda/nosuch");
+	ADD_RUN(&page, "bench", "cuda/share/30:70/5us", "--quick");
+	ADD_RUN(&page, "bench", "cuda/memory/", "memory/");
 	ADD_RUN(&page, "bench", "nosuch");
 	ADD_RUN(&page, "bench", "nosuch", "--json");
 	finish("cases.txt", &page);

@@ -18,6 +18,7 @@ static void test_round_trip(void **state)
 				 .value = 0.25,
 				 .has_goal = true,
 				 .goal = 1,
+				 .on = "simulated",
 				 .has_baseline = true,
 				 .baseline = -2.5,
 				 .n = 3,

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/bench_cuda.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/str.h"
+#include "bench/cuda-bench.h"
+#include "cli/bench_stop.h"
+#include "cli/remote.h"
+#include "cli/show.h"
+#include "config.h"
+
+#define PREFIX "cuda/"
+
+static struct dv_cuda_bench_options ours(const struct dv_bench_options *o)
+{
+	return (struct dv_cuda_bench_options){.prefixes = o->prefixes,
+					      .prefix_count = o->prefix_count,
+					      .quick = o->quick,
+					      .runs = o->runs};
+}
+
+static bool any_chosen(const struct dv_cuda_bench_options *o)
+{
+	size_t count;
+	const struct dv_cuda_case *cases = dv_cuda_cases(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (dv_cuda_bench_has(o, &cases[i]))
+			return true;
+	return false;
+}
+
+static int check_word(const struct dv_bench_options *all, const char *word, struct dv_error *err)
+{
+	struct dv_cuda_bench_options one = {.prefixes = &word, .prefix_count = 1};
+	int r;
+
+	if (!any_chosen(&one)) {
+		r = dv_error_rule(err, -EINVAL, "F11", "no case begins with '%.64s'", word);
+		return dv_error_fix(err, r, "`divvy bench --list " PREFIX "` lists them");
+	}
+	one.quick = all->quick;
+	if (any_chosen(&one))
+		return 0;
+	r = dv_error_rule(err, -EINVAL, "F12", "no case of --quick begins with '%.64s'", word);
+	return dv_error_fix(err, r, "leave --quick out");
+}
+
+int dv_bench_cuda_asked(const struct dv_bench_options *options, bool *ret, struct dv_error *err)
+{
+	size_t count = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < options->prefix_count; i++)
+		count += strncmp(options->prefixes[i], PREFIX, strlen(PREFIX)) == 0;
+	if (count && count < options->prefix_count)
+		return dv_error_fix(err,
+				    dv_error_rule(err, -EINVAL, "F12",
+						  "cases of NVIDIA's GPUs (" PREFIX
+						  ") run alone: they measure another device"),
+				    "run them on their own");
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = check_word(options, options->prefixes[i], err);
+	if (r == 0)
+		*ret = count > 0;
+	return r;
+}
+
+void dv_bench_cuda_list(const struct dv_bench_options *options, struct dv_table *table,
+			struct dv_json *json)
+{
+	const struct dv_cuda_bench_options o = ours(options);
+	size_t count;
+	const struct dv_cuda_case *cases = dv_cuda_cases(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!dv_cuda_bench_has(&o, &cases[i]))
+			continue;
+		dv_table_add(table, "%s", cases[i].name);
+		dv_table_add(table, "%s", cases[i].what);
+		dv_json_object(json, NULL);
+		dv_json_text(json, "case", cases[i].name);
+		dv_json_text(json, "what", cases[i].what);
+		dv_json_bool(json, "quick", cases[i].quick);
+		dv_json_end(json);
+	}
+}
+
+static void progress(void *arg, const struct dv_result *results, size_t count)
+{
+	struct dv_cli *cli = arg;
+
+	dv_outf(&cli->err, "%-32s ", results[0].name);
+	if (results[0].skipped[0])
+		dv_outf(&cli->err, "skipped: %s", results[0].skipped);
+	if (results[0].failed[0])
+		dv_outf(&cli->err, "FAILED: %s", results[0].failed);
+	for (size_t i = 0; i < count && results[i].metric[0]; i++)
+		dv_outf(&cli->err, "%s%s %.4g%s%s", i ? ", " : "", results[i].metric,
+			results[i].value, results[i].unit[0] ? " " : "", results[i].unit);
+	dv_outf(&cli->err, "\n");
+}
+
+/* The first of NVIDIA's GPUs that can be shared. NULL: none, and why. */
+static const struct dv_gpu *find_gpu(const struct dv_gpus *gpus, unsigned *ret_at, char *why,
+				     size_t size)
+{
+	(void)dv_copy(why, size, "no NVIDIA GPU");
+	for (size_t i = 0; i < gpus->len; i++) {
+		const struct dv_gpu *gpu = &gpus->items[i];
+
+		for (unsigned j = 0; gpu->kind == DV_GPU_NVIDIA && j < gpu->method_count; j++) {
+			if (gpu->methods[j].method != DV_METHOD_SLICE)
+				continue;
+			*ret_at = (unsigned)i;
+			if (gpu->methods[j].ok)
+				return gpu;
+			(void)snprintf(why, size, "no CUDA driver: %s", gpu->methods[j].why);
+		}
+	}
+	return NULL;
+}
+
+static int check_free(const struct dv_api_status *status, const struct dv_gpu *gpu,
+		      struct dv_error *err)
+{
+	for (size_t i = 0; i < status->leases.len; i++)
+		if (strcmp(status->leases.items[i].gpu_uuid, gpu->uuid) == 0)
+			return dv_error_fix(err,
+					    dv_error_rule(err, -EBUSY, "S01",
+							  "'%s' has a lease on the device; what is "
+							  "measured beside it would mean nothing",
+							  status->leases.items[i].name),
+					    "divvy release %s, or wait for its end",
+					    status->leases.items[i].name);
+	return 0;
+}
+
+/* What a program without divvy needs to find the same driver and the same GPU. */
+static int set_environment(const struct dv_cli *cli, const struct dv_gpu *gpu, struct dv_error *err)
+{
+	const char *machine = cli->machine ? getenv("DIVVY_SIM_MACHINE") : NULL;
+	const char *others = getenv("LD_LIBRARY_PATH");
+	dv_autofree char *path = NULL;
+
+	if (machine && asprintf(&path, "%s%s%s", machine, others && others[0] ? ":" : "",
+				others ? others : "") < 0)
+		return dv_error_set(err, -ENOMEM, "no memory for a path");
+	if ((path && setenv("LD_LIBRARY_PATH", path, 1) < 0) ||
+	    setenv("CUDA_VISIBLE_DEVICES", gpu->uuid, 1) < 0)
+		return dv_error_errno(err, errno, "setting the environment");
+	return 0;
+}
+
+static int skip_all(const struct dv_cuda_bench_options *o, const char *why, struct dv_bench *bench,
+		    struct dv_error *err)
+{
+	size_t count;
+	const struct dv_cuda_case *cases = dv_cuda_cases(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct dv_result result = {0};
+
+		if (!dv_cuda_bench_has(o, &cases[i]))
+			continue;
+		(void)dv_copy(result.name, sizeof(result.name), cases[i].name);
+		(void)dv_copy(result.skipped, sizeof(result.skipped), why);
+		if (dv_vec_push(&bench->results, result) < 0)
+			return dv_error_set(err, -ENOMEM, "no memory for results");
+	}
+	return 0;
+}
+
+static void describe(const struct dv_cli *cli, const struct dv_gpu *gpu, struct dv_bench *bench)
+{
+	time_t now = time(NULL);
+	struct tm utc;
+
+	(void)snprintf(bench->device, sizeof(bench->device), "%.60s%s%.40s",
+		       gpu ? gpu->product : "no GPU", cli->machine ? ", simulated machine " : "",
+		       cli->machine ? cli->machine : "");
+	(void)dv_copy(bench->version, sizeof(bench->version), DV_VERSION);
+	if (gmtime_r(&now, &utc))
+		(void)strftime(bench->date, sizeof(bench->date), "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+static int run_on(struct dv_cli *cli, const struct dv_cuda_bench_options *o, unsigned gpu,
+		  unsigned divide, struct dv_bench *bench, struct dv_error *err)
+{
+	struct dv_cuda_env env = {.option = cli->machine ? "--machine" : "--socket", .gpu = gpu};
+	sigset_t before;
+	int r;
+
+	env.value = cli->machine ? cli->machine : divvy_socket_path(cli->client);
+	r = dv_bench_env_init(&env.common, env.value, divide, err);
+	if (r < 0)
+		return r;
+	env.common.stop_fd = dv_bench_stop_begin(&before);
+	r = dv_cuda_bench_run(&env, o, bench, err);
+	dv_bench_env_fini(&env.common);
+	dv_bench_stop_end(env.common.stop_fd, &before);
+	return r;
+}
+
+int dv_bench_cuda_measure(struct dv_cli *cli, const struct dv_bench_options *options,
+			  unsigned divide, struct dv_bench *bench, struct dv_error *err)
+{
+	dv_cleanup(dv_api_status_fini) struct dv_api_status status = {0};
+	dv_cleanup(dv_answer_freep) char *answer = NULL;
+	struct dv_cuda_bench_options o = ours(options);
+	const struct dv_gpu *gpu;
+	unsigned at = 0;
+	char why[240];
+	int r = dv_remote_get(cli, &answer, err, "/v1/status");
+
+	if (r == 0)
+		r = dv_api_status_decode(answer, &status, err);
+	if (r < 0)
+		return r;
+	gpu = find_gpu(&status.gpus, &at, why, sizeof(why));
+	describe(cli, gpu, bench);
+	if (!gpu)
+		return skip_all(&o, why, bench, err);
+	r = check_free(&status, gpu, err);
+	if (r == 0)
+		r = set_environment(cli, gpu, err);
+	if (r < 0)
+		return r;
+	o.progress = progress;
+	o.arg = cli;
+	return run_on(cli, &o, at, divide, bench, err);
+}
+
+/* Every goal here is the most that a value may be. */
+static bool missed(const struct dv_result *result)
+{
+	return result->has_goal && result->value > result->goal;
+}
+
+static void number_cell(struct dv_table *table, bool there, double value)
+{
+	if (there)
+		dv_table_add(table, "%.6g", value);
+	else
+		dv_table_add(table, "-");
+}
+
+int dv_bench_cuda_table(struct dv_cli *cli, const struct dv_bench *bench, struct dv_error *err)
+{
+	static const struct dv_column columns[] = {
+		{"CASE"},
+		{"METRIC"},
+		{"VALUE", .right = true},
+		{"GOAL", .right = true},
+		{"WITHOUT DIVVY", .right = true},
+		{"UNIT"},
+		{"ON"},
+		{""},
+	};
+	dv_cleanup(dv_table_fini) struct dv_table table = {0};
+
+	dv_outf(&cli->out, "%s, %s\n\n", bench->device, bench->date);
+	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
+	for (size_t i = 0; i < bench->results.len; i++) {
+		const struct dv_result *result = &bench->results.items[i];
+
+		dv_table_add(&table, "%s", result->name);
+		if (!result->metric[0]) {
+			dv_table_add(&table, "%s", result->failed[0] ? "FAILED" : "skipped");
+			for (size_t j = 2; j < DV_ARRAY_LEN(columns) - 1; j++)
+				dv_table_add(&table, "-");
+			dv_table_add(&table, "%s",
+				     result->failed[0] ? result->failed : result->skipped);
+			continue;
+		}
+		dv_table_add(&table, "%s", result->metric);
+		number_cell(&table, true, result->value);
+		number_cell(&table, result->has_goal, result->goal);
+		number_cell(&table, result->has_baseline, result->baseline);
+		dv_table_add(&table, "%s", result->unit);
+		dv_table_add(&table, "%s", result->on);
+		dv_table_add_style(&table, missed(result) ? DV_STYLE_WARN : DV_STYLE_NONE, "%s",
+				   missed(result) ? "goal missed" : "");
+	}
+	return dv_table_print(&table, &cli->out, 0, err);
+}
