@@ -61,13 +61,13 @@ enum dv_msg_type {
 	DV_MSG_WANT = 8,     /* client: a = epoch it has seen */
 	DV_MSG_DRAINED =
 		9, /* client: a = epoch it drained; b = ns busy in it; c = 1: wants again at once */
-	DV_MSG_USE =
-		10,	     /* client: how much the tenant used; divvyd: of the last a ns (about a
-			      * second) it     had the device for b ns in turns with an end, and c ns in
-			      * endless ones, in     which only the device itself can say how busy it was */
-	DV_MSG_PROCESS = 11, /* client: the first process with a number above a; divvyd: a = its
-			      * number (0: there is none), b = bytes it holds, c = its number as it
-			      * says itself, lately[] */
+	/* Client: how much the tenant used of late. divvyd: of the last a ns (about a second) it
+	 * had the device for b ns in turns with an end, and for c ns in endless ones, of which only
+	 * the device itself can say how busy it was. */
+	DV_MSG_USE = 10,
+	/* Client: the first process with a number above a. divvyd: a = its number (0: there is
+	 * none), b = bytes it holds, c = its number as it says itself, lately[]. */
+	DV_MSG_PROCESS = 11,
 };
 
 /* Of a process, over its last second or so, as it counts itself. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Our declarations of NVML against the vendor's header, where one of NVML 13 or later is
  * installed. */
-#include "abi/nvml-calls.h"
+#include "abi/nvml-more.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -217,6 +217,41 @@ FIELD(dv_nvml_ci_info, placement, nvmlComputeInstanceInfo_t, placement);
 
 /* The calls: our list once more, with the vendor's tags for ours, against its own prototypes. */
 #define dv_nvml_result nvmlReturn_enum
+SAME(DV_NVML_UUID_ASCII_SIZE, NVML_DEVICE_UUID_ASCII_LEN);
+SAME(DV_NVML_SAMPLES_GPU, (int)NVML_GPU_UTILIZATION_SAMPLES);
+SAME(DV_NVML_SAMPLES_MEMORY, (int)NVML_MEMORY_UTILIZATION_SAMPLES);
+SAME(DV_NVML_SAMPLES_ENCODER, (int)NVML_ENC_UTILIZATION_SAMPLES);
+SAME(DV_NVML_SAMPLES_DECODER, (int)NVML_DEC_UTILIZATION_SAMPLES);
+SAME(DV_NVML_SAMPLES_JPEG, (int)NVML_JPG_UTILIZATION_SAMPLES);
+SAME(DV_NVML_SAMPLES_OPTICAL_FLOW, (int)NVML_OFA_UTILIZATION_SAMPLES);
+SAME(DV_NVML_PROCESSES_COMPUTE, (int)NVML_PROCESS_MODE_COMPUTE);
+SAME(DV_NVML_PROCESSES_GRAPHICS, (int)NVML_PROCESS_MODE_GRAPHICS);
+SAME(DV_NVML_PROCESSES_MPS, (int)NVML_PROCESS_MODE_MPS);
+SAME(DV_NVML_PROCESSES_ALL, (int)NVML_PROCESS_MODE_ALL);
+SIZE(dv_nvml_process_detail, nvmlProcessDetail_v1_t);
+FIELD(dv_nvml_process_detail, memory_bytes, nvmlProcessDetail_v1_t, usedGpuMemory);
+FIELD(dv_nvml_process_detail, gi_id, nvmlProcessDetail_v1_t, gpuInstanceId);
+FIELD(dv_nvml_process_detail, protected_bytes, nvmlProcessDetail_v1_t, usedGpuCcProtectedMemory);
+SAME(DV_NVML_PROCESS_LIST, nvmlProcessDetailList_v1);
+FIELD(dv_nvml_process_list, mode, nvmlProcessDetailList_v1_t, mode);
+FIELD(dv_nvml_process_list, count, nvmlProcessDetailList_v1_t, numProcArrayEntries);
+FIELD(dv_nvml_process_list, processes, nvmlProcessDetailList_v1_t, procArray);
+SIZE(dv_nvml_process_use, nvmlProcessUtilizationInfo_v1_t);
+FIELD(dv_nvml_process_use, pid, nvmlProcessUtilizationInfo_v1_t, pid);
+FIELD(dv_nvml_process_use, optical_flow, nvmlProcessUtilizationInfo_v1_t, ofaUtil);
+SAME(DV_NVML_PROCESSES_USE, nvmlProcessesUtilizationInfo_v1);
+FIELD(dv_nvml_processes_use, count, nvmlProcessesUtilizationInfo_v1_t, processSamplesCount);
+FIELD(dv_nvml_processes_use, since_us, nvmlProcessesUtilizationInfo_v1_t, lastSeenTimeStamp);
+FIELD(dv_nvml_processes_use, processes, nvmlProcessesUtilizationInfo_v1_t, procUtilArray);
+SIZE(dv_nvml_sample, nvmlSample_t);
+FIELD(dv_nvml_sample, double_value, nvmlSample_t, sampleValue);
+SAME(DV_NVML_VERSION(struct dv_nvml_uuid, 1), nvmlUUID_v1);
+FIELD(dv_nvml_uuid, type, nvmlUUID_v1_t, type);
+FIELD(dv_nvml_uuid, text, nvmlUUID_v1_t, value.str);
+FIELD(dv_nvml_accounting, pid, nvmlAccountingStats_v2_t, pid);
+SIZE(dv_nvml_gpm_support, nvmlGpmSupport_t);
+FIELD(dv_nvml_gpm_support, supported, nvmlGpmSupport_t, isSupportedDevice);
+
 #define dv_nvml_device nvmlDevice_st
 #define dv_nvml_gi nvmlGpuInstance_st
 #define dv_nvml_ci nvmlComputeInstance_st

@@ -90,6 +90,7 @@ static void write_grant(struct fake *fake, struct client *client, uint32_t flags
 	__atomic_store_n(&g->memory_used_bytes, fake->stats.used, __ATOMIC_RELEASE);
 	__atomic_store_n(&g->device_memory_bytes, fake->config.device_bytes, __ATOMIC_RELEASE);
 	__atomic_store_n(&g->compute_units, fake->config.compute_units, __ATOMIC_RELEASE);
+	__atomic_store_n(&g->compute_mpct, fake->config.compute_mpct, __ATOMIC_RELEASE);
 	__atomic_store_n(&g->flags, flags | fake->config.more_flags, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&g->epoch, epoch + 2, __ATOMIC_SEQ_CST);
 	if (flags & DV_GRANT_HELD)
@@ -174,12 +175,16 @@ static bool hello(struct fake *fake, struct client *client, const struct dv_msg 
 		return false;
 	client->grant->magic = DV_WIRE_MAGIC;
 	client->grant->version = DV_WIRE_VERSION;
+	if (fake->config.device)
+		snprintf(client->grant->device, sizeof(client->grant->device), "%s",
+			 fake->config.device);
 	write_grant(fake, client, first[fake->config.mode], 0);
 	/* As divvyd does: no one may map it for writing any more. */
 	(void)fcntl(fds[0], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE);
 	client->held = msg->c;
 	fake->stats.used += msg->c;
 	fake->stats.last_held = msg->c;
+	fake->stats.last_layer = msg->a;
 	fake->stats.hellos++;
 	fake->last = (int)(client - fake->clients);
 	answer.type = DV_MSG_WELCOME;
@@ -239,6 +244,32 @@ static void drained(struct fake *fake, struct client *client, const struct dv_ms
 	fake->not_before_ns = now_ns() + fake->config.delay_ns;
 }
 
+static void told(struct fake *fake, struct client *client, const struct dv_msg *msg)
+{
+	struct dv_msg answer = *msg;
+
+	if (msg->type == DV_MSG_USE) {
+		answer.a = fake->config.use.window_ns;
+		answer.b = fake->config.use.timed_ns;
+		answer.c = fake->config.use.endless_ns;
+	} else {
+		answer.a = 0;
+	}
+	for (size_t i = 0; msg->type == DV_MSG_PROCESS && i < 4 && !answer.a; i++) {
+		const struct fake_process *process = &fake->config.processes[i];
+
+		if (process->pid <= msg->a)
+			continue;
+		answer.a = process->pid;
+		answer.b = process->bytes;
+		answer.c = process->own_pid;
+		answer.lately[DV_LATELY_NS] = process->busy_ns;
+		answer.lately[DV_LATELY_LAUNCHES] = process->launches;
+		answer.lately[DV_LATELY_EVER] = process->ever;
+	}
+	say(client->fd, &answer, NULL);
+}
+
 static bool handle(struct fake *fake, struct client *client)
 {
 	struct dv_msg msg;
@@ -272,6 +303,10 @@ static bool handle(struct fake *fake, struct client *client)
 		return true;
 	case DV_MSG_DRAINED:
 		drained(fake, client, &msg);
+		return true;
+	case DV_MSG_USE:
+	case DV_MSG_PROCESS:
+		told(fake, client, &msg);
 		return true;
 	default:
 		return false;
@@ -438,6 +473,42 @@ void fake_set_limit(struct fake *fake, uint64_t bytes)
 	pthread_mutex_lock(&fake->lock);
 	fake->config.limit_bytes = bytes;
 	pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_set_told(struct fake *fake, const struct fake_config *config)
+{
+	pthread_mutex_lock(&fake->lock);
+	fake->config.use = config->use;
+	memcpy(fake->config.processes, config->processes, sizeof(config->processes));
+	fake->config.compute_mpct = config->compute_mpct;
+	for (int i = 0; i < CLIENTS; i++)
+		if (fake->clients[i].grant)
+			__atomic_store_n(&fake->clients[i].grant->compute_mpct,
+					 config->compute_mpct, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_use(struct fake *fake, uint64_t bytes)
+{
+	pthread_mutex_lock(&fake->lock);
+	fake->stats.used = bytes;
+	publish_used(fake);
+	pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_end_lease(struct fake *fake)
+{
+	const struct dv_msg gone = {.magic = DV_WIRE_MAGIC,
+				    .version = DV_WIRE_VERSION,
+				    .type = DV_MSG_REFUSED,
+				    .a = DV_REFUSAL_GONE};
+
+	pthread_mutex_lock(&fake->lock);
+	for (int i = 0; i < CLIENTS; i++)
+		if (fake->clients[i].fd >= 0 && fake->clients[i].grant)
+			say(fake->clients[i].fd, &gone, NULL);
+	pthread_mutex_unlock(&fake->lock);
+	fake_die(fake);
 }
 
 void fake_refuse(struct fake *fake, unsigned refusal)
