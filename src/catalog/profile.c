@@ -51,10 +51,10 @@ bool dv_cat_engines_doubtful(const struct dv_cat_mig *mig, const struct dv_cat_p
 
 		if (*has == DV_CAT_UNKNOWN || profile->most == DV_CAT_UNKNOWN)
 			continue;
+		/* A number that is not known may be any: DV_CAT_UNKNOWN is above all. */
 		for (size_t i = 0; i < mig->profiles.len; i++) {
 			other = engine_of(&mig->profiles.items[i].engines, e);
-			if (*other != DV_CAT_UNKNOWN)
-				most = DV_MAX(most, *other);
+			most = DV_MAX(most, *other);
 		}
 		if ((uint64_t)*has * profile->most > most)
 			return true;

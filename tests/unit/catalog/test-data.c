@@ -132,7 +132,12 @@ static void test_known_figures(void **state)
 		{"a30-24", "4g.24gb", 24000, 56, 4, 1},
 		{"rtxpro6000-96", "2g.48gb+gfx", 48512, 94, 6, 2},
 		{"h200-141", "1g.18gb", 16384, 16, 1, 7},
-		{"b200-180", "2g.45gb", DV_CAT_UNKNOWN, DV_CAT_UNKNOWN, 2, 3},
+		{"h200-141", "3g.71gb", 71168, 60, 4, 2},
+		{"b200-180", "2g.45gb", 45312, 36, 2, 3},
+		{"gb200-186", "1g.23gb", 22528, 18, 1, 7},
+		{"gb200-189", "1g.47gb", 46592, 32, 2, 4},
+		{"gb200-189", "7g.189gb", DV_CAT_UNKNOWN, DV_CAT_UNKNOWN, 8, 1},
+		{"gh200-144", "2g.36gb", 36096, 32, 2, 3},
 	};
 	struct dv_error err = {0};
 
@@ -328,6 +333,41 @@ static void test_doubtful_engines(void **state)
 	assert_int_equal(doubtful, 4);
 }
 
+/* Every profile that a configuration published with mig-parted v0.15.0 names is some GPU's. */
+static void test_published_profiles(void **state)
+{
+	static const char *const names[] = {
+		"1g.5gb",     "1g.5gb+me",	"1g.6gb",      "1g.6gb+me",	 "1g.10gb",
+		"1g.10gb+me", "1g.12gb",	"1g.12gb+me",  "1g.18gb",	 "1g.18gb+me",
+		"1g.20gb",    "1g.23gb",	"1g.23gb+me",  "1g.24gb",	 "1g.24gb+gfx",
+		"1g.24gb+me", "1g.24gb+me.all", "1g.24gb-me",  "1g.34gb",	 "1g.34gb+me",
+		"1g.35gb",    "1g.35gb+me",	"1g.36gb",     "1g.45gb",	 "1g.47gb",
+		"1g.67gb",    "1g.70gb",	"2g.10gb",     "2g.12gb",	 "2g.12gb+me",
+		"2g.20gb",    "2g.24gb",	"2g.35gb",     "2g.36gb",	 "2g.45gb",
+		"2g.47gb",    "2g.48gb",	"2g.48gb+gfx", "2g.48gb+me.all", "2g.48gb-me",
+		"2g.67gb",    "2g.70gb",	"3g.20gb",     "3g.40gb",	 "3g.47gb",
+		"3g.48gb",    "3g.71gb",	"3g.72gb",     "3g.90gb",	 "3g.93gb",
+		"3g.95gb",    "3g.135gb",	"3g.139gb",    "4g.20gb",	 "4g.24gb",
+		"4g.40gb",    "4g.47gb",	"4g.48gb",     "4g.71gb",	 "4g.72gb",
+		"4g.90gb",    "4g.93gb",	"4g.95gb",     "4g.96gb",	 "4g.96gb+gfx",
+		"4g.135gb",   "4g.139gb",	"7g.40gb",     "7g.80gb",	 "7g.94gb",
+		"7g.96gb",    "7g.141gb",	"7g.144gb",    "7g.180gb",	 "7g.186gb",
+		"7g.189gb",   "7g.269gb",	"7g.278gb",
+	};
+	const struct dv_cat_gpu *gpu;
+
+	for (size_t n = 0; n < DV_ARRAY_LEN(names); n++) {
+		bool found = false;
+
+		for (size_t i = 0; !found && (gpu = dv_catalog_gpu(*state, i)); i++)
+			for (size_t p = 0; p < gpu->mig.profiles.len; p++)
+				found = found ||
+					strcmp(gpu->mig.profiles.items[p].name, names[n]) == 0;
+		if (!found)
+			fail_msg("no GPU has %s", names[n]);
+	}
+}
+
 static void test_derived_memory(void **state)
 {
 	const struct dv_cat_gpu *gpu;
@@ -504,6 +544,7 @@ int main(void)
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_boards_are_not_overfull),
 		cmocka_unit_test(test_doubtful_engines),
+		cmocka_unit_test(test_published_profiles),
 		cmocka_unit_test(test_derived_memory),
 		cmocka_unit_test(test_pci),
 		cmocka_unit_test(test_vgpu_types),
