@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include "sim/machine.h"
 
+enum { NVIDIA = 0x10de };
+
 static uint32_t known(uint32_t value, uint32_t otherwise)
 {
 	return value == DV_CAT_UNKNOWN ? otherwise : value;
@@ -91,7 +93,8 @@ int dv_sim_model_take(const struct dv_cat_gpu *gpu, const char *driver, struct d
 {
 	struct dv_sim_model model = {.memory_mib = known(gpu->memory_mib, 0),
 				     .multiprocessors = known(gpu->multiprocessors, 0),
-				     .architecture = architecture(gpu->architecture)};
+				     .architecture = architecture(gpu->architecture),
+				     .vendor = NVIDIA};
 	const struct dv_cat_pci *pci = gpu->pci.len ? &gpu->pci.items[0] : NULL;
 	int r;
 

@@ -136,6 +136,10 @@ static void test_old_driver(void **test_state)
 	assert_int_equal(
 		parse("name: x\ngpus:\n  - {model: h100-80-sxm, driver: 525.85.12}\n", &err), 0);
 	assert_true(machine.models[0].has_mig);
+	/* Whose number on the bus is not known is NVIDIA's still. */
+	assert_int_equal(parse("name: x\ngpus:\n  - {model: gb200-189, driver: 580.95.05}\n", &err),
+			 0);
+	assert_int_equal(machine.models[0].vendor, 0x10de);
 }
 
 int main(void)
