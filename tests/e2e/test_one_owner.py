@@ -33,12 +33,20 @@ print(f"DV_TEST_SEED={seed}")
 rng = random.Random(seed)
 
 
-def alive(pid):
+def started(pid):
+    """When it was, as the kernel counts: numbers of processes come again. None where there is none."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+            fields = f.read().rpartition(")")[2].split()
+            return fields[19] if fields[0] not in "ZX" else None
     except OSError:
-        return False
+        return None
+
+
+def alive(lease):
+    """The launcher of a lease. Its tenants may outlive it, and somebody else have its number by now."""
+    start = started(lease["launcher"])
+    return start is not None and start == lease.get("launcher_start", start)
 
 
 class Owner:
@@ -77,9 +85,11 @@ class Owner:
             self.node.stop(how)
 
     def known(self):
-        """What is known now, before a question is asked: only of this can its answer say more."""
+        """What is known now, before a question is asked: only of this can its answer say more. Of
+        each name the releases that were ever asked for; one that is under way may end before the
+        answer is read, so it counts as one that is yet to come."""
         with self.lock:
-            return set(self.standing), set(self.must), self.asked.copy()
+            return set(self.standing), set(self.must), self.asked - self.open
 
     def list(self):
         """Its leases and what was known before, or None when it is not there. Kills and starts come
@@ -93,13 +103,13 @@ class Owner:
             return None  # it has just been started
 
     def note(self, lease, asked):
-        """`asked`: of which releases the lease was no matter."""
+        """`asked`: so many releases of its name were over before it was seen."""
         name = lease["name"]
         if lease["id"] in self.standing or lease["id"] in self.gone or lease["state"] not in ("ready", "active"):
             return
-        self.standing[lease["id"]] = lease
+        self.standing[lease["id"]] = {**lease, "launcher_start": started(lease.get("launcher"))}
         self.seen += 1
-        if self.open[name] or self.asked[name] != asked[name]:
+        if self.asked[name] != asked[name]:
             self.may.add(lease["id"])
 
     def see(self, leases, known):
@@ -129,10 +139,12 @@ class Owner:
             return
         end = time.monotonic() + 5
         while lease["ephemeral"] and time.monotonic() < end:
-            if not alive(lease["launcher"]):
+            if not alive(lease):
                 return
             time.sleep(0.02)
-        expect(False, f"{self}: a lease that stood is lost", lease, *entries[-10:])
+        launcher = commands(lease["launcher"]) if lease["ephemeral"] else []
+        expect(False, f"{self}: a lease that stood is lost", lease, launcher,
+               *[e for e in entries if e["subject"] == lease["name"]][-10:])
 
     # What is done to it. These may run in a thread of their own, and divvyd may die meanwhile.
 
@@ -238,7 +250,7 @@ def settle(owners):
             return False
         check(owners)
         return all(lease["state"] in ("ready", "active") and
-                   not (lease["ephemeral"] and not alive(lease["launcher"]) and not lease["pids"])
+                   not (lease["ephemeral"] and not alive(lease) and not lease["pids"])
                    for leases, _ in lists for lease in leases)
     wait_for(quiet, 20)
     for owner in owners:
