@@ -77,6 +77,7 @@ static int add_lease(struct dv_fleet *fleet, const struct dv_lease *lease,
 		tenant.needs.compute_mpct = share_of(lease, gpus);
 		tenant.policy = lease->policy;
 		tenant.policy_set = lease->method == DV_METHOD_SLICE;
+		(void)dv_copy(tenant.profile, sizeof(tenant.profile), lease->profile);
 	}
 	return dv_vec_push(&fleet->tenants, tenant);
 }

@@ -17,6 +17,9 @@ static enum state state_of(const struct dv_gpu *gpu, const struct dv_gpu_method 
 		return CANNOT;
 	if (gpu->division == DV_DIVISION_NONE)
 		return CAN;
+	/* A slice may be one of a partition. */
+	if (gpu->division == DV_DIVISION_MIG && method->method == DV_METHOD_SLICE)
+		return CAN;
 	return gpu->division == DV_DIVISION_WHOLE ||
 			       dv_method_division(method->method) != gpu->division
 		       ? NOT_NOW

@@ -318,7 +318,7 @@ void dv_handle_attach(struct dv_daemon *daemon, struct dv_request *request, cons
 	int r;
 
 	/* A partition that was just made has no name yet to hand over. */
-	if (lease && lease->method == DV_METHOD_MIG && daemon->probing && !request->again) {
+	if (lease && dv_lease_on_mig(lease) && daemon->probing && !request->again) {
 		request->again = true;
 		dv_daemon_wait(daemon, request);
 		return;

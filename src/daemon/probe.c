@@ -26,7 +26,7 @@ static void look_later(struct dv_daemon *daemon)
 	bool any = false;
 
 	for (size_t i = 0; i < leases->len && !any; i++)
-		any = leases->items[i].method == DV_METHOD_MIG;
+		any = dv_lease_on_mig(&leases->items[i]);
 	(void)sd_event_source_set_time_relative(daemon->look, daemon->config.mig_look_ns / 1000);
 	(void)sd_event_source_set_enabled(daemon->look, any ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }

@@ -41,7 +41,20 @@ static bool is_gated(const struct dv_gpu *gpu, const struct dv_step *step)
 /* Is there something to do on the machine, beside the gate? */
 static bool needs_worker(const struct dv_step *step, const struct dv_gpu *gpu)
 {
-	return !is_gated(gpu, step) || step->lease.method == DV_METHOD_PARTITION;
+	return !is_gated(gpu, step) || step->lease.method == DV_METHOD_PARTITION ||
+	       dv_lease_on_mig(&step->lease);
+}
+
+/* The compute units of the node's parent. */
+static uint32_t units_of(const struct dv_gpu *gpu, const struct dv_lease *lease,
+			 const struct dv_node *node)
+{
+	const struct dv_mig_profile *profile =
+		dv_lease_on_mig(lease) ? dv_mig_find(&gpu->mig, lease->profile) : NULL;
+
+	if (profile)
+		return profile->multiprocessors;
+	return node->has_partition ? node->size : gpu->compute_units;
 }
 
 static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
@@ -59,8 +72,7 @@ static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
 	if (r < 0)
 		return r;
 	gate.device_memory_bytes = lease->memory_bytes ? lease->memory_bytes : gpu->memory_bytes;
-	gate.compute_units =
-		dv_lease_compute_units(lease, node.has_partition ? node.size : gpu->compute_units);
+	gate.compute_units = dv_lease_compute_units(lease, units_of(gpu, lease, &node));
 	(void)dv_copy(gate.node, sizeof(gate.node), lease->node);
 	(void)dv_copy(gate.name, sizeof(gate.name), lease->name);
 	(void)dv_copy(gate.nonce, sizeof(gate.nonce), lease->nonce);
@@ -107,7 +119,7 @@ static void step_is_done(void *arg, const struct dv_worker_outcome *outcome)
 		err.code = r = -EIO;
 	if (r == 0 && job->opens)
 		r = open_gate(daemon, &job->step.lease, &job->gpu, &err);
-	if (job->step.lease.method == DV_METHOD_MIG) {
+	if (dv_lease_on_mig(&job->step.lease)) {
 		daemon->look_anew = true;
 		daemon->mig_steps--;
 		daemon->mig_turn++;
@@ -135,7 +147,7 @@ static int ask_worker(struct dv_daemon *daemon, const struct dv_step *step,
 				 .step = *step,
 				 .gpu = *gpu};
 	r = dv_workers_start(daemon->workers, request, step_is_done, job, err);
-	if (r == 0 && step->lease.method == DV_METHOD_MIG) {
+	if (r == 0 && dv_lease_on_mig(&step->lease)) {
 		daemon->mig_steps++;
 		daemon->mig_turn++;
 	}

@@ -291,6 +291,8 @@ static int try_make(struct trial *trial, struct dv_step *step, struct dv_error *
 		r = dv_engine_check_method(lease.method, lease.kind, err);
 	if (r == 0)
 		r = dv_engine_check_gpu(&engine->gpus.items[gpu], lease.method, lease.kind, err);
+	if (r == 0)
+		r = dv_engine_check_mode(&engine->gpus.items[gpu], &lease, err);
 	if (r < 0)
 		return r;
 	if (!name_is_free(trial, lease.name)) {

@@ -60,6 +60,26 @@ int dv_engine_check_gpu(const struct dv_gpu *gpu, enum dv_method method, enum dv
 	return dv_error_fix(err, -EOPNOTSUPP, "`divvy gpus %s` lists what it can do", gpu->id);
 }
 
+int dv_engine_check_mode(const struct dv_gpu *gpu, const struct dv_lease *lease,
+			 struct dv_error *err)
+{
+	char title[DV_GPU_TITLE_SIZE];
+
+	if (lease->method != DV_METHOD_SLICE)
+		return 0;
+	if (lease->profile[0])
+		return dv_engine_check_gpu(gpu, DV_METHOD_MIG, lease->kind, err);
+	if (gpu->mig.mode != DV_MIG_ON)
+		return 0;
+	dv_error_rule(
+		err, -EOPNOTSUPP, "G09",
+		"%s cannot do slice here: its MIG mode is on, so a slice is one of a partition",
+		dv_gpu_title(gpu, title));
+	return dv_error_fix(err, -EOPNOTSUPP,
+			    "let a fleet say 'method: slice' with the partition's 'profile', or "
+			    "choose another GPU");
+}
+
 /* Half of what is left, so that the next one finds room too. Where nothing is left the least is
  * asked for, and the tree says who is in the way. */
 static void slice_defaults(const struct dv_engine *engine, const struct dv_gpu *gpu,
@@ -79,7 +99,10 @@ static int claim_slice(const struct dv_engine *engine, const struct dv_gpu *gpu,
 		       struct dv_lease *lease, struct dv_error *err)
 {
 	struct dv_node node = {.has_slice = true, .slice = INT64_MAX};
+	int r = dv_engine_check_mode(gpu, lease, err);
 
+	if (r < 0)
+		return r;
 	slice_defaults(engine, gpu, lease);
 	(void)dv_copy(node.gpu_uuid, sizeof(node.gpu_uuid), gpu->uuid);
 	(void)dv_node_print(&node, lease->node, sizeof(lease->node));

@@ -127,6 +127,8 @@ void dv_engine_step_of_gpu(const struct dv_gpu *gpu, const char *op, unsigned id
 /* mig.c. The step came to `state`: what that means for the GPU, until the next probe. */
 void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
 			enum dv_journal_state state);
+/* Does another lease have something in the MIG partition of this one? */
+bool dv_engine_mig_shared(const struct dv_engine *engine, const struct dv_lease *lease);
 /* Is it a lease on a MIG partition that is not there? */
 bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *lease);
 /* Mark the leases whose partition is not there, and audit those that were not marked before. */
@@ -217,6 +219,10 @@ int dv_engine_check_held(const struct dv_engine *engine, size_t gpu,
 /* May something be placed on that GPU by that method? */
 int dv_engine_check_gpu(const struct dv_gpu *gpu, enum dv_method method, enum dv_kind kind,
 			struct dv_error *err) DV_MUST_CHECK;
+/* May a slice be there, by the GPU's MIG mode? In MIG mode it must be in a partition, and what a
+ * partition needs is looked at too. Of other methods: 0. */
+int dv_engine_check_mode(const struct dv_gpu *gpu, const struct dv_lease *lease,
+			 struct dv_error *err) DV_MUST_CHECK;
 /* May a lease be of this kind by this method at all? */
 int dv_engine_check_method(enum dv_method method, enum dv_kind kind,
 			   struct dv_error *err) DV_MUST_CHECK;

@@ -49,17 +49,18 @@ static void add_instance(struct dv_mig *mig, const struct dv_node *node, const c
 	(void)dv_copy(instance->profile, sizeof(instance->profile), whole);
 }
 
-/* The partition goes with the last of its parts. */
-static bool has_other_part(const struct dv_engine *engine, const struct dv_lease *lease,
-			   const struct dv_node *node)
+bool dv_engine_mig_shared(const struct dv_engine *engine, const struct dv_lease *lease)
 {
+	struct dv_node node, at;
+
+	if (!dv_lease_on_mig(lease) || dv_node_parse(lease->node, &node, NULL) < 0)
+		return false;
 	for (size_t i = 0; i < engine->leases.len; i++) {
 		const struct dv_lease *other = &engine->leases.items[i];
-		struct dv_node at;
 
 		if (other->id != lease->id && dv_node_parse(other->node, &at, NULL) == 0 &&
-		    strcmp(at.gpu_uuid, node->gpu_uuid) == 0 && at.has_part &&
-		    at.start == node->start && at.size == node->size)
+		    strcmp(at.gpu_uuid, node.gpu_uuid) == 0 && at.has_partition &&
+		    at.start == node.start && at.size == node.size)
 			return true;
 	}
 	return false;
@@ -84,7 +85,7 @@ void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
 	struct dv_node node;
 	struct dv_mig *mig;
 
-	if (kind->method != DV_METHOD_MIG || gpu < 0 ||
+	if ((kind->method != DV_METHOD_MIG && !dv_lease_on_mig(&step->lease)) || gpu < 0 ||
 	    (state != DV_JOURNAL_DONE && state != DV_JOURNAL_UNDONE))
 		return;
 	mig = &engine->gpus.items[gpu].mig;
@@ -96,10 +97,10 @@ void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
 		return;
 	if (makes)
 		add_instance(mig, &node, step->lease.profile);
-	else if (node.has_part && has_other_part(engine, &step->lease, &node))
-		drop_part(mig, &node);
-	else
+	else if (!dv_engine_mig_shared(engine, &step->lease))
 		drop_instance(mig, &node);
+	else if (node.has_part)
+		drop_part(mig, &node);
 }
 
 bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *lease)
@@ -108,7 +109,7 @@ bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *leas
 	const char *profile;
 	struct dv_node node;
 
-	if (lease->method != DV_METHOD_MIG || dv_node_parse(lease->node, &node, NULL) < 0)
+	if (!dv_lease_on_mig(lease) || dv_node_parse(lease->node, &node, NULL) < 0)
 		return false;
 	there = dv_mig_instance_at(&gpu->mig, node.start, node.size);
 	(void)dv_mig_part_slices(lease->profile, &profile);

@@ -20,6 +20,14 @@ static unsigned compute_slices(const struct dv_gpu *gpu, const struct dv_lease *
 	return profile ? profile->compute_slices : gpu->mig.compute_slices;
 }
 
+/* Of a slice in a MIG partition: its share of that one's. */
+static uint64_t slice_mpct(const struct dv_gpu *gpu, const struct dv_lease *lease)
+{
+	if (!dv_lease_on_mig(lease) || !gpu->mig.compute_slices)
+		return lease->compute_mpct;
+	return (uint64_t)lease->compute_mpct * compute_slices(gpu, lease) / gpu->mig.compute_slices;
+}
+
 /* Parts of a MIG partition are counted with all of its memory, which they share. */
 static void add(const struct dv_engine *engine, const struct dv_lease *lease, struct held *held)
 {
@@ -28,9 +36,12 @@ static void add(const struct dv_engine *engine, const struct dv_lease *lease, st
 	struct dv_node node;
 
 	held->leases++;
-	if (!gpu || dv_node_parse(lease->node, &node, NULL) < 0 || node.has_slice) {
+	if (!gpu || dv_node_parse(lease->node, &node, NULL) < 0) {
 		held->memory_bytes += lease->memory_bytes;
 		held->mpct += lease->compute_mpct;
+	} else if (node.has_slice) {
+		held->memory_bytes += lease->memory_bytes;
+		held->mpct += slice_mpct(gpu, lease);
 	} else if (node.has_partition && gpu->mig.compute_slices && gpu->mig.cells) {
 		held->memory_bytes += lease->memory_bytes
 					      ? lease->memory_bytes

@@ -263,7 +263,7 @@ static int stand_again(struct dv_engine *engine, struct recovery *recovery,
 	(void)dv_copy(op->name, sizeof(op->name), lease->name);
 	(void)dv_copy(op->gpu_uuid, sizeof(op->gpu_uuid), lease->gpu_uuid);
 	/* The mode may have gone with the driver, as the partitions did. */
-	if (lease->method == DV_METHOD_MIG && engine->gpus.items[gpu].mig.mode == DV_MIG_OFF) {
+	if (dv_lease_on_mig(lease) && engine->gpus.items[gpu].mig.mode == DV_MIG_OFF) {
 		dv_engine_step_of_gpu(&engine->gpus.items[gpu], "mig.enable", id++, &entry.step);
 		if (dv_vec_push(&op->journal.steps, entry) < 0)
 			return no_memory(err);

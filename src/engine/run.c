@@ -39,7 +39,7 @@ static void turn_back(struct dv_op *op, size_t at, int r, const struct dv_error 
  * it was gone, and came back as another divvyd's, or could not be owned. */
 static void ask(struct dv_engine *engine, struct dv_op *op, size_t seq, bool undo)
 {
-	const struct dv_step *step = &op->journal.steps.items[seq].step;
+	struct dv_step *step = &op->journal.steps.items[seq].step;
 	ssize_t gpu = dv_engine_find_gpu(engine, step->gpu_uuid);
 	struct dv_error err = {0};
 	int r = 0;
@@ -47,6 +47,7 @@ static void ask(struct dv_engine *engine, struct dv_op *op, size_t seq, bool und
 	op->token = ++engine->last_token;
 	op->asked = true;
 	op->answered = false;
+	step->alone = !dv_engine_mig_shared(engine, &step->lease);
 	if (gpu < 0)
 		r = dv_error_set(&err, -ENODEV, "GPU %s is not there any more", step->gpu_uuid);
 	else

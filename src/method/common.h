@@ -33,5 +33,15 @@ void dv_method_cgroup_name(const struct dv_node *node, char buf[32]);
 int dv_method_partition_cpus(const struct dv_gpu *gpu, const struct dv_node *node, char *buf,
 			     size_t size, struct dv_error *err) DV_MUST_CHECK;
 
+/* Of slices in a MIG partition: make the partition of the step's lease if it is not there; end it
+ * if the lease is the last in it (step->alone). -EBUSY (rule M05) where a process computes there.
+ */
+int dv_method_mig_host(const struct dv_method_env *env, const struct dv_gpu *gpu,
+		       const struct dv_step *step, bool make, struct dv_error *err) DV_MUST_CHECK;
+/* Which device of CUDA's the lease's partition is, into the environment and the device nodes of
+ * `ret`. -EAGAIN (rule S20) where it is not there. */
+int dv_method_mig_attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
+			 struct dv_attach *ret, struct dv_error *err) DV_MUST_CHECK;
+
 extern const struct dv_method_ops dv_method_passthrough, dv_method_slice, dv_method_mig,
 	dv_method_partition;

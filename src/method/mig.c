@@ -315,6 +315,23 @@ static int unmake(const struct dv_method_env *env, const struct dv_nvml *nvml,
 	return r < 0 || others ? r : dv_nvml_destroy(nvml, gpu->uuid, there->id, err);
 }
 
+/* The node is a partition, or a slice in one. */
+static int read_node(const struct dv_gpu *gpu, const struct dv_step *step, bool of_slice,
+		     struct dv_node *ret, struct dv_error *err)
+{
+	struct dv_node node = {0};
+	int r = dv_node_parse(step->lease.node, &node, err);
+
+	if (r < 0)
+		return r;
+	if (!node.has_partition || node.has_slice != of_slice ||
+	    strcmp(node.gpu_uuid, gpu->uuid) != 0)
+		return dv_error_set(err, -EINVAL, "'%s' is not a %s of %s", step->lease.node,
+				    of_slice ? "slice in a partition" : "partition", gpu->uuid);
+	*ret = node;
+	return 0;
+}
+
 static int act_on_node(const struct dv_method_env *env, const struct dv_nvml *nvml,
 		       const struct dv_gpu *gpu, const struct dv_step *step, bool undo,
 		       struct dv_error *err)
@@ -324,12 +341,25 @@ static int act_on_node(const struct dv_method_env *env, const struct dv_nvml *nv
 	int r = dv_method_read_step(DV_METHOD_MIG, step, undo, &makes, err);
 
 	if (r == 0)
-		r = dv_node_parse(step->lease.node, &node, err);
+		r = read_node(gpu, step, false, &node, err);
 	if (r < 0)
 		return r;
-	if (!node.has_partition || node.has_slice || strcmp(node.gpu_uuid, gpu->uuid) != 0)
-		return dv_error_set(err, -EINVAL, "'%s' is not a partition of %s", step->lease.node,
-				    gpu->uuid);
+	return makes ? make(nvml, gpu, &step->lease, &node, err)
+		     : unmake(env, nvml, gpu, &step->lease, &node, err);
+}
+
+int dv_method_mig_host(const struct dv_method_env *env, const struct dv_gpu *gpu,
+		       const struct dv_step *step, bool makes, struct dv_error *err)
+{
+	dv_cleanup(dv_nvml_closep) struct dv_nvml *nvml = NULL;
+	struct dv_node node = {0};
+	int r = read_node(gpu, step, true, &node, err);
+
+	if (r < 0 || (!makes && !step->alone))
+		return r;
+	r = dv_nvml_open(env->nvml, &nvml, err);
+	if (r < 0)
+		return r;
 	return makes ? make(nvml, gpu, &step->lease, &node, err)
 		     : unmake(env, nvml, gpu, &step->lease, &node, err);
 }
@@ -394,13 +424,12 @@ static void add_devices(const struct dv_mig *mig, const struct dv_mig_instance *
 
 /* A program is given the device that its compute instance is, by UUID (MIG User Guide, "CUDA
  * visibility"); NVIDIA's container runtime takes the same name. */
-static int attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
-		  const struct dv_attach_paths *paths, struct dv_attach *ret, struct dv_error *err)
+int dv_method_mig_attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
+			 struct dv_attach *ret, struct dv_error *err)
 {
 	static const char *const names[] = {"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"};
 	const struct dv_mig_instance *instance = NULL;
 	const struct dv_mig_compute *compute = NULL;
-	struct dv_attach attach = {0};
 	struct dv_node node;
 	int r = dv_node_parse(lease->node, &node, err);
 
@@ -420,11 +449,21 @@ static int attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
 				    "try again in a moment: divvyd makes it again when it sees "
 				    "that it is gone");
 	for (size_t i = 0; i < DV_ARRAY_LEN(names); i++)
-		(void)snprintf(attach.env[attach.env_count++], sizeof(attach.env[0]), "%s=%s",
-			       names[i], compute->uuid);
-	add_devices(&gpu->mig, instance, compute, &attach);
-	*ret = attach;
+		(void)snprintf(ret->env[ret->env_count++], sizeof(ret->env[0]), "%s=%s", names[i],
+			       compute->uuid);
+	add_devices(&gpu->mig, instance, compute, ret);
 	return 0;
+}
+
+static int attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
+		  const struct dv_attach_paths *paths, struct dv_attach *ret, struct dv_error *err)
+{
+	struct dv_attach attach = {0};
+	int r = dv_method_mig_attach(gpu, lease, &attach, err);
+
+	if (r == 0)
+		*ret = attach;
+	return r;
 }
 
 static const char *describe(void)

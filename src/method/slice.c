@@ -7,7 +7,8 @@
 #include "method/common.h"
 
 /* A slice is a limit and a share that divvyd's gate keeps: nothing of the machine changes when one
- * is made, so commit and undo have only the step's shape to check. */
+ * is made. Unless it is one of a MIG partition, which comes with the first and goes with the last.
+ */
 
 static void cannot(struct dv_gpu_method *ret, const char *why)
 {
@@ -26,10 +27,11 @@ static void probe_nvidia(const struct dv_method_env *env, const struct dv_gpu *g
 		cannot(ret, env->nvidia_why);
 	else if (!gpu->memory_bytes)
 		cannot(ret, "how much memory this GPU has is not known");
-	else if (gpu->mig.mode == DV_MIG_ON)
-		cannot(ret, "its MIG mode is on: slices inside a partition cannot be made yet");
 	else if (dv_cuda_find(env->nvml, &err) < 0)
 		cannot(ret, err.msg);
+	else if (gpu->mig.mode == DV_MIG_ON)
+		(void)dv_copy(ret->why, sizeof(ret->why),
+			      "in partitions, as its MIG mode is on: say their profile");
 }
 
 static int probe(const struct dv_method_env *env, const struct dv_gpu *gpu,
@@ -58,17 +60,23 @@ static int test(const struct dv_gpu *gpu, const struct dv_leases *leases,
 static int commit(const struct dv_method_env *env, const struct dv_gpu *gpu,
 		  const struct dv_step *step, struct dv_error *err)
 {
-	bool make;
+	bool make = false;
+	int r = dv_method_read_step(DV_METHOD_SLICE, step, false, &make, err);
 
-	return dv_method_read_step(DV_METHOD_SLICE, step, false, &make, err);
+	return r < 0 || !dv_lease_on_mig(&step->lease)
+		       ? r
+		       : dv_method_mig_host(env, gpu, step, make, err);
 }
 
 static int undo(const struct dv_method_env *env, const struct dv_gpu *gpu,
 		const struct dv_step *step, struct dv_error *err)
 {
-	bool make;
+	bool make = false;
+	int r = dv_method_read_step(DV_METHOD_SLICE, step, true, &make, err);
 
-	return dv_method_read_step(DV_METHOD_SLICE, step, true, &make, err);
+	return r < 0 || !dv_lease_on_mig(&step->lease)
+		       ? r
+		       : dv_method_mig_host(env, gpu, step, make, err);
 }
 
 /* The limits are not here: they are divvyd's. The launcher makes the directory in which the layer
@@ -83,9 +91,12 @@ static int attach_nvidia(const struct dv_gpu *gpu, const struct dv_lease *lease,
 		{"DIVVY_CACHE_DIR", paths->cache_dir},	 {"CUDA_VISIBLE_DEVICES", gpu->uuid},
 		{"NVIDIA_VISIBLE_DEVICES", gpu->uuid},
 	};
+	const bool on_mig = dv_lease_on_mig(lease);
 	struct dv_attach attach = {.gated = true};
+	int r = on_mig ? dv_method_mig_attach(gpu, lease, &attach, err) : 0;
 
-	for (size_t i = 0; i < DV_ARRAY_LEN(values); i++) {
+	/* In a partition that has said which device it is. */
+	for (size_t i = 0; r == 0 && i < DV_ARRAY_LEN(values) - (on_mig ? 2 : 0); i++) {
 		char *to = attach.env[attach.env_count++];
 
 		if (snprintf(to, sizeof(attach.env[0]), "%s=%s", values[i][0], values[i][1]) >=
@@ -93,8 +104,9 @@ static int attach_nvidia(const struct dv_gpu *gpu, const struct dv_lease *lease,
 			return dv_error_set(err, -E2BIG, "%s is too long for a tenant's variable",
 					    values[i][0]);
 	}
-	*ret = attach;
-	return 0;
+	if (r == 0)
+		*ret = attach;
+	return r;
 }
 
 static int attach(const struct dv_gpu *gpu, const struct dv_lease *lease,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "model/mig.h"
 #include "model/units.h"
 #include "model/word.h"
 
@@ -209,7 +210,8 @@ static bool takes_policy(enum dv_method method, enum dv_policy policy)
 
 static bool takes_profile(enum dv_method method)
 {
-	return method == DV_METHOD_MIG || method == DV_METHOD_VGPU || method == DV_METHOD_VGPU_MIG;
+	return method == DV_METHOD_MIG || method == DV_METHOD_SLICE || method == DV_METHOD_VGPU ||
+	       method == DV_METHOD_VGPU_MIG;
 }
 
 /* These policies hold a tenant to a share; of a vendor's vGPU the type has it. */
@@ -275,18 +277,27 @@ static int check_profile(const struct dv_yaml *doc, const struct dv_yaml_node *m
 {
 	const struct dv_yaml_node *profile = dv_yaml_get(map, "profile");
 	const struct dv_yaml_node *start = dv_yaml_get(map, "start");
+	const char *whole;
 
 	if (start && !profile)
 		return dv_yaml_fail(doc, start, "F10", err,
 				    "'start' is the place of a profile; name the profile too");
+	if (profile && tenant->method == DV_METHOD_SLICE &&
+	    dv_mig_part_slices(tenant->profile, &whole))
+		return dv_yaml_fail(doc, profile, "F12", err,
+				    "a slice is one of a whole partition, not of a compute "
+				    "instance: allowed here is '%s'",
+				    whole);
 	if (!profile || takes_profile(tenant->method))
 		return 0;
 	if (tenant->method == DV_METHOD_NONE)
-		return dv_yaml_fail(doc, profile, "F10", err,
-				    "a profile needs its method: mig, vgpu or vgpu-mig");
+		return dv_yaml_fail(
+			doc, profile, "F10", err,
+			"a profile needs its method: mig, slice (of a MIG partition), vgpu "
+			"or vgpu-mig");
 	return dv_yaml_fail(
 		doc, profile, "F12", err,
-		"method '%s' has no profiles; allowed with profile: mig, vgpu, vgpu-mig",
+		"method '%s' has no profiles; allowed with profile: mig, slice, vgpu, vgpu-mig",
 		dv_method_name(tenant->method));
 }
 

@@ -38,6 +38,12 @@ uint32_t dv_lease_compute_units(const struct dv_lease *lease, uint32_t units)
 	return (uint32_t)((part + DV_MPCT_WHOLE - 1) / DV_MPCT_WHOLE);
 }
 
+bool dv_lease_on_mig(const struct dv_lease *lease)
+{
+	return lease->method == DV_METHOD_MIG ||
+	       (lease->method == DV_METHOD_SLICE && lease->profile[0]);
+}
+
 bool dv_lease_in_use(const struct dv_lease *lease)
 {
 	return lease->state == DV_LEASE_ACTIVE || lease->state == DV_LEASE_UNENFORCED ||

@@ -40,7 +40,7 @@ struct dv_lease {
 	enum dv_lease_state state;
 	char gpu_uuid[DV_UUID_SIZE];
 	char node[DV_NODE_SIZE];       /* see model/tree.h */
-	char profile[DV_PROFILE_SIZE]; /* of a MIG partition: "2g.20gb"; else "" */
+	char profile[DV_PROFILE_SIZE]; /* of its MIG partition: "2g.20gb"; else "" */
 	uint64_t memory_bytes; /* limit; 0: none of its own (whole devices and partitions) */
 	uint32_t compute_mpct; /* share of time, thousandths of a percent; 0: none of its own */
 	bool ephemeral; /* made by `run`: goes when its launcher and its last process are gone */
@@ -71,6 +71,8 @@ const char *dv_lease_state_name(enum dv_lease_state state);
 int dv_lease_state_parse(const char *name, enum dv_lease_state *ret,
 			 struct dv_error *err) DV_MUST_CHECK;
 
+/* Is it a MIG partition, a part of one, or a slice in one? */
+bool dv_lease_on_mig(const struct dv_lease *lease);
 /* Does anybody use it, as far as was observed? */
 bool dv_lease_in_use(const struct dv_lease *lease);
 /* "pid 123 sleep, 124 cat and 3 more": who is in it; "" for nobody. Returns `buf`. */

@@ -55,6 +55,9 @@ struct dv_step {
 	unsigned needs[8];	/* ids of the steps that must be done before */
 	unsigned need_count;
 	char undo[32]; /* op that reverses it, or "" */
+	/* Nobody else has anything in the lease's partition: it comes, or goes, with the lease.
+	 * Told to whoever does the step, at that time. */
+	bool alone;
 	/* What the step makes; of a destroy, what it must be able to make again. */
 	struct dv_lease lease;
 };

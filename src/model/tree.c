@@ -213,6 +213,14 @@ static bool parts_meet(const struct holding *a, const struct holding *b)
 							 b->node.part_start, b->node.part_size);
 }
 
+/* Slices of one partition, which is the same for both, where it is known. */
+static bool slices_meet(const struct holding *a, const struct holding *b)
+{
+	const char *one = a->lease->profile, *other = b->lease->profile;
+
+	return a->node.slice == b->node.slice || (one[0] && other[0] && strcmp(one, other) != 0);
+}
+
 /* The rule itself: may these two stand side by side? */
 static enum clash clash_between(const struct holding *a, const struct holding *b)
 {
@@ -230,7 +238,7 @@ static enum clash clash_between(const struct holding *a, const struct holding *b
 	if (m->has_part && n->has_part)
 		return parts_meet(a, b) ? CLASH_OWNED : CLASH_NONE;
 	/* One has the whole partition. */
-	if (!m->has_slice || !n->has_slice || m->slice == n->slice)
+	if (!m->has_slice || !n->has_slice || slices_meet(a, b))
 		return CLASH_OWNED;
 	return a->method == b->method ? CLASH_NONE : CLASH_DIVIDED;
 }
@@ -306,13 +314,18 @@ static uint32_t partition_units(const struct dv_gpu *gpu)
 	return gpu->kind == DV_GPU_CPU ? gpu->compute_units : gpu->memory_slices;
 }
 
-/* The memory of the node's parent: the GPU's, or the partition's part of it. */
-static uint64_t parent_memory(const struct dv_gpu *gpu, const struct dv_node *node)
+/* The memory of the node's parent: the GPU's, or the partition's: what its profile (may be "") has,
+ * or by its part of the GPU. */
+static uint64_t parent_memory(const struct dv_gpu *gpu, const struct dv_node *node,
+			      const char *profile)
 {
+	const struct dv_mig_profile *known = profile[0] ? dv_mig_find(&gpu->mig, profile) : NULL;
 	uint32_t units = partition_units(gpu);
 
 	if (!node->has_partition)
 		return gpu->memory_bytes;
+	if (known)
+		return (uint64_t)known->memory_mib * DV_MIB;
 	if (units == 0)
 		return 0;
 	/* Divided before it is multiplied, and the rest apart: no overflow. */
@@ -404,7 +417,8 @@ static int fix_lack(struct dv_error *err, int r, const char *left)
 static int check_room(const struct dv_gpu *gpu, const struct holding *claim, uint64_t memory,
 		      uint64_t mpct, struct dv_error *err)
 {
-	uint64_t memory_left = left_of(parent_memory(gpu, &claim->node), memory);
+	uint64_t memory_left =
+		left_of(parent_memory(gpu, &claim->node, claim->lease->profile), memory);
 	uint32_t mpct_left = (uint32_t)left_of(DV_MPCT_WHOLE, mpct);
 	char title[DV_GPU_TITLE_SIZE], wanted[32], text[32];
 	const char *left = NULL;
@@ -489,7 +503,8 @@ static int check_holding(const struct dv_gpu *gpu, const struct holding *all, si
 		return dv_error_set(err, -EUCLEAN, "lease '%s' has %s, outside its device",
 				    all[i].lease->name, all[i].lease->node);
 	if (all[i].node.has_slice &&
-	    (memory > parent_memory(gpu, &all[i].node) || mpct > DV_MPCT_WHOLE))
+	    (memory > parent_memory(gpu, &all[i].node, all[i].lease->profile) ||
+	     mpct > DV_MPCT_WHOLE))
 		return dv_error_set(err, -EUCLEAN,
 				    "up to lease '%s' (%s) more was given than there is",
 				    all[i].lease->name, all[i].lease->node);
@@ -535,6 +550,6 @@ void dv_tree_left(const struct dv_gpu *gpu, const struct dv_leases *leases, cons
 	if (check_bounds(gpu, &probe, NULL) < 0 ||
 	    look_beside(gpu, leases, &probe, &memory, &mpct, NULL) < 0)
 		return;
-	*ret_memory_bytes = left_of(parent_memory(gpu, &probe.node), memory);
+	*ret_memory_bytes = left_of(parent_memory(gpu, &probe.node, ""), memory);
 	*ret_mpct = (uint32_t)left_of(DV_MPCT_WHOLE, mpct);
 }

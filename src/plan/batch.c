@@ -197,8 +197,8 @@ static bool read_requests(struct batch_task *batch)
 
 		if (!is_open(batch, i) || want->method == DV_METHOD_PARTITION)
 			continue;
-		/* Several compute instances share a partition: a batch knows no such thing. */
-		if (dv_want_is_part(want))
+		/* Several of them share a partition: a batch knows no such thing. */
+		if (dv_want_is_beside(want))
 			continue;
 		batch->sliced = batch->sliced || want->method == DV_METHOD_SLICE;
 		if (want->method == DV_METHOD_SLICE && batch->with_slices)

@@ -37,14 +37,15 @@ static const char *share_text(uint32_t mpct, char buf[32])
 	return mpct ? dv_share_print(mpct, buf, 32) : "none of its own";
 }
 
-/* "slice, 512MiB, 40%": a lease in a few words. */
-static const char *lease_text(enum dv_method method, uint64_t bytes, uint32_t mpct, char buf[64])
+/* "slice, 512MiB, 40%", "slice of 3g.40gb, ...": a lease in a few words. */
+static const char *lease_text(enum dv_method method, const char *of, uint64_t bytes, uint32_t mpct,
+			      char buf[64])
 {
 	char size[32], share[32];
 
-	(void)snprintf(buf, 64, "%s%s%s%s%s", dv_method_name(method), bytes ? ", " : "",
-		       bytes ? dv_size_print(bytes, size, sizeof(size)) : "", mpct ? ", " : "",
-		       mpct ? dv_share_print(mpct, share, sizeof(share)) : "");
+	(void)snprintf(buf, 64, "%s%s%s%s%s%s%s", dv_method_name(method), *of ? " of " : "", of,
+		       bytes ? ", " : "", bytes ? dv_size_print(bytes, size, sizeof(size)) : "",
+		       mpct ? ", " : "", mpct ? dv_share_print(mpct, share, sizeof(share)) : "");
 	return buf;
 }
 
@@ -66,6 +67,17 @@ static const char *place_of(const char *node)
 	return slash ? slash + 1 : "";
 }
 
+/* The same of what a slice is in: one that is to be made has no more of a path yet. */
+static const char *partition_of(const char *node, char buf[32])
+{
+	const char *place = place_of(node), *end = strstr(place, "/s");
+
+	if (strncmp(place, "s", 1) == 0)
+		end = place;
+	(void)snprintf(buf, 32, "%.*s", end ? (int)(end - place) : 31, place);
+	return buf;
+}
+
 /* "0": what the plan calls the GPU that a lease of the fleet is on. */
 static const char *gpu_of(const struct dv_plan *plan, const char *uuid)
 {
@@ -81,11 +93,13 @@ static const char *gpu_of(const struct dv_plan *plan, const char *uuid)
 static void compare(struct differ *d, const struct dv_plan *plan, const struct dv_assignment *a,
 		    const struct dv_lease *lease)
 {
-	char wanted[64], actual[64];
+	char wanted[64], actual[64], place[32], was[32];
 
 	if (!lease) {
 		add(d, a->tenant, "lease",
-		    lease_text(a->method, a->memory_bytes, a->compute_mpct, wanted), "none");
+		    lease_text(a->method, a->on == DV_METHOD_MIG ? a->profile : "", a->memory_bytes,
+			       a->compute_mpct, wanted),
+		    "none");
 		return;
 	}
 	if (lease->missing)
@@ -99,6 +113,12 @@ static void compare(struct differ *d, const struct dv_plan *plan, const struct d
 		if (strcmp(a->gpu_uuid, lease->gpu_uuid) == 0)
 			add(d, a->tenant, "place", place_of(a->node), place_of(lease->node));
 		return;
+	}
+	if (a->profile[0] || dv_lease_on_mig(lease)) {
+		add(d, a->tenant, "profile", a->profile, lease->profile);
+		if (strcmp(a->gpu_uuid, lease->gpu_uuid) == 0)
+			add(d, a->tenant, "place", partition_of(a->node, place),
+			    partition_of(lease->node, was));
 	}
 	add(d, a->tenant, "memory", size_text(a->memory_bytes, wanted),
 	    size_text(lease->memory_bytes, actual));
@@ -145,8 +165,9 @@ static void unwanted(struct differ *d, const struct dv_plan *plan, const struct 
 
 		if (strcmp(lease->fleet, plan->fleet) == 0 && !is_wanted(plan, lease->name))
 			add(d, lease->name, "lease", "none",
-			    lease_text(lease->method, lease->memory_bytes, lease->compute_mpct,
-				       text));
+			    lease_text(lease->method,
+				       lease->method == DV_METHOD_SLICE ? lease->profile : "",
+				       lease->memory_bytes, lease->compute_mpct, text));
 	}
 }
 

@@ -46,7 +46,7 @@ static void look(const struct dv_room *room, const struct dv_want *want, struct 
 		left->open++;
 		left->run = DV_MAX(left->run, longest_run(room));
 	}
-	if (want->method == DV_METHOD_SLICE && open && !room->partitions) {
+	if (want->method == DV_METHOD_SLICE && open && !room->partitions && !room->migs) {
 		left->open++;
 		left->memory = DV_MAX(left->memory, room->memory_left);
 		left->mpct = DV_MAX(left->mpct, room->mpct_left);
@@ -127,6 +127,25 @@ static void explain_whole(unsigned need, const struct left *left, struct dv_unpl
 		    left->whole_free == 1 ? "is" : "are");
 }
 
+/* No other partition can be had for it; those that have slices have not enough left. */
+static void explain_inner(const struct dv_want *want, uint64_t memory, uint32_t mpct,
+			  struct dv_unplaced *to)
+{
+	char wanted[32], most[32], share[32], most_share[32];
+
+	(void)dv_size_print(want->memory_bytes, wanted, sizeof(wanted));
+	(void)dv_size_print(memory, most, sizeof(most));
+	(void)dv_share_print(want->compute_mpct, share, sizeof(share));
+	(void)dv_share_print(mpct, most_share, sizeof(most_share));
+	say(to, memory < want->memory_bytes ? "G01" : "G02",
+	    "it needs %s and %s of a %s's time; at most %s and %s are left in one that has slices, "
+	    "and there is no place for another",
+	    wanted, share, want->tenant->profile, memory ? most : "nothing",
+	    mpct ? most_share : "nothing");
+	(void)snprintf(to->fix, sizeof(to->fix),
+		       "ask for less, or end a slice or a partition that is needed less");
+}
+
 /* What of the GPUs that it may be on binds. */
 static void explain_mig(const struct dv_task *task, const struct dv_packing *packing,
 			const struct dv_want *want, struct dv_unplaced *to)
@@ -134,6 +153,8 @@ static void explain_mig(const struct dv_task *task, const struct dv_packing *pac
 	const struct dv_room *nearest = NULL;
 	unsigned free_most = 0, need = 0;
 	const char *whole;
+	uint64_t memory;
+	uint32_t mpct;
 
 	for (size_t g = 0; g < task->rooms.len; g++) {
 		const struct dv_room *room = &packing->rooms[g];
@@ -150,6 +171,8 @@ static void explain_mig(const struct dv_task *task, const struct dv_packing *pac
 	}
 	if (!nearest)
 		say(to, "S02", "every GPU that it may use is divided in another way, or taken");
+	else if (dv_want_is_inner(want) && dv_plan_inner_left(task, packing, want, &memory, &mpct))
+		explain_inner(want, memory, mpct, to);
 	else if (dv_mig_part_slices(want->tenant->profile, &whole))
 		say(to, "S01",
 		    "no partition %s that it may share has the compute slices left, and there is "
@@ -183,12 +206,12 @@ void dv_plan_explain(const struct dv_task *task, const struct dv_packing *packin
 	for (size_t g = 0; g < task->rooms.len; g++)
 		if (dv_room_may(&packing->rooms[g], want))
 			look(&packing->rooms[g], want, &left);
-	if (want->method == DV_METHOD_SLICE)
+	if (dv_want_on_mig(want))
+		explain_mig(task, packing, want, ret);
+	else if (want->method == DV_METHOD_SLICE)
 		explain_slice(want, &left, ret);
 	else if (want->method == DV_METHOD_PARTITION)
 		explain_partition(&left, ret);
-	else if (want->method == DV_METHOD_MIG)
-		explain_mig(task, packing, want, ret);
 	else
 		explain_whole(DV_MAX(want->tenant->gpus, 1), &left, ret);
 }

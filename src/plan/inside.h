@@ -15,6 +15,7 @@ struct dv_place {
 	int profile;	 /* of MIG: its number in the room's grid */
 	/* Of a compute instance that is a part of it: compute slices within; size 0: all of it. */
 	unsigned part_start, part_size;
+	bool sliced; /* of a slice: one of those that share the partition */
 	bool keep;
 };
 
@@ -38,11 +39,15 @@ struct dv_want {
 	char reason[256];
 };
 
-/* A MIG partition that is divided into compute instances. */
+/* A MIG partition that is divided: into compute instances, or into slices. */
 struct dv_host {
 	uint8_t profile; /* its number in the grid plus 1; 0: none */
 	uint8_t taken;	 /* bits of the compute slices that are somebody's */
 	uint8_t foreign; /* bits of those that no lease here stands for: they stay */
+	/* Of slices: how many, and what they leave of its memory and its time. */
+	uint16_t slices;
+	uint32_t mpct_left;
+	uint64_t memory_left;
 };
 
 /* What is left of one GPU. */
@@ -128,9 +133,15 @@ int dv_score_compare(const struct dv_score *a, const struct dv_score *b);
 void dv_pack_best_fit(const struct dv_task *task, struct dv_packing *packing);
 /* A compute instance that is a part of a MIG partition. */
 bool dv_want_is_part(const struct dv_want *want);
+/* A slice in a MIG partition. */
+bool dv_want_is_inner(const struct dv_want *want);
+/* One of these: others may have the rest of its partition. */
+bool dv_want_is_beside(const struct dv_want *want);
+/* A MIG partition, or something in one. */
+bool dv_want_on_mig(const struct dv_want *want);
 /* Place what is open of `packing`, all at once, on the fewest GPUs: partitions and whole GPUs, and
- * slices too if asked for; not CPU partitions, nor parts of MIG partitions. What cannot be asked as
- * one batch stays open. */
+ * slices too if asked for; not CPU partitions, nor what has a part of a MIG partition. What cannot
+ * be asked as one batch stays open. */
 struct dv_plan_batch {
 	bool most;	/* proven: beside what `packing` had none places more of it */
 	bool exact;	/* proven: nor as much on fewer GPUs */

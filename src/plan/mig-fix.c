@@ -212,7 +212,7 @@ static void add_wants(const struct look *look, unsigned room, struct holders *ho
 					      .size = (uint32_t)place->size,
 					      .pinned = true};
 
-		if (place->gpu == (int)room && look->task->wants.items[i].method == DV_METHOD_MIG)
+		if (place->gpu == (int)room && dv_want_on_mig(&look->task->wants.items[i]))
 			add(holders, &it, look->task->wants.items[i].name);
 	}
 }
@@ -230,7 +230,7 @@ static void add_leases(const struct look *look, unsigned room, struct holders *h
 		struct dv_node node;
 		struct dv_grid_instance it = {0};
 
-		if (strcmp(lease->gpu_uuid, gpu->uuid) != 0 || lease->method != DV_METHOD_MIG ||
+		if (strcmp(lease->gpu_uuid, gpu->uuid) != 0 || !dv_lease_on_mig(lease) ||
 		    dv_node_parse(lease->node, &node, NULL) < 0 || !node.has_partition)
 			continue;
 		(void)dv_mig_part_slices(lease->profile, &whole);
@@ -437,13 +437,16 @@ int dv_plan_mig_fix(const struct dv_task *task, const struct dv_packing *packing
 {
 	const struct dv_want *want = &task->wants.items[i];
 	dv_autofree struct look *look = NULL;
+	uint64_t memory;
+	uint32_t mpct;
 
 	if (want->rule[0]) {
 		fix_refused(task, want, to);
 		return 0;
 	}
-	/* Parts have reasons of their own. */
-	if (dv_mig_part_slices(want->tenant->profile, NULL))
+	/* What shares a partition has reasons of its own. */
+	if (dv_want_is_part(want) ||
+	    (dv_want_is_inner(want) && dv_plan_inner_left(task, packing, want, &memory, &mpct)))
 		return 0;
 	look = calloc(1, sizeof(*look));
 	if (!look)

@@ -29,7 +29,7 @@ static const struct dv_host *host_at(const struct dv_room *room, unsigned place)
 	const struct dv_grid_place *at = &room->grid->places[place];
 	const struct dv_host *host = &room->hosts[at->start];
 
-	return host->profile == at->profile + 1 ? host : NULL;
+	return host->profile == at->profile + 1 && !host->slices ? host : NULL;
 }
 
 static unsigned used_of(const struct dv_host *host)
@@ -234,7 +234,7 @@ uint32_t dv_plan_part_waste(const struct dv_room *room)
 		const struct dv_host *host = &room->hosts[i];
 		const struct dv_mig_profile *profile;
 
-		if (!host->profile)
+		if (!host->profile || host->slices)
 			continue;
 		profile = dv_plan_mig_profile(room, host->profile - 1);
 		waste += dv_plan_mig_share(room->gpu, profile) / profile->compute_slices *

@@ -151,6 +151,9 @@ bool dv_plan_mig_serves(const struct dv_room *room, const struct dv_want *want, 
 
 	if (!is || (name[0] && strcmp(is->name, name) != 0))
 		return false;
+	/* Of a slice: its share is one of the partition's time. */
+	if (dv_want_is_inner(want))
+		return (uint64_t)is->memory_mib * DV_MIB >= want->memory_bytes;
 	if ((!name[0] && is_special(is->name)) || (slices && !dv_plan_part_can(is, slices)))
 		return false;
 	return gives_enough(room, &tenant->needs, is, slices);
@@ -177,6 +180,8 @@ static bool may_be(const struct dv_room *room, const struct dv_want *want, unsig
 	if ((want->tenant->start >= 0 && at->start != want->tenant->start) ||
 	    !dv_plan_mig_serves(room, want, at->profile))
 		return false;
+	if (dv_want_is_inner(want))
+		return dv_plan_inner_fits(room, want, place);
 	return part.slices ? dv_plan_part_fits(room, &part) >= 0
 			   : dv_grid_fits(room->grid, &room->cells, place);
 }
@@ -206,8 +211,10 @@ bool dv_plan_mig_fits(const struct dv_room *room, const struct dv_want *want, un
 
 		if (room->grid->profiles[at->profile].size != cells || !may_be(room, want, i))
 			continue;
-		*ret_place = (struct dv_place){
-			.start = at->start, .size = (int)cells, .profile = at->profile};
+		*ret_place = (struct dv_place){.start = at->start,
+					       .size = (int)cells,
+					       .profile = at->profile,
+					       .sliced = dv_want_is_inner(want)};
 		part.place = i;
 		if (part.slices) {
 			ret_place->part_size = part.slices;

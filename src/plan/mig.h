@@ -79,6 +79,30 @@ uint32_t dv_plan_part_waste(const struct dv_room *room);
 const char *dv_plan_part_forbids(const struct dv_room *room, const char *name, char *buf,
 				 size_t size);
 
+/* mig-slice.c: slices that share a partition. They are put where some are already, before another
+ * partition is made. */
+/* Is there room for one more in the partition at that place of the grid, made already or not? */
+bool dv_plan_inner_fits(const struct dv_room *room, const struct dv_want *want, unsigned place);
+/* Is that place free for it; of one that is kept, for what it has. */
+bool dv_plan_inner_free(const struct dv_room *room, const struct dv_want *want,
+			const struct dv_place *place);
+void dv_plan_inner_take(struct dv_room *room, const struct dv_want *want,
+			const struct dv_place *place);
+void dv_plan_inner_give(struct dv_room *room, const struct dv_want *want,
+			const struct dv_place *place);
+/* What it would cost: of the grid, if the partition is new, then what is left in the partition. */
+uint64_t dv_plan_inner_loss(const struct dv_room *room, const struct dv_want *want,
+			    const struct dv_place *place);
+/* A lease's slice, which stays. */
+void dv_plan_inner_add(struct dv_room *room, const struct dv_lease *lease);
+/* The most that one partition which has slices, and that the want may be in, still has left.
+ * Returns false where there is none such. */
+bool dv_plan_inner_left(const struct dv_task *task, const struct dv_packing *packing,
+			const struct dv_want *want, uint64_t *ret_memory, uint32_t *ret_mpct);
+/* What of their partitions' memory nobody has; and of the GPU's compute, in thousandths of a
+ * percent. */
+void dv_plan_inner_waste(const struct dv_room *room, uint64_t *ret_memory, uint32_t *ret_mpct);
+
 /* mig-fix.c: of want `i`, which has no partition: say in to->reason what binds, if it was not
  * refused wherever it would go, and in to->fix what would make it fit. */
 int dv_plan_mig_fix(const struct dv_task *task, const struct dv_packing *packing, size_t i,

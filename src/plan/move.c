@@ -38,7 +38,8 @@ static bool in_the_way(const struct mover *mover, unsigned j, const struct dv_wa
 
 	if (at->gpu != place->gpu)
 		return false;
-	if (want->method != other->method || place->start < 0)
+	if (place->start < 0 ||
+	    (dv_want_on_mig(want) ? !dv_want_on_mig(other) : want->method != other->method))
 		return true;
 	return at->start < place->start + place->size && place->start < at->start + at->size;
 }
@@ -187,7 +188,7 @@ static void try_gpu(struct mover *mover, unsigned i, size_t g, struct way *best,
 	unsigned cells = want->method == DV_METHOD_MIG ? dv_plan_mig_cells(room, want) : 0;
 
 	/* A part of a partition is put beside others; nobody makes way for it. */
-	if (!dv_room_may(room, want) || dv_want_is_part(want))
+	if (!dv_room_may(room, want) || dv_want_is_beside(want))
 		return;
 	for (unsigned n = 0; cells && n < room->grid->place_count; n++) {
 		const struct dv_grid_place *at = &room->grid->places[n];

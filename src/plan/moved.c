@@ -69,7 +69,8 @@ void dv_plan_say_moved(const struct dv_task *task, const struct dv_packing *pack
 				      ? by
 				      : "whoever uses it";
 	(void)purpose(task, packing->places, i, why, sizeof(why));
-	if (want->method == DV_METHOD_SLICE && packing->places[i].gpu == old->gpu)
+	if (want->method == DV_METHOD_SLICE && packing->places[i].gpu == old->gpu &&
+	    packing->places[i].start == old->start)
 		(void)snprintf(buf, size, "is made anew, smaller, %s; %s%s", why,
 			       want->running ? "interrupts " : "", interrupted);
 	else

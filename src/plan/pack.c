@@ -75,6 +75,8 @@ static uint64_t left_beside(const struct dv_room *room, const struct dv_want *wa
 static uint64_t left_with(const struct dv_room *room, const struct dv_want *want,
 			  const struct dv_place *place, unsigned next)
 {
+	if (dv_want_is_inner(want))
+		return dv_plan_inner_loss(room, want, place);
 	if (want->method == DV_METHOD_SLICE)
 		return left_beside(room, want);
 	if (want->method == DV_METHOD_PASSTHROUGH)
@@ -263,7 +265,8 @@ static void fill_slices(const struct dv_task *task, struct dv_packing *packing)
 		struct dv_place best = {.gpu = -1}, place;
 		struct fit best_fit = {0}, fit;
 
-		if (!is_open(packing, want, i) || want->method != DV_METHOD_SLICE)
+		if (!is_open(packing, want, i) || want->method != DV_METHOD_SLICE ||
+		    dv_want_is_inner(want))
 			continue;
 		for (size_t g = 0; g < task->rooms.len; g++) {
 			struct dv_room *room = &packing->rooms[g];
@@ -280,15 +283,15 @@ static void fill_slices(const struct dv_task *task, struct dv_packing *packing)
 	}
 }
 
-/* Of CPU partitions, parts of MIG partitions, and tenants of several GPUs, a batch knows only that
- * all fit. */
+/* Of CPU partitions, what has a part of a MIG partition, and tenants of several GPUs, a batch knows
+ * only that all fit. */
 static bool has_others(const struct dv_task *task, const struct dv_packing *packing)
 {
 	for (size_t i = 0; i < task->wants.len; i++) {
 		const struct dv_want *want = &task->wants.items[i];
 
 		if (is_open(packing, want, i) &&
-		    (want->part || want->method == DV_METHOD_PARTITION || dv_want_is_part(want)))
+		    (want->part || want->method == DV_METHOD_PARTITION || dv_want_is_beside(want)))
 			return true;
 	}
 	return false;
@@ -328,7 +331,7 @@ static unsigned least_for_slices(const struct dv_task *task)
 	for (size_t i = 0; i < task->wants.len; i++) {
 		const struct dv_want *want = &task->wants.items[i];
 
-		if (want->rule[0] || want->method != DV_METHOD_SLICE)
+		if (want->rule[0] || want->method != DV_METHOD_SLICE || dv_want_is_inner(want))
 			continue;
 		memory += want->memory_bytes;
 		mpct += want->compute_mpct;
@@ -355,7 +358,7 @@ static unsigned apart(const struct dv_task *task, bool slices)
 		const struct dv_want *want = &task->wants.items[i];
 
 		count += !want->rule[0] &&
-			 (want->method == DV_METHOD_PARTITION || dv_want_is_part(want) ||
+			 (want->method == DV_METHOD_PARTITION || dv_want_is_beside(want) ||
 			  (slices && want->method == DV_METHOD_SLICE));
 	}
 	return count;

@@ -80,8 +80,13 @@ static unsigned least_gpus(const struct dv_task *task, const struct dv_packing *
 			partitions = 1; /* at least: sizes differ from device to device */
 		else if (want->method == DV_METHOD_MIG)
 			cells += mig_cells(task, want);
-		memory += want->method == DV_METHOD_SLICE ? want->memory_bytes : 0;
-		mpct += want->method == DV_METHOD_SLICE ? want->compute_mpct : 0;
+		else if (dv_want_is_inner(want))
+			cells += (unsigned)((uint64_t)mig_cells(task, want) * want->compute_mpct /
+					    DV_MPCT_WHOLE);
+		else if (want->method == DV_METHOD_SLICE) {
+			memory += want->memory_bytes;
+			mpct += want->compute_mpct;
+		}
 	}
 	for (size_t g = 0; g < task->rooms.len; g++)
 		most_memory = DV_MAX(most_memory, task->rooms.items[g].gpu->memory_bytes);
@@ -121,24 +126,25 @@ static int bound(const struct dv_task *task, const struct dv_packing *packing, s
 	return 0;
 }
 
-static bool not_said(const struct dv_want *want, const struct dv_place *place, size_t g)
+static bool not_said(const struct dv_want *want, const struct dv_place *place, size_t g, int start)
 {
-	return place->gpu == (int)g && !place->keep && want->method == DV_METHOD_SLICE &&
-	       (!want->memory_said || !want->compute_said);
+	return place->gpu == (int)g && place->start == start && !place->keep &&
+	       want->method == DV_METHOD_SLICE && (!want->memory_said || !want->compute_said);
 }
 
-/* Give the slices whose size was not said an even part of what is left on their GPU, and leave as
- * much for the next one that comes. */
-static void share_out(struct dv_task *task, struct dv_packing *packing, size_t g)
+/* Give the slices whose size was not said an even part of what is left on their GPU, or in their
+ * partition, which begins at `start`, and leave as much for the next one that comes. */
+static void share_out(struct dv_task *task, struct dv_packing *packing, size_t g, int start)
 {
 	struct dv_room *room = &packing->rooms[g];
-	uint64_t memory = room->memory_left, memories = 1;
-	uint64_t mpct = room->mpct_left, shares = 1;
+	uint64_t *memory_left = start < 0 ? &room->memory_left : &room->hosts[start].memory_left;
+	uint32_t *mpct_left = start < 0 ? &room->mpct_left : &room->hosts[start].mpct_left;
+	uint64_t memory = *memory_left, memories = 1, mpct = *mpct_left, shares = 1;
 
 	for (size_t i = 0; i < task->wants.len; i++) {
 		const struct dv_want *want = &task->wants.items[i];
 
-		if (!not_said(want, &packing->places[i], g))
+		if (!not_said(want, &packing->places[i], g, start))
 			continue;
 		memories += !want->memory_said;
 		memory += want->memory_said ? 0 : want->memory_bytes;
@@ -150,17 +156,29 @@ static void share_out(struct dv_task *task, struct dv_packing *packing, size_t g
 	for (size_t i = 0; i < task->wants.len; i++) {
 		struct dv_want *want = &task->wants.items[i];
 
-		if (!not_said(want, &packing->places[i], g))
+		if (!not_said(want, &packing->places[i], g, start))
 			continue;
 		if (!want->memory_said && memory > want->memory_bytes) {
-			room->memory_left -= memory - want->memory_bytes;
+			*memory_left -= memory - want->memory_bytes;
 			want->memory_bytes = memory;
 		}
 		if (!want->compute_said && mpct > want->compute_mpct) {
-			room->mpct_left -= (uint32_t)mpct - want->compute_mpct;
+			*mpct_left -= (uint32_t)mpct - want->compute_mpct;
 			want->compute_mpct = (uint32_t)mpct;
 		}
 	}
+}
+
+static void share_out_room(struct dv_task *task, struct dv_packing *packing, size_t g)
+{
+	const struct dv_room *room = &packing->rooms[g];
+
+	if (!room->ours)
+		return;
+	share_out(task, packing, g, -1);
+	for (unsigned c = 0; room->grid && c < room->grid->cells; c++)
+		if (room->hosts[c].slices)
+			share_out(task, packing, g, (int)c);
 }
 
 static void say_why(const struct dv_want *want, const struct dv_place *place,
@@ -175,6 +193,10 @@ static void say_why(const struct dv_want *want, const struct dv_place *place,
 	else if (want->method == DV_METHOD_PARTITION)
 		(void)snprintf(buf, size, "%d of %u CPU%s: what is asked for, rounded up",
 			       place->size, gpu->compute_units, dv_plural(gpu->compute_units));
+	else if (place->sliced)
+		(void)snprintf(buf, size,
+			       "the fleet names the profile: the slices of one partition share its "
+			       "memory and its time, and nobody else does");
 	else if (place->part_size)
 		(void)snprintf(buf, size,
 			       "the fleet names the profile; memory, cache and faults are shared "
@@ -260,6 +282,8 @@ static int assign(const struct dv_task *task, const struct dv_packing *packing, 
 	if (want->method == DV_METHOD_SLICE) {
 		to.policy = lease.policy;
 		to.has_policy = true;
+		to.on = place->sliced ? DV_METHOD_MIG : DV_METHOD_NONE;
+		(void)dv_copy(to.profile, sizeof(to.profile), lease.profile);
 	} else if (want->method == DV_METHOD_MIG) {
 		assign_mig(&packing->rooms[place->gpu], want, place, &to);
 	} else if (want->method == DV_METHOD_PARTITION) {
@@ -297,6 +321,7 @@ static void add_waste(const struct dv_room *room, struct dv_plan *plan)
 	if (room->grid && room->migs) {
 		plan->waste_stranded_slices += dv_plan_mig_stranded(room);
 		plan->waste_mpct += dv_plan_part_waste(room);
+		dv_plan_inner_waste(room, &plan->waste_memory_bytes, &plan->waste_mpct);
 		return;
 	}
 	if (!room->units)
@@ -330,8 +355,7 @@ static int fill(struct dv_task *task, struct dv_packing *packing, struct dv_plan
 	int r = 0;
 
 	for (size_t g = 0; g < task->rooms.len; g++)
-		if (packing->rooms[g].ours)
-			share_out(task, packing, g);
+		share_out_room(task, packing, g);
 	for (size_t i = 0; i < task->wants.len && r == 0; i++) {
 		struct dv_unplaced unplaced;
 
@@ -342,7 +366,7 @@ static int fill(struct dv_task *task, struct dv_packing *packing, struct dv_plan
 		if (task->wants.items[i].part)
 			continue;
 		dv_plan_explain(task, packing, i, &unplaced);
-		if (task->wants.items[i].method == DV_METHOD_MIG && explained++ < EXPLAINED_MOST)
+		if (dv_want_on_mig(&task->wants.items[i]) && explained++ < EXPLAINED_MOST)
 			r = dv_plan_mig_fix(task, packing, i, &unplaced, err);
 		if (r == 0 && !task->wants.items[i].rule[0] && suggested++ < SUGGESTED_MOST)
 			r = dv_plan_suggest_moves(task, packing, i, &unplaced, err);

@@ -64,6 +64,8 @@ static void add_lease(struct dv_room *room, const struct dv_lease *lease, uid_t 
 		room->wholes++;
 	} else if (lease->method == DV_METHOD_MIG) {
 		dv_plan_mig_add(room, lease, owner);
+	} else if (dv_lease_on_mig(lease)) {
+		dv_plan_inner_add(room, lease);
 	} else if (node.has_partition) {
 		room->partitions += lease->method == DV_METHOD_PARTITION;
 		room->others += lease->method != DV_METHOD_PARTITION;
@@ -176,9 +178,25 @@ static bool holds_enough(const struct dv_room *room, const struct dv_want *want)
 				      want->tenant->profile) >= want->tenant->needs.isolation;
 }
 
+/* The method that is lacking, NONE where nothing is: of a slice in a partition that of either. */
+static enum dv_method lacks(const struct dv_room *room, const struct dv_want *want)
+{
+	if ((unsigned)want->method >= DV_METHOD_COUNT || !(room->methods & 1u << want->method))
+		return want->method;
+	return dv_want_is_inner(want) && !(room->methods & 1u << DV_METHOD_MIG) ? DV_METHOD_MIG
+										: DV_METHOD_NONE;
+}
+
 static bool has_method(const struct dv_room *room, const struct dv_want *want)
 {
-	return (unsigned)want->method < DV_METHOD_COUNT && room->methods & 1u << want->method;
+	return lacks(room, want) == DV_METHOD_NONE;
+}
+
+/* In MIG mode there is no time of a whole GPU to be shared. */
+static bool is_cut_up(const struct dv_room *room, const struct dv_want *want)
+{
+	return want->method == DV_METHOD_SLICE && !dv_want_is_inner(want) &&
+	       room->gpu->mig.mode == DV_MIG_ON;
 }
 
 static bool is_vm_on_cpu(const struct dv_room *room, const struct dv_want *want)
@@ -193,21 +211,22 @@ bool dv_room_named(const struct dv_room *room, const struct dv_want *want)
 
 bool dv_room_may(const struct dv_room *room, const struct dv_want *want)
 {
-	return room->allowed && !room->closed && has_method(room, want) &&
+	return room->allowed && !room->closed && has_method(room, want) && !is_cut_up(room, want) &&
 	       holds_enough(room, want) && !is_vm_on_cpu(room, want) && dv_room_named(room, want);
 }
 
 /* Why the method is not to be had, in the words of whoever knows. */
 static const char *method_why(const struct dv_room *room, const struct dv_want *want)
 {
-	const struct dv_gpu_method *can = dv_gpu_method(room->gpu, want->method);
+	const enum dv_method method = lacks(room, want);
+	const struct dv_gpu_method *can = dv_gpu_method(room->gpu, method);
 
 	if (!can)
 		return "it has no such method";
 	if (!can->ok)
 		return can->why;
-	return PLANNED & 1u << want->method ? "the fleet's gpus: do not allow this method there"
-					    : "this divvy cannot plan it yet";
+	return PLANNED & 1u << method ? "the fleet's gpus: do not allow this method there"
+				      : "this divvy cannot plan it yet";
 }
 
 const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *want, char *buf,
@@ -239,13 +258,21 @@ const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *wa
 		return "G10";
 	}
 	if (!has_method(room, want)) {
-		const struct dv_gpu_method *can = dv_gpu_method(gpu, want->method);
+		const enum dv_method method = lacks(room, want);
+		const struct dv_gpu_method *can = dv_gpu_method(gpu, method);
 
 		(void)snprintf(buf, size, "%s cannot be had on GPU %s: %.180s",
-			       dv_method_name(want->method), gpu->id, method_why(room, want));
+			       dv_method_name(method), gpu->id, method_why(room, want));
 		/* Here an update helps, and nothing else does. */
 		if (can && can->rule_count && strcmp(can->rules[0], "M07") == 0)
 			return "M07";
+		return "G09";
+	}
+	if (is_cut_up(room, want)) {
+		(void)snprintf(buf, size,
+			       "slice cannot be had on GPU %s: its MIG mode is on; 'profile' asks "
+			       "for a slice in a partition",
+			       gpu->id);
 		return "G09";
 	}
 	if (!holds_enough(room, want)) {
@@ -272,7 +299,7 @@ const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *wa
 		(void)snprintf(buf, size, "GPU %s has a lease that cannot be read", gpu->id);
 		return "S01";
 	}
-	if (want->method == DV_METHOD_MIG)
+	if (dv_want_on_mig(want))
 		return dv_plan_mig_forbids(room, want, buf, size);
 	return NULL;
 }
@@ -343,14 +370,13 @@ bool dv_room_fits(const struct dv_room *room, const struct dv_want *want, unsign
 	if (want->method == DV_METHOD_PASSTHROUGH)
 		return from == 0 && !room->slices && is_undivided(room) &&
 		       room->gpu->memory_bytes >= want->memory_bytes;
-	if (want->method == DV_METHOD_SLICE)
+	if (want->method == DV_METHOD_SLICE && !dv_want_is_inner(want))
 		return from == 0 && is_undivided(room) && room->memory_left >= want->memory_bytes &&
 		       room->mpct_left >= want->compute_mpct;
 	if (room->slices)
 		return false;
-	return want->method == DV_METHOD_MIG
-		       ? dv_plan_mig_fits(room, want, from, ret_place, ret_next)
-		       : fits_units(room, want, from, ret_place, ret_next);
+	return dv_want_on_mig(want) ? dv_plan_mig_fits(room, want, from, ret_place, ret_next)
+				    : fits_units(room, want, from, ret_place, ret_next);
 }
 
 bool dv_room_free(const struct dv_room *room, const struct dv_want *want,
@@ -362,6 +388,8 @@ bool dv_room_free(const struct dv_room *room, const struct dv_want *want,
 		return !room->slices && !room->partitions && !room->migs;
 	if (want->method == DV_METHOD_MIG)
 		return !room->slices && dv_plan_mig_free(room, place);
+	if (dv_want_is_inner(want))
+		return !room->slices && dv_plan_inner_free(room, want, place);
 	if (want->method == DV_METHOD_SLICE)
 		return !room->partitions && !room->migs &&
 		       room->memory_left >= memory_of(want, place) &&
@@ -381,6 +409,8 @@ void dv_room_take(struct dv_room *room, const struct dv_want *want, const struct
 		room->wholes++;
 	} else if (want->method == DV_METHOD_MIG) {
 		dv_plan_mig_take(room, place);
+	} else if (dv_want_is_inner(want)) {
+		dv_plan_inner_take(room, want, place);
 	} else if (want->method == DV_METHOD_PARTITION) {
 		room->partitions++;
 		mark(room, (unsigned)place->start, (unsigned)place->size, true);
@@ -398,6 +428,8 @@ void dv_room_give(struct dv_room *room, const struct dv_want *want, const struct
 		room->wholes--;
 	} else if (want->method == DV_METHOD_MIG) {
 		dv_plan_mig_give(room, place);
+	} else if (dv_want_is_inner(want)) {
+		dv_plan_inner_give(room, want, place);
 	} else if (want->method == DV_METHOD_PARTITION) {
 		room->partitions--;
 		mark(room, (unsigned)place->start, (unsigned)place->size, false);

@@ -128,8 +128,8 @@ static void place_on(struct search *search, size_t n, size_t room, unsigned from
 		 * be room for the next. */
 		search->next[i] = want->method == DV_METHOD_PARTITION
 					  ? (unsigned)(place.start + place.size)
-				  : place.part_size ? from - 1
-						    : from;
+				  : place.part_size || place.sliced ? from - 1
+								    : from;
 		dv_room_take(&search->rooms[room], want, &place);
 		place_rest(search, n + 1);
 		dv_room_give(&search->rooms[room], want, &place);

@@ -105,7 +105,7 @@ static bool in_the_way(const struct dv_step *step, const struct dv_want *want,
 	if (want->method == DV_METHOD_PARTITION)
 		return overlap(step, place);
 	/* Beside the cells there are limits of a whole GPU: unmake before making. */
-	if (want->method == DV_METHOD_MIG)
+	if (dv_want_on_mig(want) || dv_lease_on_mig(&step->lease))
 		return true;
 	/* Slices: not if there is room for the old and the new at once. */
 	return room->memory_left < on->memory_bytes || room->mpct_left < on->compute_mpct;
@@ -221,6 +221,18 @@ static void make_part(const struct dv_want *want, const struct dv_place *place,
 	(void)dv_copy(lease->profile, sizeof(lease->profile), want->tenant->profile);
 }
 
+/* Its node is the partition, until its id is known. */
+static void make_inner(const struct dv_room *room, const struct dv_place *place,
+		       struct dv_node *node, struct dv_lease *lease)
+{
+	node->has_partition = true;
+	node->start = (uint32_t)place->start;
+	node->size = (uint32_t)place->size;
+	(void)dv_copy(lease->profile, sizeof(lease->profile),
+		      room->grid->profiles[place->profile].name);
+	(void)dv_node_print(node, lease->node, sizeof(lease->node));
+}
+
 void dv_plan_make_lease(const struct dv_task *task, const struct dv_packing *packing, size_t i,
 			struct dv_lease *ret)
 {
@@ -243,6 +255,8 @@ void dv_plan_make_lease(const struct dv_task *task, const struct dv_packing *pac
 		ret->policy = want->tenant->policy;
 		ret->memory_bytes = want->memory_bytes;
 		ret->compute_mpct = want->compute_mpct;
+		if (place->sliced)
+			make_inner(&task->rooms.items[place->gpu], place, &node, ret);
 		return;
 	}
 	if (want->method == DV_METHOD_MIG) {

@@ -87,6 +87,18 @@ static bool mig_as_wanted(const struct dv_room *room, const struct dv_want *want
 	       (unsigned)place->size == dv_plan_mig_cells(room, want);
 }
 
+/* Is a slice where it is wanted: in a partition of that profile, or in none? */
+static bool inner_as_wanted(const struct dv_want *want, const struct dv_node *node)
+{
+	const struct dv_tenant *tenant = want->tenant;
+
+	if (!dv_want_is_inner(want))
+		return !node->has_partition;
+	return want->standing_place.start >= 0 && !want->standing->missing &&
+	       strcmp(want->standing->profile, tenant->profile) == 0 &&
+	       (tenant->start < 0 || want->standing_place.start == tenant->start);
+}
+
 /* Is the lease what the tenant wants now? What is not said is as it is. */
 static bool as_wanted(const struct dv_task *task, const struct dv_want *want)
 {
@@ -107,7 +119,7 @@ static bool as_wanted(const struct dv_task *task, const struct dv_want *want)
 		return false;
 	if (want->method == DV_METHOD_PARTITION)
 		return node.size == dv_want_units(want, &input->gpus[want->standing_gpu]);
-	return want->method == DV_METHOD_SLICE && !node.has_partition &&
+	return want->method == DV_METHOD_SLICE && inner_as_wanted(want, &node) &&
 	       lease->policy == tenant->policy &&
 	       (!tenant->needs.compute_mpct || lease->compute_mpct == tenant->needs.compute_mpct);
 }
@@ -118,8 +130,9 @@ static struct dv_place standing_place(const struct dv_task *task, const struct d
 	struct dv_place place = {.gpu = want->standing_gpu, .start = -1, .size = -1, .keep = true};
 	struct dv_node node;
 
-	if (want->method == DV_METHOD_MIG)
+	if (dv_want_on_mig(want))
 		(void)dv_plan_mig_standing(&task->rooms.items[place.gpu], want->standing, &place);
+	place.sliced = dv_want_is_inner(want);
 	if (want->method == DV_METHOD_PARTITION &&
 	    dv_node_parse(want->standing->node, &node, NULL) == 0) {
 		place.start = (int)node.start;
@@ -322,9 +335,11 @@ static void refuse_impossible(struct dv_task *task, size_t i)
 	refuse_tenant(task, i, rule, reason);
 }
 
-/* Whole devices first, then partitions, then slices. */
+/* Whole devices first, then partitions, what shares one, then slices. */
 static int rank(const struct dv_want *want)
 {
+	if (dv_want_is_inner(want))
+		return 2;
 	switch (want->method) {
 	case DV_METHOD_PASSTHROUGH:
 		return 0;
@@ -332,7 +347,7 @@ static int rank(const struct dv_want *want)
 	case DV_METHOD_PARTITION:
 		return 1;
 	default:
-		return 2;
+		return 3;
 	}
 }
 

@@ -19,7 +19,7 @@ static uint64_t needed(const struct dv_worker_request *request)
 		if (request->step.lease.method == DV_METHOD_PARTITION)
 			return CAPABILITY(CAP_DAC_OVERRIDE);
 		/* The driver asks for it to change modes and partitions. */
-		if (request->step.lease.method == DV_METHOD_MIG)
+		if (dv_lease_on_mig(&request->step.lease))
 			return CAPABILITY(CAP_SYS_ADMIN);
 		break;
 	case DV_WORKER_HOLDERS: /* look into other users' /proc/<pid>/maps and fd */

@@ -204,8 +204,12 @@ static void change_mig(struct fake *fake, const struct dv_step *step, bool makes
 	struct dv_node node;
 	struct dv_mig *mig;
 
-	if (gpu < 0 || step->lease.method != DV_METHOD_MIG ||
-	    dv_node_parse(step->node, &node, NULL) < 0)
+	if (gpu < 0 || dv_node_parse(step->node, &node, NULL) < 0 ||
+	    (step->lease.method != DV_METHOD_MIG && !node.has_partition) ||
+	    fake->world->gpus[gpu].kind == DV_GPU_CPU)
+		return;
+	/* A partition that has slices stays until the last of them goes. */
+	if (node.has_slice && !makes && !step->alone)
 		return;
 	mig = &fake->world->gpus[gpu].mig;
 	if (!node.has_partition) {

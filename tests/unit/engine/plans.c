@@ -42,6 +42,16 @@ struct dv_step *plan_slice(struct dv_plan *plan, const char *gpu, const char *na
 	return step;
 }
 
+struct dv_step *plan_inner(struct dv_plan *plan, const char *node, const char *profile,
+			   const char *name)
+{
+	struct dv_step *step = plan_slice(plan, node, name);
+
+	(void)dv_copy(step->lease.node, sizeof(step->lease.node), node);
+	(void)dv_copy(step->lease.profile, sizeof(step->lease.profile), profile);
+	return step;
+}
+
 struct dv_step *plan_partition(struct dv_plan *plan, const char *node, const char *name)
 {
 	return add(plan, "partition.create", node, name, DV_METHOD_PARTITION);

@@ -8,6 +8,9 @@
 void plan_begin(struct dv_plan *plan, const struct fake *fake, const char *fleet);
 /* Steps that make: a slice (1 GiB, 10 %), a partition, the whole device. Returns the step. */
 struct dv_step *plan_slice(struct dv_plan *plan, const char *gpu, const char *name);
+/* A slice (1 GiB, 10 %) in the MIG partition at that node. */
+struct dv_step *plan_inner(struct dv_plan *plan, const char *node, const char *profile,
+			   const char *name);
 struct dv_step *plan_partition(struct dv_plan *plan, const char *node, const char *name);
 struct dv_step *plan_whole(struct dv_plan *plan, const char *gpu, const char *name);
 struct dv_step *plan_mig(struct dv_plan *plan, const char *node, const char *name);

@@ -135,6 +135,79 @@ static void test_parts(void **state)
 	assert_int_equal(mig->instance_count, 0);
 }
 
+/* Two slices of one partition. */
+static void plan_slices(struct fake *fake, struct dv_plan *plan)
+{
+	plan_begin(plan, fake, "lab");
+	plan_mode(plan, "GPU-1", true);
+	(void)plan_inner(plan, "GPU-1/p0+4", "3g.40gb", "a");
+	(void)plan_inner(plan, "GPU-1/p0+4", "3g.40gb", "b");
+}
+
+/* The partition comes with the first of them and goes with the last. */
+static void test_slices(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_mig *mig = &fake->world->gpus[1].mig;
+	struct dv_plan plan;
+
+	plan_slices(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	assert_string_equal(fake->log, "+mig.enable GPU-1\n+slice.create GPU-1/p0+4/s1\n"
+				       "+slice.create GPU-1/p0+4/s2\n");
+	assert_string_equal(dv_engine_lease(fake->engine, "b")->node, "GPU-1/p0+4/s2");
+	assert_string_equal(dv_engine_lease(fake->engine, "b")->profile, "3g.40gb");
+	assert_int_equal(mig_of(fake)->instance_count, 1);
+	assert_int_equal(mig->instance_count, 1);
+	/* A reset took it: it is made again for both of them. */
+	mig->mode = DV_MIG_OFF;
+	mig->instance_count = mig->compute_count = 0;
+	fake->log[0] = '\0';
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_non_null(strstr(fake->log, "+slice.create GPU-1/p0+4/s1\n"));
+	assert_int_equal(mig->instance_count, 1);
+	assert_true(fake_consistent(fake));
+	/* One that does not come to stand leaves what the others have. */
+	plan_begin(&plan, fake, "lab");
+	(void)plan_inner(&plan, "GPU-1/p0+4", "3g.40gb", "c");
+	fake->fail_step = 1;
+	fake->half_done = true;
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EIO);
+	fake->half_done = false;
+	assert_int_equal(mig->instance_count, 1);
+	assert_int_equal(fake_release(fake, "a", &fake_alice), 0);
+	assert_int_equal(mig->instance_count, 1);
+	assert_int_equal(fake_release(fake, "b", &fake_alice), 0);
+	assert_int_equal(mig->instance_count, 0);
+	assert_int_equal(mig_of(fake)->instance_count, 0);
+	assert_true(fake_consistent(fake));
+}
+
+/* Where slices can be follows from the mode. */
+static void test_slices_and_the_mode(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_lease_request request = fake_slice("run");
+	struct dv_plan plan;
+
+	plan_begin(&plan, fake, "lab");
+	plan_mode(&plan, "GPU-1", true);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	(void)dv_copy(request.gpu, sizeof(request.gpu), "GPU-1");
+	assert_int_equal(fake_take(fake, &request, &fake_alice), -EOPNOTSUPP);
+	assert_string_equal(fake->err.rule, "G09");
+	plan_begin(&plan, fake, "lab");
+	(void)plan_slice(&plan, "GPU-1", "a");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EOPNOTSUPP);
+	/* And a GPU that has no MIG has none in a partition. */
+	fake->world->gpus[1].method_count--;
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	plan_begin(&plan, fake, "lab");
+	(void)plan_inner(&plan, "GPU-1/p0+4", "3g.40gb", "a");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EOPNOTSUPP);
+	assert_int_equal(dv_engine_leases(fake->engine)->len, 0);
+}
+
 static void start_empty(struct fake *fake)
 {
 	if (!dv_engine_leases(fake->engine)->len)
@@ -199,6 +272,11 @@ static void check_killed_anywhere(struct fake *fake, unsigned instances,
 static void test_killed_anywhere(void **state)
 {
 	check_killed_anywhere(fake_of_state(state), 2, start_empty, plan_two);
+}
+
+static void test_killed_anywhere_with_slices(void **state)
+{
+	check_killed_anywhere(fake_of_state(state), 1, start_empty, plan_slices);
 }
 
 static void test_killed_anywhere_with_parts(void **state)
@@ -410,6 +488,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mode_then_partitions, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_undone_with_the_mode, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_killed_anywhere, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_killed_anywhere_with_slices, setup,
+						place_teardown),
+		cmocka_unit_test_setup_teardown(test_slices, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_slices_and_the_mode, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_killed_anywhere_with_parts, setup,
 						place_teardown),
 		cmocka_unit_test_setup_teardown(test_parts, setup, place_teardown),

@@ -148,9 +148,11 @@ static void test_probe_slice_of_gpu(void **state)
 	assert_int_equal(ops->probe(&env, &gpu, &can, NULL), 0);
 	assert_true(can.ok);
 	assert_string_equal(can.why, "");
+	/* Only in partitions then, and it says how. */
 	gpu.mig.mode = DV_MIG_ON;
 	assert_int_equal(ops->probe(&env, &gpu, &can, NULL), 0);
-	assert_false(can.ok);
+	assert_true(can.ok);
+	assert_non_null(strstr(can.why, "profile"));
 	gpu.mig.mode = DV_MIG_OFF;
 	gpu.memory_bytes = 0;
 	assert_int_equal(ops->probe(&env, &gpu, &can, NULL), 0);

@@ -241,12 +241,77 @@ static void test_in_use(void **state)
 	assert_int_equal(look()->compute_count, 1);
 }
 
+static int act_on_slice(const char *op, bool undo, bool alone, struct dv_error *err)
+{
+	const struct dv_method_env env = {.root = &root, .nvml = library};
+	const struct dv_method_ops *ops = dv_method_ops(DV_METHOD_SLICE);
+	struct dv_step step = {.id = 1,
+			       .start = -1,
+			       .size = -1,
+			       .alone = alone,
+			       .lease = lease_of("/p4+4/s7", "3g.40gb")};
+
+	step.lease.method = DV_METHOD_SLICE;
+	(void)dv_copy(step.op, sizeof(step.op), op);
+	(void)dv_copy(step.gpu_uuid, sizeof(step.gpu_uuid), uuid);
+	return (undo ? ops->undo : ops->commit)(&env, &gpu, &step, err);
+}
+
+/* A slice's partition comes with the first and goes with the last, as the engine says who that is.
+ */
+static void test_slices(void **state)
+{
+	const struct dv_attach_paths paths = {.socket = "/s", .cuda_layer = "/layer"};
+	struct dv_lease lease = lease_of("/p4+4/s7", "3g.40gb");
+	struct dv_attach attach;
+	struct dv_error err = {0};
+	unsigned named = 0;
+	char gi[16];
+
+	assert_int_equal(act_on_slice("slice.create", false, true, &err), -ESTALE);
+	assert_string_equal(err.rule, "S12"); /* the mode is off */
+	must("mig.enable", "", "", false);
+	assert_int_equal(act_on_slice("slice.create", false, true, NULL), 0);
+	assert_int_equal(act_on_slice("slice.create", false, false, NULL), 0);
+	assert_int_equal(look()->instance_count, 1);
+	assert_int_equal(gpu.mig.compute_count, 1);
+	/* What a program in it is told is the partition, and the way to the gate. */
+	lease.method = DV_METHOD_SLICE;
+	assert_int_equal(
+		dv_method_ops(DV_METHOD_SLICE)->attach(&gpu, &lease, &paths, &attach, NULL), 0);
+	assert_true(attach.gated);
+	for (unsigned i = 0; i < attach.env_count; i++) {
+		named += strncmp(attach.env[i], "CUDA_VISIBLE_DEVICES=MIG-", 25) == 0 ||
+			 strcmp(attach.env[i], "DIVVY_CUDA_LAYER=/layer") == 0;
+		assert_null(strstr(attach.env[i], gpu.uuid));
+	}
+	assert_int_equal(named, 2);
+	assert_int_equal(act_on_slice("slice.destroy", false, false, NULL), 0);
+	assert_int_equal(look()->instance_count, 1);
+	/* Not while a process computes there. */
+	(void)snprintf(gi, sizeof(gi), "%u", gpu.mig.instances[0].id);
+	assert_int_equal(hold(gi, "0"), 0);
+	err = (struct dv_error){0};
+	assert_int_equal(act_on_slice("slice.destroy", false, true, &err), -EBUSY);
+	assert_string_equal(err.rule, "M05");
+	assert_int_equal(look()->instance_count, 1);
+	assert_int_equal(sim("reboot", NULL, NULL, NULL), 0);
+	must("mig.enable", "", "", false);
+	assert_int_equal(act_on_slice("slice.destroy", true, true, NULL), 0);
+	assert_int_equal(look()->instance_count, 1);
+	assert_int_equal(act_on_slice("slice.create", true, true, NULL), 0);
+	assert_int_equal(look()->instance_count, 0);
+	/* Gone already is as good. */
+	assert_int_equal(act_on_slice("slice.destroy", false, true, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_parts, before, after),
 		cmocka_unit_test_setup_teardown(test_nothing_is_left, before, after),
 		cmocka_unit_test_setup_teardown(test_in_use, before, after),
+		cmocka_unit_test_setup_teardown(test_slices, before, after),
 	};
 
 	return cmocka_run_group_tests_name("method/mig", tests, NULL, NULL);

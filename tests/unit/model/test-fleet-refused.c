@@ -178,8 +178,12 @@ static void test_tenant_contradictions(void **state)
 		{"{name: a, gpus: 1, profile: x}", "F12", 4, 33, "'profile' is of a part"},
 		{"{name: a, gpus: 1, start: 1}", "F12", 4, 31, "'start' is of a part"},
 		{"{name: a, kind: vm, method: slice}", "G06", 4, 33, "virtual machine"},
-		{"{name: a, profile: x}", "F10", 4, 24, "mig, vgpu or vgpu-mig"},
-		{"{name: a, method: slice, profile: x}", "F12", 4, 39, "'slice' has no profiles"},
+		{"{name: a, profile: x}", "F10", 4, 24,
+		 "mig, slice (of a MIG partition), vgpu or vgpu-mig"},
+		{"{name: a, method: slice, profile: 1c.3g.40gb}", "F12", 4, 39,
+		 "allowed here is '3g.40gb'"},
+		{"{name: a, method: passthrough, profile: x}", "F12", 4, 45,
+		 "'passthrough' has no profiles"},
 		{"{name: a, method: sriov, profile: x}", "F12", 4, 39, "'sriov' has no profiles"},
 		{"{name: a, method: mig, start: 4}", "F10", 4, 35, "name the profile too"},
 		{"{name: a, method: mig, policy: best-effort}", "F12", 4, 36, "slice, vgpu"},
@@ -205,9 +209,9 @@ static void test_contradicting_defaults(void **state)
 		{"version: 1\nname: x\ndefaults: {policy: latency}\ntenants:\n  - {name: a, "
 		 "method: slice}\n",
 		 "F10", 5, 5, "policy 'latency'"},
-		{"version: 1\nname: x\ndefaults: {method: slice}\ntenants:\n  - {name: a, profile: "
-		 "x}\n",
-		 "F12", 5, 24, "'slice' has no profiles"},
+		{"version: 1\nname: x\ndefaults: {method: passthrough}\ntenants:\n  - {name: a, "
+		 "profile: x}\n",
+		 "F12", 5, 24, "'passthrough' has no profiles"},
 	};
 
 	refuse_files(cases, DV_ARRAY_LEN(cases));

@@ -616,6 +616,45 @@ static void test_against_oracle(void **state)
 	assert_true(refused > 5000);
 }
 
+static struct dv_lease inner(const char *name, const char *node, const char *profile,
+			     uint64_t memory)
+{
+	struct dv_lease l = lease(name, node, DV_METHOD_SLICE, memory, 50000);
+
+	(void)snprintf(l.profile, sizeof(l.profile), "%s", profile);
+	return l;
+}
+
+/* Slices of one MIG partition: what its profile has is theirs together. */
+static void test_slices_of_a_partition(void **state)
+{
+	struct dv_gpu mig = gpu;
+	struct dv_lease first = inner("a", "GPU-1/p0+4/s1", "3g.40gb", 30 * DV_GIB);
+	const struct dv_leases leases = {.items = &first, .len = 1};
+	struct dv_lease claim = inner("b", "GPU-1/p0+4/s2", "3g.40gb", 10 * DV_GIB);
+	struct dv_error err = {0};
+
+	/* By its part of the GPU, as long as the driver has not said the profile. */
+	assert_int_equal(dv_tree_may_claim(&mig, &leases, &claim, NULL), 0);
+	mig.mig.profiles[mig.mig.profile_count++] =
+		(struct dv_mig_profile){.name = "3g.40gb", .memory_mib = 40320, .size = 4};
+	assert_int_equal(dv_tree_may_claim(&mig, &leases, &claim, &err), -ENOSPC);
+	assert_string_equal(err.rule, "G01");
+	claim.memory_bytes = (40320 - 30 * 1024) * DV_MIB;
+	assert_int_equal(dv_tree_may_claim(&mig, &leases, &claim, NULL), 0);
+	claim.compute_mpct = 50001;
+	err = (struct dv_error){0};
+	assert_int_equal(dv_tree_may_claim(&mig, &leases, &claim, &err), -ENOSPC);
+	assert_string_equal(err.rule, "G02");
+	/* Of another profile it is another partition, in the same place. */
+	claim = inner("b", "GPU-1/p0+4/s2", "4g.40gb", DV_GIB);
+	err = (struct dv_error){0};
+	assert_int_equal(dv_tree_may_claim(&mig, &leases, &claim, &err), -EBUSY);
+	assert_string_equal(err.rule, "S01");
+	claim = inner("b", "GPU-1/p4+4/s2", "3g.40gb", 30 * DV_GIB);
+	assert_int_equal(dv_tree_may_claim(&mig, &leases, &claim, NULL), 0);
+}
+
 static struct dv_lease part(const char *name, const char *node, const char *profile)
 {
 	struct dv_lease l = lease(name, node, DV_METHOD_MIG, 0, 0);
@@ -691,6 +730,7 @@ int main(void)
 		cmocka_unit_test(test_left_is_exact),
 		cmocka_unit_test(test_order_is_nothing),
 		cmocka_unit_test(test_against_oracle),
+		cmocka_unit_test(test_slices_of_a_partition),
 	};
 
 	return cmocka_run_group_tests_name("model/tree", tests, NULL, NULL);

@@ -202,11 +202,12 @@ static void make(struct world *world, const struct dv_step *step)
 	lease.state = DV_LEASE_READY;
 	for (size_t i = 0; i < world->leases.len; i++)
 		assert_string_not_equal(world->leases.items[i].name, lease.name);
-	if (lease.method == DV_METHOD_MIG)
-		assert_true(is_mig(gpu_of(world, lease.gpu_uuid)));
+	assert_true(dv_lease_on_mig(&lease) == is_mig(gpu_of(world, lease.gpu_uuid)));
 	if (lease.method == DV_METHOD_SLICE) {
-		assert_string_equal(lease.node, "");
-		(void)snprintf(lease.node, sizeof(lease.node), "%.48s/s%lld", lease.gpu_uuid,
+		const char *parent = lease.profile[0] ? step->lease.node : lease.gpu_uuid;
+
+		assert_true(lease.profile[0] || !lease.node[0]);
+		(void)snprintf(lease.node, sizeof(lease.node), "%.72s/s%lld", parent,
 			       (long long)lease.id);
 	}
 	if (dv_tree_may_claim(gpu_of(world, lease.gpu_uuid), &world->leases, &lease, &err) < 0)
@@ -244,6 +245,15 @@ static void carry_out(struct world *world, const struct dv_step *step)
 	fail_msg("step %u: no lease %s", step->id, step->tenant);
 }
 
+/* A slice's node is its partition's, or none, until it is made. */
+static bool is_placed(const struct dv_lease *lease, const struct dv_assignment *to)
+{
+	size_t len = strlen(to->node);
+
+	return strncmp(lease->node, to->node, len) == 0 &&
+	       (lease->node[len] == '\0' || lease->method == DV_METHOD_SLICE);
+}
+
 /* Every assignment is a lease of the fleet, and the other way round. */
 static void check_outcome(const struct world *world, const struct dv_plan *plan)
 {
@@ -260,8 +270,7 @@ static void check_outcome(const struct world *world, const struct dv_plan *plan)
 
 			found += strncmp(lease->name, to->tenant, strlen(to->tenant)) == 0 &&
 				 strcmp(lease->gpu_uuid, to->gpu_uuid) == 0 &&
-				 lease->method == to->method &&
-				 (!to->node[0] || strcmp(lease->node, to->node) == 0);
+				 lease->method == to->method && is_placed(lease, to);
 		}
 		leases += found > 0;
 	}
