@@ -82,6 +82,7 @@ static struct {
 	int primary_refs;
 	struct dv_cu_stream streams[STREAMS], legacy[CONTEXTS];
 	struct dv_cu_pool pools[POOLS]; /* 0: the device's own */
+	struct dv_cu_pool host_pools[2];
 	struct allocation allocations[ALLOCATIONS];
 	size_t count;
 	struct handle handles[HANDLES];
@@ -827,6 +828,21 @@ F cuMemPoolCreate(struct dv_cu_pool **ret, const struct dv_cu_pool_props *props)
 			return unlock(OK);
 		}
 	return unlock(BAD);
+}
+
+/* The host's are two that nobody made. */
+F cuMemGetDefaultMemPool(struct dv_cu_pool **ret, struct dv_cu_location *location, uint32_t type)
+{
+	*ret = location->type == DV_CU_MEM_LOCATION_TYPE_DEVICE ? &gpu.pools[0]
+								: &gpu.host_pools[0];
+	return OK;
+}
+
+F cuMemGetMemPool(struct dv_cu_pool **ret, struct dv_cu_location *location, uint32_t type)
+{
+	*ret = location->type == DV_CU_MEM_LOCATION_TYPE_DEVICE ? &gpu.pools[0]
+								: &gpu.host_pools[1];
+	return OK;
 }
 
 F cuMemPoolTrimTo(struct dv_cu_pool *pool, size_t keep)

@@ -272,6 +272,13 @@ static void pools(void)
 	CHECK(CU(cuMemAllocFromPoolAsync)(&a, 64 * MIB, host, NULL) == OK);
 	CHECK(fake_wait(fake, used_is, 0));
 	CHECK(CU(cuMemFreeAsync)(a, NULL) == OK && CU(cuMemPoolDestroy)(host) == OK);
+	CHECK(CU(cuMemGetDefaultMemPool)(&host, &props.location, 1) == OK);
+	CHECK(CU(cuMemAllocFromPoolAsync)(&a, 64 * MIB, host, NULL) == OK);
+	CHECK(CU(cuMemFreeAsync)(a, NULL) == OK && CU(cuMemPoolTrimTo)(host, 0) == OK);
+	CHECK(CU(cuMemGetMemPool)(&host, &props.location, 1) == OK);
+	CHECK(CU(cuMemAllocFromPoolAsync)(&a, 64 * MIB, host, NULL) == OK);
+	CHECK(CU(cuMemFreeAsync)(a, NULL) == OK && CU(cuMemPoolTrimTo)(host, 0) == OK);
+	CHECK(fake_wait(fake, used_is, 0));
 	CHECK(CU(cuMemAllocFromPoolAsync)(&a, MIB, pool, NULL) == OK);
 	CHECK(CU(cuMemFreeAsync)(a, NULL) == OK);
 	CHECK(CU(cuMemPoolDestroy)(pool) == OK);
