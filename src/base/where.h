@@ -9,6 +9,7 @@ enum dv_where {
 	DV_WHERE_WORKER,       /* the worker's program */
 	DV_WHERE_OPENCL_LAYER, /* the shared library of the OpenCL shim */
 	DV_WHERE_CUDA_LAYER,   /* and of the CUDA shim */
+	DV_WHERE_NVML_LAYER,   /* and of NVML's */
 	DV_WHERE_DIVVY,	       /* the command line's program */
 	DV_WHERE_BURN,	       /* the bench's OpenCL program */
 	DV_WHERE_BURN_CUDA,    /* and its CUDA program */

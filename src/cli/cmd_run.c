@@ -429,7 +429,9 @@ const struct dv_verb dv_verb_run = {
 	.help = "one command in a slice, a partition or on a whole device",
 	.text = "The command runs as it is; its limits are held by divvyd and, in its processes, "
 		"by a layer of OpenCL, or on NVIDIA's GPUs by a library that stands where the CUDA "
-		"driver's libcuda.so.1 would be found. Before it starts, a probe makes sure that "
+		"driver's libcuda.so.1 would be found; one beside it, in the place of "
+		"libnvidia-ml.so.1, shows nvidia-smi and others the slice. Before it starts, a "
+		"probe makes sure that "
 		"the layer reports to divvyd, else nothing is started (rule G03). While it runs, "
 		"its processes are looked at: for one that uses the device without the layer the "
 		"whole tenant is stopped (rule G04, status 3), or with --unenforced warn it is "

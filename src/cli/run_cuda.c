@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,8 +19,20 @@
 
 #define LIBRARY "libcuda.so.1"
 #define NEEDED "libcuda-divvy-real.so"
+#define NVML_LIBRARY "libnvidia-ml.so.1"
+#define NVML_NEEDED "libnvidia-ml-divvy-real.so"
 
-enum { FIND_MS = 30000, PATH_MOST = 512 };
+/* A library of the driver's whose place one of ours takes. */
+struct part {
+	const char *layer;  /* ours */
+	const char *wanted; /* the driver's: a name for the loader, or a path */
+	const char *name;   /* what programs ask for */
+	const char *plain;  /* the same without a version */
+	const char *needed; /* by what name ours needs the driver's */
+	char found[PATH_MAX];
+};
+
+enum { FIND_MS = 30000, PATH_MOST = 512, PARTS = 2 };
 
 #define NOTE "context-bytes"
 
@@ -35,10 +48,10 @@ static const char *env_of(const struct dv_api_grant *grant, const char *name)
 
 /* In a process of its own: where the loader finds it. In a tenant of ours that is our library, and
  * the driver is what that needs. */
-static void find(const char *name, int to)
+static void find(const struct part *part, int to)
 {
-	void *library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
-	void *driver = library ? dlopen(NEEDED, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+	void *library = dlopen(part->wanted, RTLD_LAZY | RTLD_LOCAL);
+	void *driver = library ? dlopen(part->needed, RTLD_LAZY | RTLD_NOLOAD) : NULL;
 	struct link_map *map;
 	const char *said;
 
@@ -86,8 +99,9 @@ static int no_driver(struct dv_error *err, const char *name, const char *why)
 			    "install the driver's libraries for CUDA where the loader finds them");
 }
 
-static int find_driver(const char *name, char *buf, size_t size, struct dv_error *err)
+static int find_driver(struct part *part, struct dv_error *err)
 {
+	char *buf = part->found;
 	int ends[2], status;
 	bool heard;
 	pid_t pid;
@@ -100,16 +114,17 @@ static int find_driver(const char *name, char *buf, size_t size, struct dv_error
 	if (pid < 0)
 		return dv_error_errno(err, errno, "starting a process");
 	if (pid == 0)
-		find(name, to);
+		find(part, to);
 	close(take_fd(to));
-	heard = hear(from, buf, size);
+	heard = hear(from, buf, sizeof(part->found));
 	if (!heard)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	if (!heard)
-		return no_driver(err, name, "it does not load within 30 s");
-	return buf[0] == '/' ? 0 : no_driver(err, name, buf[0] ? buf : "the loader cannot say");
+		return no_driver(err, part->wanted, "it does not load within 30 s");
+	return buf[0] == '/' ? 0
+			     : no_driver(err, part->wanted, buf[0] ? buf : "the loader cannot say");
 }
 
 /* Put a link there, in the place of another one if need be, without a moment in between. */
@@ -133,33 +148,71 @@ static int put_link(const char *dir, const char *name, const char *target, struc
 	return dv_error_errno(err, (int)n, "%s", path);
 }
 
+/* The parts of a grant; `ret[1].layer` is NULL when there is no library of NVML's to replace: then
+ * nobody can ask it anything. */
+static int find_parts(const struct dv_api_grant *grant, struct part ret[PARTS],
+		      struct dv_error *err)
+{
+	const char *cuda = env_of(grant, "DIVVY_CUDA_DRIVER");
+	const char *nvml = env_of(grant, "DIVVY_NVML_DRIVER");
+	int r;
+
+	ret[0] = (struct part){.layer = env_of(grant, "DIVVY_CUDA_LAYER"),
+			       .wanted = cuda[0] ? cuda : LIBRARY,
+			       .name = LIBRARY,
+			       .plain = "libcuda.so",
+			       .needed = NEEDED};
+	ret[1] = (struct part){.layer = env_of(grant, "DIVVY_NVML_LAYER"),
+			       .wanted = nvml[0] ? nvml : NVML_LIBRARY,
+			       .name = NVML_LIBRARY,
+			       .plain = "libnvidia-ml.so",
+			       .needed = NVML_NEEDED};
+	r = find_driver(&ret[0], err);
+	if (r < 0)
+		return r;
+	if (!ret[1].layer[0] || find_driver(&ret[1], NULL) < 0)
+		ret[1].layer = NULL;
+	return 0;
+}
+
+/* Ours by all the names that programs ask for, and the driver's by the one that ours needs. */
+static int put_part(const char *dir, const struct part *part, struct dv_error *err)
+{
+	int r = put_link(dir, part->needed, part->found, err);
+
+	r = r < 0 ? r : put_link(dir, part->name, part->layer, err);
+	return r < 0 ? r : put_link(dir, part->plain, part->layer, err);
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+	return dv_hash(hash, text, strlen(text) + 1);
+}
+
 int dv_cuda_place_make(const struct dv_api_grant *grant, struct dv_cuda_place *ret,
 		       struct dv_error *err)
 {
-	const char *layer = env_of(grant, "DIVVY_CUDA_LAYER");
-	const char *name = env_of(grant, "DIVVY_CUDA_DRIVER");
 	struct dv_cuda_place place = {0};
-	char driver[PATH_MOST];
-	uint64_t hash;
+	struct part parts[PARTS];
+	uint64_t hash = DV_HASH_INIT;
 	int r;
 
 	*ret = place;
-	if (!layer[0])
+	if (!env_of(grant, "DIVVY_CUDA_LAYER")[0])
 		return 0;
-	r = find_driver(name[0] ? name : LIBRARY, driver, sizeof(driver), err);
+	r = find_parts(grant, parts, err);
 	if (r < 0)
 		return r;
-	hash = dv_hash(DV_HASH_INIT, layer, strlen(layer) + 1);
-	hash = dv_hash(hash, driver, strlen(driver) + 1);
-	hash = dv_hash(hash, env_of(grant, "CUDA_VISIBLE_DEVICES"),
-		       strlen(env_of(grant, "CUDA_VISIBLE_DEVICES")));
+	for (int i = 0; i < PARTS && parts[i].layer; i++)
+		hash = hash_text(hash_text(hash, parts[i].layer), parts[i].found);
+	hash = hash_text(hash, env_of(grant, "CUDA_VISIBLE_DEVICES"));
 	(void)snprintf(place.dir, sizeof(place.dir), "%s/cuda-%016llx",
 		       env_of(grant, "DIVVY_CACHE_DIR"), (unsigned long long)hash);
-	(void)dv_copy(place.layer, sizeof(place.layer), layer);
+	(void)dv_copy(place.layer, sizeof(place.layer), parts[0].layer);
 	if (mkdir(place.dir, 0700) < 0 && errno != EEXIST)
 		return dv_error_errno(err, errno, "%s", place.dir);
-	r = put_link(place.dir, LIBRARY, layer, err);
-	r = r < 0 ? r : put_link(place.dir, NEEDED, driver, err);
+	for (int i = 0; r == 0 && i < PARTS && parts[i].layer; i++)
+		r = put_part(place.dir, &parts[i], err);
 	if (r == 0)
 		*ret = place;
 	return r;

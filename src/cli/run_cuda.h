@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the programs of a tenant find the CUDA driver: a directory in which divvy's library has the
- * driver's name, and the driver stands beside it under the name by which that library needs it. It
- * lies below the tenant's cache, is the same for all its leases of one GPU, and stays. In it is
- * noted, too, what a context takes of the GPU's memory: that counts for each one that a program
- * makes. */
+/* Where the programs of a tenant find the CUDA driver and NVML: a directory in which divvy's
+ * libraries have their names, and the driver's stand beside them under the names by which those
+ * need them. It lies below the tenant's cache, is the same for all its leases of one GPU, and
+ * stays. In it is noted, too, what a context takes of the GPU's memory: that counts for each one
+ * that a program makes. */
 #pragma once
 
 #include "api/api.h"

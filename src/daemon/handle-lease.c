@@ -57,7 +57,9 @@ static int attach(const struct dv_daemon *daemon, const struct dv_lease *lease, 
 	const struct dv_method_ops *ops = dv_method_ops(lease->method);
 	const struct dv_gpu *gpu = gpu_of(daemon, lease, err);
 	struct dv_attach_paths paths = {.opencl_layer = dv_where(DV_WHERE_OPENCL_LAYER),
-					.cuda_layer = dv_where(DV_WHERE_CUDA_LAYER)};
+					.cuda_layer = dv_where(DV_WHERE_CUDA_LAYER),
+					.nvml_layer = dv_where(DV_WHERE_NVML_LAYER),
+					.nvml_driver = daemon->nvml};
 	char socket[192], cache[256], driver[256];
 	int r;
 

@@ -41,8 +41,10 @@ struct dv_attach_paths {
 	const char *opencl_layer; /* the shared library for OPENCL_LAYERS */
 	const char *cuda_layer;	  /* the one that takes the CUDA driver's place */
 	const char *cuda_driver;  /* which driver that is: a name for the loader, or a path */
-	const char *socket;	  /* the lease's */
-	const char *cache_dir;	  /* private directory of the tenant for compiled kernels */
+	const char *nvml_layer;	  /* the same of NVML's library */
+	const char *nvml_driver;
+	const char *socket;    /* the lease's */
+	const char *cache_dir; /* private directory of the tenant for compiled kernels */
 };
 
 struct dv_method_ops {

@@ -88,6 +88,7 @@ static int attach_nvidia(const struct dv_gpu *gpu, const struct dv_lease *lease,
 	const char *const values[][2] = {
 		{"DIVVY_LEASE_SOCKET", paths->socket},	 {"DIVVY_LEASE_NONCE", lease->nonce},
 		{"DIVVY_CUDA_LAYER", paths->cuda_layer}, {"DIVVY_CUDA_DRIVER", paths->cuda_driver},
+		{"DIVVY_NVML_LAYER", paths->nvml_layer}, {"DIVVY_NVML_DRIVER", paths->nvml_driver},
 		{"DIVVY_CACHE_DIR", paths->cache_dir},	 {"CUDA_VISIBLE_DEVICES", gpu->uuid},
 		{"NVIDIA_VISIBLE_DEVICES", gpu->uuid},
 	};

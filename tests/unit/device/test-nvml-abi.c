@@ -255,6 +255,8 @@ FIELD(dv_nvml_gpm_support, supported, nvmlGpmSupport_t, isSupportedDevice);
 #define dv_nvml_device nvmlDevice_st
 #define dv_nvml_gi nvmlGpuInstance_st
 #define dv_nvml_ci nvmlComputeInstance_st
+#define dv_nvml_event_set nvmlEventSet_st
+#define dv_nvml_event nvmlEventData_st
 #define dv_nvml_pci nvmlPciInfo_st
 #define dv_nvml_utilization nvmlUtilization_st
 #define dv_nvml_memory nvmlMemory_st

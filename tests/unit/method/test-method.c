@@ -18,6 +18,8 @@
 static const struct dv_attach_paths paths = {.opencl_layer = "/usr/lib/divvy/libdivvy-opencl.so",
 					     .cuda_layer = "/usr/lib/divvy/libdivvy-cuda.so",
 					     .cuda_driver = "libcuda.so.1",
+					     .nvml_layer = "/usr/lib/divvy/libdivvy-nvml.so",
+					     .nvml_driver = "/opt/libnvidia-ml.so.1",
 					     .socket = "/run/divvy/lease/7",
 					     .cache_dir = "/var/cache/divvy/7"};
 
@@ -330,6 +332,8 @@ static void test_attach_slice_of_gpu(void **state)
 	assert_string_equal(variable(&to, "DIVVY_LEASE_NONCE"), "00112233");
 	assert_string_equal(variable(&to, "DIVVY_CUDA_LAYER"), paths.cuda_layer);
 	assert_string_equal(variable(&to, "DIVVY_CUDA_DRIVER"), "libcuda.so.1");
+	assert_string_equal(variable(&to, "DIVVY_NVML_LAYER"), paths.nvml_layer);
+	assert_string_equal(variable(&to, "DIVVY_NVML_DRIVER"), "/opt/libnvidia-ml.so.1");
 	assert_string_equal(variable(&to, "CUDA_VISIBLE_DEVICES"), gpu.uuid);
 	assert_null(variable(&to, "OPENCL_LAYERS"));
 	memset(longer, 'a', sizeof(longer) - 1);
