@@ -85,6 +85,8 @@ void dv_daemon_wait(struct dv_daemon *daemon, struct dv_request *request);
 
 /* steps.c: what the engine asks for. */
 extern const struct dv_engine_ops dv_daemon_engine_ops;
+/* Tell the gate what the driver calls partitions: a probe knows it, a step does not. */
+void dv_daemon_name_devices(struct dv_daemon *daemon);
 /* Look for GPUs if steps changed one and nothing is at work. */
 void dv_daemon_look_anew(struct dv_daemon *daemon);
 

@@ -118,6 +118,7 @@ static void probed(void *arg, const struct dv_worker_outcome *outcome)
 		daemon->look_anew = true;
 	} else {
 		set_gpus(daemon, outcome);
+		dv_daemon_name_devices(daemon);
 		listen_to_gpus(daemon);
 	}
 	look_later(daemon);

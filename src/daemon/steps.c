@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/peer.h"
+#include "method/method.h"
 #include "model/tree.h"
 
 struct step_job {
@@ -76,8 +77,7 @@ static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
 	(void)dv_copy(gate.node, sizeof(gate.node), lease->node);
 	(void)dv_copy(gate.name, sizeof(gate.name), lease->name);
 	(void)dv_copy(gate.nonce, sizeof(gate.nonce), lease->nonce);
-	if (gpu->kind == DV_GPU_NVIDIA)
-		(void)dv_copy(gate.device, sizeof(gate.device), gpu->uuid);
+	(void)dv_copy(gate.device, sizeof(gate.device), dv_method_device(gpu, lease));
 	node.has_slice = false;
 	(void)dv_node_print(&node, gate.parent, sizeof(gate.parent));
 	return dv_gate_open(daemon->gate, &gate, daemon->recovering, err);
@@ -90,6 +90,25 @@ static void close_gate(struct dv_daemon *daemon, int64_t lease_id)
 
 	if (dv_gate_close(daemon->gate, lease_id, &err) < 0 && err.code != -ENOENT)
 		dv_log_error(DV_LOG_WARNING, &err, "closing a lease's gate");
+}
+
+void dv_daemon_name_devices(struct dv_daemon *daemon)
+{
+	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
+	size_t count = 0;
+	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
+
+	for (size_t i = 0; i < leases->len; i++) {
+		const struct dv_lease *lease = &leases->items[i];
+
+		if (lease->method != DV_METHOD_SLICE || !dv_lease_on_mig(lease))
+			continue;
+		for (size_t k = 0; k < count; k++)
+			if (strcmp(gpus[k].uuid, lease->gpu_uuid) == 0)
+				/* One that is not open yet is named when it is. */
+				(void)!dv_gate_name_device(daemon->gate, lease->id,
+							   dv_method_device(&gpus[k], lease), NULL);
+	}
 }
 
 /* What a GPU's driver made of the steps (ids, names of devices), only a probe tells. */

@@ -150,6 +150,22 @@ int dv_gate_close(struct dv_gate *gate, int64_t lease_id, struct dv_error *err)
 	return 0;
 }
 
+int dv_gate_name_device(struct dv_gate *gate, int64_t lease_id, const char *device,
+			struct dv_error *err)
+{
+	struct dv_gate_tenant *tenant = find_locked(gate, lease_id);
+	struct dv_gate_peer *peer;
+
+	if (!tenant)
+		return dv_error_set(err, -ENOENT, "lease %lld is not open", (long long)lease_id);
+	(void)dv_copy(tenant->lease.device, sizeof(tenant->lease.device), device);
+	TAILQ_FOREACH(peer, &tenant->peers, link)
+	if (peer->greeted)
+		dv_gate_pages_name(&peer->pages, device);
+	(void)pthread_mutex_unlock(&tenant->node->lock);
+	return 0;
+}
+
 const char *dv_gate_socket(const struct dv_gate *gate, int64_t lease_id, char *buf, size_t size)
 {
 	char name[64];

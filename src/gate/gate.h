@@ -76,6 +76,10 @@ int dv_gate_open(struct dv_gate *gate, const struct dv_gate_lease *lease, bool r
 		 struct dv_error *err) DV_MUST_CHECK;
 /* Hang up on its processes, remove its socket. -ENOENT. */
 int dv_gate_close(struct dv_gate *gate, int64_t lease_id, struct dv_error *err) DV_MUST_CHECK;
+/* What the driver calls the lease's device, once that is known or has changed: whoever attaches
+ * from now on is told, and who attached before there was a name. -ENOENT. */
+int dv_gate_name_device(struct dv_gate *gate, int64_t lease_id, const char *device,
+			struct dv_error *err) DV_MUST_CHECK;
 /* Path of the lease's socket, printed into buf. */
 const char *dv_gate_socket(const struct dv_gate *gate, int64_t lease_id, char *buf, size_t size);
 /* A consistent snapshot; -ENOENT. */

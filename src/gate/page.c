@@ -102,6 +102,18 @@ void dv_gate_pages_wake(struct dv_gate_pages *pages)
 	(void)syscall(SYS_futex, &pages->grant->epoch, FUTEX_WAKE, WAKE_MOST, NULL, NULL, 0);
 }
 
+void dv_gate_pages_name(struct dv_gate_pages *pages, const char *device)
+{
+	char *to = pages->grant->device;
+	size_t len = strnlen(device, sizeof(pages->grant->device) - 1);
+
+	if (to[0] || !len)
+		return;
+	/* Its first character last: whoever reads it has all of it, or nothing. */
+	memcpy(to + 1, device + 1, len - 1);
+	__atomic_store_n(to, device[0], __ATOMIC_RELEASE);
+}
+
 void dv_gate_pages_set_used(struct dv_gate_pages *pages, uint64_t bytes)
 {
 	__atomic_store_n(&pages->grant->memory_used_bytes, bytes, __ATOMIC_RELAXED);

@@ -27,6 +27,8 @@ uint32_t dv_gate_pages_publish(struct dv_gate_pages *pages, uint32_t flags, uint
 /* Wake who waits for a new epoch. */
 void dv_gate_pages_wake(struct dv_gate_pages *pages);
 /* What the whole tenant uses; not an epoch of its own. */
+/* What the driver calls the device, if nothing is written there yet. */
+void dv_gate_pages_name(struct dv_gate_pages *pages, const char *device);
 void dv_gate_pages_set_used(struct dv_gate_pages *pages, uint64_t bytes);
 /* What the client counted, as it says; false: nothing that could be its page. */
 bool dv_gate_pages_counters(const struct dv_gate_pages *pages, struct dv_counters *ret);

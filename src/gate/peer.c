@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/str.h"
 #include "gate/inside.h"
 
 #ifndef SO_PEERPIDFD
@@ -183,7 +182,6 @@ static void fill_grant(const struct dv_gate_peer *peer, uint64_t now_ns)
 	grant->compute_mpct = tenant->lease.compute_mpct;
 	grant->lease_id = (uint64_t)tenant->lease.id;
 	grant->server_ns = now_ns;
-	(void)dv_copy(grant->device, sizeof(grant->device), tenant->lease.device);
 }
 
 static void hello(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t now_ns)
@@ -202,6 +200,7 @@ static void hello(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t 
 		return;
 	}
 	fill_grant(peer, now_ns);
+	dv_gate_pages_name(&peer->pages, tenant->lease.device);
 	dv_gate_turn_welcome(peer);
 	TAILQ_REMOVE(&tenant->node->strangers, peer, waiting);
 	peer->greeted = true;

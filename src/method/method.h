@@ -76,6 +76,10 @@ const struct dv_method_ops *dv_method_ops(enum dv_method method);
 /* The nth table, 0 and up, in the order in which they are shown; NULL after the last. */
 const struct dv_method_ops *dv_method_ops_nth(unsigned n);
 
+/* What the driver calls that which the lease is of, a GPU or a MIG partition: its UUID; "" where it
+ * is not there now, or has no such name. */
+const char *dv_method_device(const struct dv_gpu *gpu, const struct dv_lease *lease);
+
 /* The processes that live in a lease's cgroup, as dv_cgroup_members; 0 when it has none. Only
  * reads, and does not wait. */
 unsigned dv_method_members(const struct dv_root *root, const struct dv_gpu *gpu,

@@ -424,24 +424,52 @@ static void add_devices(const struct dv_mig *mig, const struct dv_mig_instance *
 
 /* A program is given the device that its compute instance is, by UUID (MIG User Guide, "CUDA
  * visibility"); NVIDIA's container runtime takes the same name. */
+/* The lease's partition as a device of CUDA's, or NULL; `ret` is the GPU instance that it is in. */
+static const struct dv_mig_compute *device_of(const struct dv_gpu *gpu,
+					      const struct dv_lease *lease,
+					      const struct dv_mig_instance **ret)
+{
+	const struct dv_mig_compute *compute;
+	struct dv_node node;
+
+	if (dv_node_parse(lease->node, &node, NULL) < 0)
+		return NULL;
+	*ret = dv_mig_instance_at(&gpu->mig, node.start, node.size);
+	if (!*ret)
+		return NULL;
+	if (node.has_part)
+		compute = dv_mig_compute_at(&gpu->mig, (*ret)->id, node.part_start, node.part_size);
+	else
+		compute = dv_mig_compute_whole(&gpu->mig, *ret, lease->profile);
+	return compute && compute->uuid[0] ? compute : NULL;
+}
+
+const char *dv_method_device(const struct dv_gpu *gpu, const struct dv_lease *lease)
+{
+	const struct dv_mig_instance *instance;
+	const struct dv_mig_compute *compute;
+
+	if (gpu->kind != DV_GPU_NVIDIA)
+		return "";
+	if (!dv_lease_on_mig(lease))
+		return gpu->uuid;
+	compute = device_of(gpu, lease, &instance);
+	return compute ? compute->uuid : "";
+}
+
 int dv_method_mig_attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
 			 struct dv_attach *ret, struct dv_error *err)
 {
 	static const char *const names[] = {"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"};
 	const struct dv_mig_instance *instance = NULL;
-	const struct dv_mig_compute *compute = NULL;
+	const struct dv_mig_compute *compute;
 	struct dv_node node;
 	int r = dv_node_parse(lease->node, &node, err);
 
 	if (r < 0)
 		return r;
-	instance = dv_mig_instance_at(&gpu->mig, node.start, node.size);
-	if (instance && node.has_part)
-		compute =
-			dv_mig_compute_at(&gpu->mig, instance->id, node.part_start, node.part_size);
-	else if (instance)
-		compute = dv_mig_compute_whole(&gpu->mig, instance, lease->profile);
-	if (!compute || !compute->uuid[0])
+	compute = device_of(gpu, lease, &instance);
+	if (!compute)
 		return dv_error_fix(err,
 				    dv_error_rule(err, -EAGAIN, "S20",
 						  "the partition of lease '%s' is not there",

@@ -124,8 +124,8 @@ struct dv_grant {
 	uint32_t compute_mpct;	      /* the tenant's share */
 	uint64_t lease_id;
 	uint64_t server_ns; /* when divvyd last wrote */
-	char device[96];    /* what the GPU's driver calls it ("GPU-..."), with its NUL; "": it has
-			     * no such name. Never changes, outside the epoch */
+	char device[96]; /* what its driver calls the GPU or partition ("GPU-...", "MIG-..."), with
+			  * its NUL; "": not known yet. Written once, outside the epoch */
 };
 
 /* Written by the client alone; divvyd only reads, and believes nothing. */

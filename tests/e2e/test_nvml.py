@@ -9,6 +9,7 @@ import time
 
 from lab import CONTEXT_MIB, TENANT, Lab
 from lib import BUILD, TOP, MachineUser, expect, wait_for
+from mig_world import World
 
 LOOK = os.path.join(BUILD, "tests/e2e/cuda/nvml-look")
 LOOK_PY = os.path.join(TOP, "tests/e2e/cuda/nvml_look.py")
@@ -135,11 +136,48 @@ def busy(lab):
     wait_for(lambda: lab.leases() == [])
 
 
+MIG_MACHINE = """name: h100
+gpus:
+  - {model: h100-80-sxm, driver: 580.95.05, mig: on, compute_capability: "9.0"}
+"""
+
+MIG_FLEET = """version: 1
+name: lab
+tenants:
+  - {name: few, kind: process, method: slice, profile: 3g.40gb, gpu: 0, needs: {memory: 8GiB, compute: 30%}}
+  - {name: many, kind: process, method: slice, profile: 3g.40gb, gpu: 0, needs: {memory: 20GiB, compute: 70%}}
+  - {name: alone, kind: process, method: mig, profile: 3g.40gb, gpu: 0}
+"""
+
+
+def in_partition(world):
+    """Slices of a MIG partition: the GPU, that partition on it, and of that the slice."""
+    world.good("apply", world.write("lab.yaml", MIG_FLEET))
+    machines = world.user.machine("")
+    world.dir = os.path.join(machines, next(name for name in os.listdir(machines) if name.startswith(world.name)))
+    real = outside(world)
+    expect(real.words["parts"] == 2, real.text)
+    own = {}
+    for name, total in (("few", 8192), ("many", 20480)):
+        seen = look(world, name)
+        words = seen.words
+        expect(words["count"] == 1 and words["uuid"] == real.words["uuid"] and words["parts"] == 1, seen.text)
+        expect(words["total"] == words["part_0_total"] == total and not seen.pids, seen.text)
+        own[name] = words["part_0"]
+    alone = world.good("run", "--name", "alone", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES").stdout.strip()
+    expect(own["few"] == own["many"] != alone, "both are in one, and none in the other's", own, alone)
+    expect({own["few"], alone} == {real.words["part_0"], real.words["part_1"]}, own, real.text)
+    # A divvyd that was killed knows the partition again when it is back, and so does who looks.
+    world.restart()
+    expect(look(world, "few").words["part_0"] == own["few"], "after a restart")
+
+
 user = MachineUser()
 try:
     machine = Lab(user)
     apart(machine)
     busy(machine)
+    in_partition(World(user, MIG_MACHINE, "h100"))
 finally:
     user.end()
 print("nvml: all held")

@@ -37,7 +37,7 @@ DV_NVML_CALL nvmlInitWithFlags(uint32_t flags)
 
 static enum dv_nvml_result count(dv_nvmlDeviceGetCount_fn *ask, uint32_t *ret)
 {
-	struct dv_nvml_device *own;
+	struct dv_nvml_place own;
 	enum dv_nvml_result r = ask(ret);
 
 	if (r != DV_NVML_SUCCESS)
@@ -97,14 +97,14 @@ DV_NVML_CALL nvmlGetBlacklistDeviceCount(uint32_t *ret)
 /* The GPU has number 0, as with CUDA_VISIBLE_DEVICES. */
 static enum dv_nvml_result by_index(uint32_t index, struct dv_nvml_device **ret)
 {
-	struct dv_nvml_device *own;
+	struct dv_nvml_place own;
 	enum dv_nvml_result r = dv_nvml_own(&own);
 
 	if (r != DV_NVML_SUCCESS)
 		return r;
 	if (index != 0 || !ret)
 		return DV_NVML_INVALID_ARGUMENT;
-	*ret = own;
+	*ret = own.gpu;
 	return DV_NVML_SUCCESS;
 }
 
@@ -130,6 +130,41 @@ DV_NVML_CALL nvmlDeviceGetIndex(DV_NVML_DEVICE, uint32_t *ret)
 	r = dv_nvml.nvmlDeviceGetIndex(device, ret);
 	if (r == DV_NVML_SUCCESS)
 		*ret = 0;
+	return r;
+}
+
+/* Of the partitions of its GPU there is the lease's. */
+DV_NVML_CALL nvmlDeviceGetMaxMigDeviceCount(DV_NVML_DEVICE, uint32_t *ret)
+{
+	struct dv_nvml_place own;
+	enum dv_nvml_result r;
+	DV_NVML_ENTER;
+
+	r = dv_nvml.nvmlDeviceGetMaxMigDeviceCount(device, ret);
+	if (r == DV_NVML_SUCCESS && *ret) {
+		r = dv_nvml_own(&own);
+		*ret = r == DV_NVML_SUCCESS && own.part;
+	}
+	return r;
+}
+
+DV_NVML_CALL nvmlDeviceGetMigDeviceHandleByIndex(DV_NVML_DEVICE, uint32_t index,
+						 struct dv_nvml_device **ret)
+{
+	struct dv_nvml_device *found;
+	struct dv_nvml_place own;
+	enum dv_nvml_result r;
+	DV_NVML_ENTER;
+
+	r = dv_nvml.nvmlDeviceGetMigDeviceHandleByIndex(device, index, ret ? &found : NULL);
+	if (r != DV_NVML_SUCCESS && r != DV_NVML_NOT_FOUND)
+		return r;
+	r = dv_nvml_own(&own);
+	if (r != DV_NVML_SUCCESS)
+		return r;
+	if (index != 0 || device != own.gpu || !own.part)
+		return DV_NVML_NOT_FOUND;
+	*ret = own.part;
 	return r;
 }
 

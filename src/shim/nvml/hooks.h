@@ -11,6 +11,7 @@
 #define DV_NVML_HOOKS_SLICE(H) \
 	H(nvmlInit) H(nvmlInit_v2) H(nvmlInitWithFlags) \
 	H(nvmlDeviceGetCount) H(nvmlDeviceGetCount_v2) H(nvmlDeviceGetIndex) \
+	H(nvmlDeviceGetMaxMigDeviceCount) H(nvmlDeviceGetMigDeviceHandleByIndex) \
 	H(nvmlDeviceGetHandleByIndex) H(nvmlDeviceGetHandleByIndex_v2) H(nvmlDeviceGetHandleByUUID) \
 	H(nvmlDeviceGetHandleByUUIDV) H(nvmlDeviceGetHandleBySerial) \
 	H(nvmlDeviceGetHandleByPciBusId) H(nvmlDeviceGetHandleByPciBusId_v2) \
@@ -30,7 +31,8 @@
 	H(nvmlDeviceGetUtilizationRates) H(nvmlDeviceGetSamples) H(nvmlDeviceGetProcessUtilization) \
 	H(nvmlDeviceGetProcessesUtilizationInfo) H(nvmlGpmQueryDeviceSupport)
 
-/* What would change the card for all of its tenants: DV_NVML_NO_PERMISSION. */
+/* What would change the card for all of its tenants, and, of a MIG partition's, the partitions of all
+ * of them: DV_NVML_NO_PERMISSION. */
 #define DV_NVML_HOOKS_DENIED(H) \
 	H(nvmlComputeInstanceDestroy) H(nvmlDeviceClearAccountingPids) \
 	H(nvmlDeviceClearEccErrorCounts) H(nvmlDeviceClearFieldValues) \
@@ -66,7 +68,10 @@
 	H(nvmlSetVgpuVersion) H(nvmlSystemSetConfComputeGpusReadyState) \
 	H(nvmlSystemSetConfComputeKeyRotationThresholdInfo) H(nvmlSystemSetNvlinkBwMode) \
 	H(nvmlUnitSetLedState) H(nvmlVgpuInstanceClearAccountingPids) \
-	H(nvmlVgpuInstanceSetEncoderCapacity)
+	H(nvmlVgpuInstanceSetEncoderCapacity) \
+	H(nvmlDeviceGetGpuInstances) H(nvmlDeviceGetGpuInstanceById) \
+	H(nvmlDeviceGetGpuInstanceRemainingCapacity) H(nvmlGpuInstanceGetComputeInstances) \
+	H(nvmlGpuInstanceGetComputeInstanceById) H(nvmlGpuInstanceGetComputeInstanceRemainingCapacity)
 
 /* What would tell of others: how busy the whole card is in ways that are no slice's, tenants that
  * are virtual machines, other devices. DV_NVML_NOT_SUPPORTED, as of a card that cannot say. */
@@ -95,4 +100,9 @@
 	H(nvmlUnitGetHandleByIndex) H(nvmlUnitGetDevices) H(nvmlGetExcludedDeviceInfoByIndex) \
 	H(nvmlGetBlacklistDeviceInfoByIndex) H(nvmlDeviceQueryDrainState) H(nvmlSystemGetCPER_v1) \
 	H(nvmlSystemEventSetCreate) H(nvmlSystemRegisterEvents) H(nvmlSystemEventSetWait)
+
+/* What the wrappers themselves call beside what they wrap. */
+#define DV_NVML_USED(H) \
+	H(nvmlDeviceIsMigDeviceHandle) H(nvmlDeviceGetDeviceHandleFromMigDeviceHandle) \
+	H(nvmlDeviceGetGpuInstanceId) H(nvmlDeviceGetComputeInstanceId)
 /* clang-format on */

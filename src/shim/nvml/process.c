@@ -39,26 +39,35 @@ static enum dv_nvml_result end(const struct list *list)
 	return *list->count > list->room ? DV_NVML_INSUFFICIENT_SIZE : DV_NVML_SUCCESS;
 }
 
-static struct dv_nvml_process process_of(const struct dv_nvml_user *user)
+/* Where its processes are: in the lease's partition, or on the whole GPU. */
+static struct dv_nvml_process somewhere(void)
 {
-	return (struct dv_nvml_process){user->pid, user->bytes, DV_NVML_NO_INSTANCE,
-					DV_NVML_NO_INSTANCE};
+	struct dv_nvml_process there = {.gi_id = DV_NVML_NO_INSTANCE, .ci_id = DV_NVML_NO_INSTANCE};
+	struct dv_nvml_place own;
+
+	if (dv_nvml_own(&own) != DV_NVML_SUCCESS || !own.part ||
+	    dv_nvml.nvmlDeviceGetGpuInstanceId(own.part, &there.gi_id) != DV_NVML_SUCCESS ||
+	    dv_nvml.nvmlDeviceGetComputeInstanceId(own.part, &there.ci_id) != DV_NVML_SUCCESS)
+		there.gi_id = there.ci_id = DV_NVML_NO_INSTANCE;
+	return there;
 }
 
 static enum dv_nvml_result compute(enum dv_nvml_result driver, struct list list)
 {
 	DV_NVML_USERS users = {0};
+	struct dv_nvml_process process;
 	enum dv_nvml_result r = check(driver, &list);
 
 	if (r == DV_NVML_SUCCESS)
 		r = dv_nvml_users(&users);
 	if (r != DV_NVML_SUCCESS)
 		return r;
+	process = somewhere();
 	list.room = *list.count;
 	*list.count = 0;
 	for (uint32_t i = 0; i < users.count; i++) {
-		const struct dv_nvml_process process = process_of(&users.items[i]);
-
+		process.pid = users.items[i].pid;
+		process.memory_bytes = users.items[i].bytes;
 		put(&list, &process);
 	}
 	return end(&list);
@@ -265,7 +274,7 @@ static enum dv_nvml_result find(uint32_t pid, uint32_t *ret_known)
 
 DV_NVML_CALL nvmlSystemGetProcessName(uint32_t pid, char *buf, uint32_t size)
 {
-	struct dv_nvml_device *own;
+	struct dv_nvml_place own;
 	uint32_t its = 0;
 	enum dv_nvml_result r;
 	DV_NVML_ENTER;

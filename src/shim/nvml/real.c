@@ -12,12 +12,13 @@ struct dv_nvml_real dv_nvml;
 
 struct hook {
 	const char *symbol;
-	void *wrapper;
+	void *wrapper; /* NULL: used, not wrapped */
 	size_t offset; /* of the driver's in dv_nvml */
 };
 
 #define HOOK(symbol) {#symbol, (void *)symbol, offsetof(struct dv_nvml_real, symbol)},
-static const struct hook hooks[] = {DV_NVML_HOOKS_SLICE(HOOK)};
+#define USED(symbol) {#symbol, NULL, offsetof(struct dv_nvml_real, symbol)},
+static const struct hook hooks[] = {DV_NVML_HOOKS_SLICE(HOOK) DV_NVML_USED(USED)};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 

@@ -20,6 +20,7 @@ DV_NVML_MORE_CALLS(DV_NVML_TYPE)
 struct dv_nvml_real {
 #define DV_NVML_FIELD(symbol) dv_##symbol##_fn *symbol;
 	DV_NVML_HOOKS_SLICE(DV_NVML_FIELD)
+	DV_NVML_USED(DV_NVML_FIELD)
 #undef DV_NVML_FIELD
 };
 

@@ -16,23 +16,36 @@ enum dv_nvml_result dv_nvml_lease(void)
 	}
 }
 
-enum dv_nvml_result dv_nvml_own(struct dv_nvml_device **ret)
+enum dv_nvml_result dv_nvml_own(struct dv_nvml_place *ret)
 {
+	struct dv_nvml_place place = {NULL, NULL};
 	enum dv_nvml_result r = dv_nvml_lease();
+	uint32_t is_part = 0;
 
+	if (r == DV_NVML_SUCCESS)
+		r = dv_nvml.nvmlDeviceGetHandleByUUID(dv_shim_pages.grant->device, &place.gpu);
 	if (r != DV_NVML_SUCCESS)
 		return r;
-	return dv_nvml.nvmlDeviceGetHandleByUUID(dv_shim_pages.grant->device, ret);
+	/* An old driver has no partitions, nor the call. */
+	if (dv_nvml.nvmlDeviceIsMigDeviceHandle(place.gpu, &is_part) == DV_NVML_SUCCESS &&
+	    is_part) {
+		place.part = place.gpu;
+		r = dv_nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(place.part, &place.gpu);
+	}
+	if (r == DV_NVML_SUCCESS)
+		*ret = place;
+	return r;
 }
 
 enum dv_nvml_result dv_nvml_is_own(const struct dv_nvml_device *device)
 {
-	struct dv_nvml_device *own;
+	struct dv_nvml_place own;
 	enum dv_nvml_result r = dv_nvml_own(&own);
 
 	if (r != DV_NVML_SUCCESS)
 		return r;
-	return device == own ? DV_NVML_SUCCESS : DV_NVML_NOT_FOUND;
+	return device && (device == own.gpu || device == own.part) ? DV_NVML_SUCCESS
+								   : DV_NVML_NOT_FOUND;
 }
 
 /* Does it use the device? One that has only begun has no context yet. */

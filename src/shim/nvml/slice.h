@@ -36,9 +36,12 @@ struct dv_nvml_use {
 
 /* Is there a lease? Attaches where that was not tried yet. */
 enum dv_nvml_result dv_nvml_lease(void);
-/* The driver's handle of the lease's GPU. */
-enum dv_nvml_result dv_nvml_own(struct dv_nvml_device **ret);
-/* Whose answer is it? DV_NVML_NOT_FOUND for a device that is not the lease's. */
+/* The lease's GPU as the driver has it, and the device of its MIG partition, if it is of one. */
+struct dv_nvml_place {
+	struct dv_nvml_device *gpu, *part;
+};
+enum dv_nvml_result dv_nvml_own(struct dv_nvml_place *ret);
+/* DV_NVML_NOT_FOUND for a device that is not the lease's. */
 enum dv_nvml_result dv_nvml_is_own(const struct dv_nvml_device *device);
 enum dv_nvml_result dv_nvml_users(struct dv_nvml_users *ret);
 /* `real`: the whole card, as the driver says. */

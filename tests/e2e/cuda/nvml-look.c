@@ -78,6 +78,28 @@ static void memory(struct dv_nvml_device *gpu)
 	say("bar1", r, bar1.total >> 20);
 }
 
+static void parts(struct dv_nvml_device *gpu)
+{
+	char uuid[DV_NVML_UUID_SIZE], word[32];
+	struct dv_nvml_memory memory = {0};
+	struct dv_nvml_device *part;
+	uint32_t most = 0, count = 0;
+
+	if (nvml.mig_most(gpu, &most) != DV_NVML_SUCCESS)
+		return;
+	for (uint32_t i = 0; i < most; i++) {
+		if (nvml.mig_by_index(gpu, i, &part) != DV_NVML_SUCCESS ||
+		    nvml.uuid(part, uuid, sizeof(uuid)) != DV_NVML_SUCCESS ||
+		    nvml.memory_v1(part, &memory) != DV_NVML_SUCCESS)
+			continue;
+		snprintf(word, sizeof(word), "part_%u", count++);
+		say_text(word, DV_NVML_SUCCESS, uuid);
+		snprintf(word, sizeof(word), "part_%u_total", i);
+		say(word, DV_NVML_SUCCESS, memory.total >> 20);
+	}
+	say("parts", DV_NVML_SUCCESS, count);
+}
+
 static void processes(struct dv_nvml_device *gpu)
 {
 	struct dv_nvml_process list[MOST];
@@ -160,6 +182,7 @@ int main(int argc, char **argv)
 		return 1;
 	names(gpu);
 	memory(gpu);
+	parts(gpu);
 	processes(gpu);
 	r = nvml.utilization(gpu, &use);
 	say("gpu", r, use.gpu);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Those who only look: they see their own tenant, and are none of its clients. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -144,6 +145,29 @@ static void test_processes(void **state)
 	fake_close(&fake, B);
 }
 
+/* A partition's name is known only after it was made: it is written once. */
+static void test_named_later(void **state)
+{
+	struct fake_client before, after, last;
+
+	fake_open_timed(&fake, A, DV_POLICY_BEST_EFFORT, 50);
+	look_at(A, &before);
+	assert_string_equal((const char *)before.grant->device, "");
+	assert_int_equal(dv_gate_name_device(fake.gate, A, "MIG-1", NULL), 0);
+	assert_string_equal((const char *)before.grant->device, "MIG-1");
+	look_at(A, &after);
+	assert_string_equal((const char *)after.grant->device, "MIG-1");
+	assert_int_equal(dv_gate_name_device(fake.gate, A, "MIG-2", NULL), 0);
+	assert_string_equal((const char *)after.grant->device, "MIG-1");
+	look_at(A, &last);
+	assert_string_equal((const char *)last.grant->device, "MIG-2");
+	assert_int_equal(dv_gate_name_device(fake.gate, B, "MIG-2", NULL), -ENOENT);
+	fake_detach(&before);
+	fake_detach(&after);
+	fake_detach(&last);
+	fake_close(&fake, A);
+}
+
 static void test_use(void **state)
 {
 	struct fake_client looker, beside, a, b;
@@ -212,6 +236,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_client, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_says_nothing_else, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_processes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_named_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_use_without_turns, setup, teardown),
 	};

@@ -336,6 +336,10 @@ static void test_attach_slice_of_gpu(void **state)
 	assert_string_equal(variable(&to, "DIVVY_NVML_DRIVER"), "/opt/libnvidia-ml.so.1");
 	assert_string_equal(variable(&to, "CUDA_VISIBLE_DEVICES"), gpu.uuid);
 	assert_null(variable(&to, "OPENCL_LAYERS"));
+	assert_string_equal(dv_method_device(&gpu, &step.lease), gpu.uuid);
+	gpu.kind = DV_GPU_CPU;
+	assert_string_equal(dv_method_device(&gpu, &step.lease), "");
+	gpu.kind = DV_GPU_NVIDIA;
 	memset(longer, 'a', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	too_long.cuda_layer = longer;

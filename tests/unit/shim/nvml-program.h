@@ -32,7 +32,7 @@
 /* The driver's numbers of processes: of the tenant's, and others on the same GPU. */
 enum { GAME = 701, TRAINS = 702, XORG = 801, STRANGER = 802 };
 
-static const char machine_text[] =
+static const char two_gpus[] =
 	"name: two\n"
 	"gpus:\n"
 	"  - {model: rtx4090, driver: 580.95.05, compute_capability: \"8.9\", uuid: " OTHER "}\n"
@@ -42,6 +42,8 @@ static const char machine_text[] =
 	"  - {name: game, gpus: 1, use: graphics, pid: 701, memory_mib: 300}\n"
 	"  - {name: stranger, gpus: 1, use: compute, pid: 802, memory_mib: 6144}\n"
 	"  - {name: trains, gpus: 1, use: compute, pid: 702, memory_mib: 1000}\n";
+
+static const char *machine_text = two_gpus;
 
 static void *nvml; /* handle of "libnvidia-ml.so.1" */
 static char nvml_path[128];
@@ -105,7 +107,8 @@ static inline struct fake *lease(struct fake_config config)
 {
 	struct fake *fake;
 
-	config.device = OWN;
+	if (!config.device)
+		config.device = OWN;
 	fake = fake_start(&config);
 	CHECK(fake);
 	setenv("DIVVY_LEASE_SOCKET", fake_path(fake), 1);

@@ -406,6 +406,73 @@ static void processes_use(void)
 	fake_stop(fake);
 }
 
+/* --- in a MIG partition --- */
+
+static const char two_partitions[] =
+	"name: two\n"
+	"gpus:\n"
+	"  - {model: h100-80-sxm, driver: 580.95.05, compute_capability: \"9.0\", mig: on,\n"
+	"     instances: [{profile: 3g.40gb, start: 0}, {profile: 3g.40gb, start: 4}]}\n";
+
+/* The UUID of a partition, by the driver alone. */
+static void partition_uuid(uint32_t index, char *buf, uint32_t size)
+{
+	struct dv_nvml_device *gpu, *part;
+	void *library = dlopen(getenv("DIVVY_TEST_DRIVER"), RTLD_NOW);
+
+#define DRIVERS(symbol) ((symbol##_fn *)dlsym(library, #symbol))
+	CHECK(library && DRIVERS(nvmlInit_v2)() == OK);
+	CHECK(DRIVERS(nvmlDeviceGetHandleByIndex_v2)(0, &gpu) == OK);
+	CHECK(DRIVERS(nvmlDeviceGetMigDeviceHandleByIndex)(gpu, index, &part) == OK);
+	CHECK(DRIVERS(nvmlDeviceGetUUID)(part, buf, size) == OK);
+	CHECK(DRIVERS(nvmlShutdown)() == OK);
+	CHECK(strncmp(buf, "MIG-", 4) == 0);
+}
+
+static void in_partition(void)
+{
+	char own[DV_NVML_UUID_SIZE], other[DV_NVML_UUID_SIZE], uuid[DV_NVML_UUID_SIZE];
+	struct dv_nvml_device *gpu = NULL, *part = NULL, *found = NULL;
+	struct fake_config config = tenant;
+	struct dv_nvml_process list[4];
+	struct dv_nvml_memory memory;
+	uint32_t count = 0, id = 0;
+	struct fake *fake;
+
+	machine_text = two_partitions;
+	nvml_place(getenv("DIVVY_TEST_DRIVER"));
+	partition_uuid(0, other, sizeof(other));
+	partition_uuid(1, own, sizeof(own));
+	config.device = own;
+	fake = lease(config);
+	nvml_open();
+	CHECK(ML(nvmlInit_v2)() == OK);
+	/* The GPU, and on it the one partition. */
+	CHECK(ML(nvmlDeviceGetCount_v2)(&count) == OK && count == 1);
+	CHECK(ML(nvmlDeviceGetHandleByIndex_v2)(0, &gpu) == OK);
+	CHECK(ML(nvmlDeviceGetUUID)(gpu, uuid, sizeof(uuid)) == OK);
+	CHECK(strncmp(uuid, "GPU-", 4) == 0);
+	CHECK(ML(nvmlDeviceGetHandleByUUID)(uuid, &found) == OK && found == gpu);
+	CHECK(ML(nvmlDeviceGetMaxMigDeviceCount)(gpu, &count) == OK && count == 1);
+	CHECK(ML(nvmlDeviceGetMigDeviceHandleByIndex)(gpu, 0, &part) == OK);
+	CHECK(ML(nvmlDeviceGetUUID)(part, uuid, sizeof(uuid)) == OK && strcmp(uuid, own) == 0);
+	CHECK(ML(nvmlDeviceGetMigDeviceHandleByIndex)(gpu, 1, &found) == DV_NVML_NOT_FOUND);
+	CHECK(ML(nvmlDeviceGetMigDeviceHandleByIndex)(gpu, 99, &found) == DV_NVML_INVALID_ARGUMENT);
+	CHECK(ML(nvmlDeviceGetHandleByUUID)(own, &found) == OK && found == part);
+	found = NULL;
+	CHECK(ML(nvmlDeviceGetHandleByUUID)(other, &found) == DV_NVML_NOT_FOUND && !found);
+	CHECK(ML(nvmlDeviceGetDeviceHandleFromMigDeviceHandle)(part, &found) == OK && found == gpu);
+	/* The slice, whichever of the two is asked. */
+	CHECK(ML(nvmlDeviceGetMemoryInfo)(gpu, &memory) == OK && memory.total == 4 * GIB);
+	CHECK(ML(nvmlDeviceGetMemoryInfo)(part, &memory) == OK && memory.total == 4 * GIB);
+	CHECK(ML(nvmlDeviceGetGpuInstanceId)(part, &id) == OK);
+	count = 4;
+	CHECK(ML(nvmlDeviceGetComputeRunningProcesses_v3)(part, &count, list) == OK && count == 2);
+	CHECK(list[0].pid == 1 && list[0].gi_id == id && list[0].ci_id == 0);
+	CHECK(ML(nvmlDeviceGetGpuInstances)(gpu, 9, NULL, &count) == DV_NVML_NO_PERMISSION);
+	fake_stop(fake);
+}
+
 /* --- what is not for a tenant --- */
 
 static void denied(void)
@@ -440,6 +507,7 @@ TEST(of_one_process)
 TEST(how_busy)
 TEST(samples)
 TEST(processes_use)
+TEST(in_partition)
 TEST(denied)
 
 int main(void)
@@ -458,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_how_busy),
 		cmocka_unit_test(test_samples),
 		cmocka_unit_test(test_processes_use),
+		cmocka_unit_test(test_in_partition),
 		cmocka_unit_test(test_denied),
 	};
 

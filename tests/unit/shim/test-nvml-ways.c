@@ -97,20 +97,15 @@ static const char *const passed[] = {
 	"nvmlDeviceGetPcieThroughput", "nvmlDeviceGetNvLinkState", "nvmlDeviceGetFieldValues",
 	"nvmlDeviceGetSupportedEventTypes", "nvmlEventSetCreate", "nvmlDeviceRegisterEvents",
 	"nvmlEventSetWait_v2", "nvmlEventSetFree",
-	/* MIG, which is off where there are slices, and whose parts need a handle of the GPU */
+	/* MIG: what a GPU can be divided in, and what one says of a part by its handle */
 	"nvmlDeviceGetMigMode", "nvmlDeviceIsMigDeviceHandle", "nvmlDeviceGetGpuInstanceId",
-	"nvmlDeviceGetComputeInstanceId", "nvmlDeviceGetMaxMigDeviceCount",
-	"nvmlDeviceGetMigDeviceHandleByIndex", "nvmlDeviceGetDeviceHandleFromMigDeviceHandle",
+	"nvmlDeviceGetComputeInstanceId", "nvmlDeviceGetDeviceHandleFromMigDeviceHandle",
 	"nvmlDeviceGetGpuInstanceProfileInfo", "nvmlDeviceGetGpuInstanceProfileInfoV",
 	"nvmlDeviceGetGpuInstanceProfileInfoByIdV", "nvmlDeviceGetGpuInstancePossiblePlacements",
-	"nvmlDeviceGetGpuInstancePossiblePlacements_v2",
-	"nvmlDeviceGetGpuInstanceRemainingCapacity", "nvmlDeviceGetGpuInstances",
-	"nvmlDeviceGetGpuInstanceById", "nvmlGpuInstanceGetInfo",
+	"nvmlDeviceGetGpuInstancePossiblePlacements_v2", "nvmlGpuInstanceGetInfo",
 	"nvmlGpuInstanceGetComputeInstanceProfileInfo",
 	"nvmlGpuInstanceGetComputeInstanceProfileInfoV",
-	"nvmlGpuInstanceGetComputeInstancePossiblePlacements",
-	"nvmlGpuInstanceGetComputeInstanceRemainingCapacity", "nvmlGpuInstanceGetComputeInstances",
-	"nvmlGpuInstanceGetComputeInstanceById", "nvmlComputeInstanceGetInfo",
+	"nvmlGpuInstanceGetComputeInstancePossiblePlacements", "nvmlComputeInstanceGetInfo",
 	"nvmlComputeInstanceGetInfo_v2"};
 
 static unsigned times_in(const char *name, const char *const *list, size_t count)
