@@ -105,6 +105,7 @@ struct dv_gate_tenant {
 	unsigned holder_count;
 	uint64_t granted_ns, until_ns; /* until_ns: UINT64_MAX where endless */
 	uint64_t idle_since_ns;	       /* the latest end of work of those that drained */
+	uint64_t begun_ns; /* the earliest begin that they know of; UINT64_MAX: none does */
 	struct dv_gate_waits waits;
 	struct dv_gate_use use;
 	uint64_t use_from_ns;		  /* up to here the turn is in `use` */

@@ -97,9 +97,26 @@ void dv_gate_turn_note(struct dv_gate_tenant *tenant, uint64_t now_ns)
 	tenant->use_from_ns = now_ns;
 }
 
+/* What passed on the way from the grant to the first command is nobody's work: as if the turn had
+ * ended so much earlier. With the time since its end, which is not charged either, that is at most
+ * the linger: a client may claim no more. */
+static uint64_t without_the_way(const struct dv_gate_tenant *tenant, uint64_t idle_since_ns,
+				uint64_t now_ns)
+{
+	const uint64_t linger_ns = tenant->node->gate->config.sched.linger_ns;
+	const uint64_t after_ns = now_ns - DV_MIN(idle_since_ns, now_ns);
+	uint64_t way_ns;
+
+	if (tenant->begun_ns == UINT64_MAX || after_ns >= linger_ns)
+		return idle_since_ns;
+	way_ns = tenant->begun_ns - DV_MIN(tenant->granted_ns, tenant->begun_ns);
+	return idle_since_ns - DV_MIN(way_ns, linger_ns - after_ns);
+}
+
 /* The last process of the turn is done. */
 static void turn_over(struct dv_gate_tenant *tenant, uint64_t idle_since_ns, uint64_t now_ns)
 {
+	idle_since_ns = without_the_way(tenant, idle_since_ns, now_ns);
 	dv_gate_turn_note(tenant, DV_MAX(idle_since_ns, tenant->use_from_ns));
 	tenant->holding = tenant->revoked = false;
 	tenant->lately_ns = now_ns;
@@ -157,6 +174,8 @@ static void drained_in_time(struct dv_gate_peer *peer, const struct dv_msg *msg,
 	peer->holds = false;
 	peer->wants = msg->c == 1;
 	tenant->idle_since_ns = DV_MAX(tenant->idle_since_ns, end_ns);
+	if (msg->a >> 32)
+		tenant->begun_ns = DV_MIN(tenant->begun_ns, end_ns - DV_MIN(msg->a >> 32, end_ns));
 	if (--tenant->holder_count == 0)
 		turn_over(tenant, tenant->idle_since_ns, now_ns);
 	else if (peer->wants)
@@ -204,6 +223,7 @@ static void on_grant(struct dv_gate_tenant *tenant, const struct dv_decision *de
 	tenant->endless = decision->endless;
 	tenant->until_ns = decision->until_ns;
 	tenant->idle_since_ns = tenant->granted_ns = tenant->lately_ns = now_ns;
+	tenant->begun_ns = UINT64_MAX;
 	tenant->use_from_ns = now_ns;
 	dv_gate_waits_add(&tenant->waits, decision->wait_ns, now_ns);
 	TAILQ_FOREACH(peer, &tenant->peers, link)

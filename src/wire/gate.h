@@ -26,8 +26,11 @@
  * A client that was given HELD and has no use for it any more hands back after `linger_ns` too.
  * After WELCOME the client wants nothing and holds nothing but what its page says. DRAINED's
  * `serial` is when the client's last work ended (CLOCK_MONOTONIC, ns; 0: unknown), so that the
- * linger need not be charged; like all that a client says it has to be clamped to what can be. An
- * endless grant is not handed back for idleness, only when it is revoked.
+ * linger need not be charged, and the upper half of its `a` how long before that its first command
+ * got to the device (ns; 0: unknown, or longer than the half can say), so that the way from the
+ * grant to the program need not be charged either; like all that a client says this has to be
+ * clamped to what can be: both together to the linger. An endless grant is not handed back for
+ * idleness, only when it is revoked.
  *
  * Looking: a client whose HELLO says DV_LAYER_NVML only looks. It is none of the tenant's clients:
  * it holds nothing, has no turn, and says nothing but DV_MSG_USE and DV_MSG_PROCESS, which any
@@ -59,8 +62,9 @@ enum dv_msg_type {
 	DV_MSG_DENIED = 6,   /* divvyd: a = bytes asked, b = used by the tenant now */
 	DV_MSG_RELEASE = 7,  /* client: a = bytes */
 	DV_MSG_WANT = 8,     /* client: a = epoch it has seen */
-	DV_MSG_DRAINED =
-		9, /* client: a = epoch it drained; b = ns busy in it; c = 1: wants again at once */
+	/* Client: a = epoch it drained, and above its 32 bits the ns from its first command on; b =
+	 * ns busy in it; c = 1: wants again at once. */
+	DV_MSG_DRAINED = 9,
 	/* Client: how much the tenant used of late. divvyd: of the last a ns (about a second) it
 	 * had the device for b ns in turns with an end, and for c ns in endless ones, of which only
 	 * the device itself can say how busy it was. */

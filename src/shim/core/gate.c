@@ -218,6 +218,15 @@ static void show_open(void)
 	__atomic_store_n(&dv_shim_pages.counters->inflight, gate->open.count, __ATOMIC_RELAXED);
 }
 
+/* With the lock: something is let go. */
+static void use(struct dv_shim_ticket *ticket, uint64_t now_ns)
+{
+	ticket->first = !gate->used;
+	if (ticket->first)
+		gate->first_ns = now_ns;
+	gate->used = true;
+}
+
 static void add_open(struct dv_shim_ticket *ticket, uint64_t now_ns)
 {
 	if (!gate->open.count)
@@ -250,7 +259,7 @@ void dv_shim_gate_let_go(struct dv_shim_ticket *ticket, uint64_t now_ns)
 
 	dv_shim_list_remove(&gate->queued, ticket);
 	dv_shim_gate_open();
-	gate->used = true;
+	use(ticket, now_ns);
 	if (ticket->setting) {
 		dv_shim_gate_spare(ticket);
 		dv_shim_gate_unpark(now_ns);
@@ -336,7 +345,7 @@ static enum dv_shim_verdict decide(struct dv_shim_ticket *ticket)
 		ticket->estimate_ns = grant.inflight_ns + UNKNOWN_NS;
 	ticket->own_ns = ticket->estimate_ns;
 	if (holds && !gate->queued.count && dv_shim_gate_room(&grant, ticket, now_ns)) {
-		gate->used = true;
+		use(ticket, now_ns);
 		add_open(ticket, now_ns);
 		return DV_SHIM_GO;
 	}
@@ -449,6 +458,19 @@ void dv_shim_gate_queue(struct dv_shim_ticket *ticket, void *token)
 	go_on(next);
 }
 
+void dv_shim_gate_awake(struct dv_shim_ticket *ticket)
+{
+	uint64_t now_ns;
+
+	pthread_mutex_lock(&gate->lock);
+	now_ns = dv_shim_now_ns();
+	if (ticket->state == DV_SHIM_TICKET_OPEN)
+		ticket->since_ns = now_ns;
+	if (ticket->first)
+		gate->first_ns = now_ns;
+	pthread_mutex_unlock(&gate->lock);
+}
+
 void dv_shim_gate_follow(struct dv_shim_ticket *ticket, void *command)
 {
 	pthread_mutex_lock(&gate->lock);
@@ -456,11 +478,19 @@ void dv_shim_gate_follow(struct dv_shim_ticket *ticket, void *command)
 	pthread_mutex_unlock(&gate->lock);
 }
 
-static void learn(const struct dv_shim_ticket *ticket, uint64_t now_ns)
+/* Whoever asks only when a command should have ended never finds that it ended sooner, and what was
+ * once learnt too long would stay so; the device then idles between commands that are let go one by
+ * one. So what has ended by the first look is taken to have taken a little less. */
+static void learn(const struct dv_shim_ticket *ticket, enum dv_shim_seen seen, uint64_t now_ns)
 {
 	uint64_t from_ns = DV_MAX(ticket->since_ns, gate->last_done_ns);
 	uint64_t took_ns = DV_MAX(now_ns - DV_MIN(from_ns, now_ns), UINT64_C(1));
 	uint64_t *known_ns = cost_of(ticket->key);
+
+	if (seen == DV_SHIM_SEEN_BEHIND && *known_ns)
+		return;
+	if (seen == DV_SHIM_SEEN_ENDED && *known_ns)
+		took_ns = DV_MIN(took_ns, ticket->estimate_ns - ticket->estimate_ns / 16);
 
 	/* Its part of what rode on it. */
 	if (ticket->estimate_ns > ticket->own_ns)
@@ -513,6 +543,11 @@ static void *take_out(struct dv_shim_ticket *ticket, uint64_t now_ns)
 
 void dv_shim_gate_done(struct dv_shim_ticket *ticket)
 {
+	dv_shim_gate_done_as(ticket, DV_SHIM_SEEN_ENDING);
+}
+
+void dv_shim_gate_done_as(struct dv_shim_ticket *ticket, enum dv_shim_seen seen)
+{
 	void *token, *command;
 	uint64_t now_ns;
 	bool step;
@@ -522,7 +557,7 @@ void dv_shim_gate_done(struct dv_shim_ticket *ticket)
 	now_ns = dv_shim_now_ns();
 
 	if (ticket->state == DV_SHIM_TICKET_OPEN)
-		learn(ticket, now_ns);
+		learn(ticket, seen, now_ns);
 	token = take_out(ticket, now_ns);
 	gate->last_done_ns = now_ns;
 	command = ticket->command;

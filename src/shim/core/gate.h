@@ -104,6 +104,8 @@ enum dv_shim_verdict dv_shim_gate_enter(uint64_t key,
 					struct dv_shim_ticket **ret_ticket) DV_MUST_CHECK;
 /* WAIT: the command is on its queue, and `token` meets its condition. */
 void dv_shim_gate_queue(struct dv_shim_ticket *ticket, void *token);
+/* Where callers wait: its caller, who was let go, is awake and puts it on the device now. */
+void dv_shim_gate_awake(struct dv_shim_ticket *ticket);
 /* The command's handle, for ops->running; the gate releases it in the end. */
 void dv_shim_gate_follow(struct dv_shim_ticket *ticket, void *command);
 /* The command came to nothing, or its end cannot be learnt (then it is untracked). */
@@ -111,6 +113,13 @@ void dv_shim_gate_cancel(struct dv_shim_ticket *ticket, bool untracked);
 /* The command ended; also from a callback of the device's library, in any thread, and before
  * dv_shim_gate_leave. The ticket is no more. */
 void dv_shim_gate_done(struct dv_shim_ticket *ticket);
+/* The same where ends are asked for, now and then: what does that say of how long it took? */
+enum dv_shim_seen {
+	DV_SHIM_SEEN_ENDING, /* it ended just now */
+	DV_SHIM_SEEN_ENDED,  /* some time ago: it took less than it seems */
+	DV_SHIM_SEEN_BEHIND, /* with the one before it: nothing */
+};
+void dv_shim_gate_done_as(struct dv_shim_ticket *ticket, enum dv_shim_seen seen);
 void dv_shim_gate_leave(void);
 
 /* GO, and the command is known to be short: may another one ride on its ticket, behind it in its

@@ -20,6 +20,7 @@ struct dv_shim_ticket {
 	enum dv_shim_ticket_state state;
 	bool setting; /* no command: the program's own event is to be set */
 	bool blind;   /* its end cannot be learnt */
+	bool first;   /* of the turn */
 	uint64_t key;
 	uint64_t estimate_ns; /* with what rides on it */
 	uint64_t own_ns;      /* without */
@@ -64,7 +65,9 @@ struct dv_shim_gate {
 	bool stepping;	      /* atomic: it is being done, in a callback */
 	uint64_t sleeps_ns;   /* when the gate's thread looks again by itself */
 	uint32_t gave_back_epoch;
-	bool used; /* something was let go in this turn, whatever epochs it has had */
+	bool used;    /* something was let go in this turn, whatever epochs it has had */
+	bool blurred; /* ... and what was the first is not known: some of it went the free way */
+	uint64_t first_ns; /* when the first of it got to the device */
 	uint64_t held_from_ns;
 	uint64_t opened;	/* commands, ever */
 	uint64_t opened_before; /* at the last look, if in epoch `looked_epoch` */

@@ -102,6 +102,7 @@ static void observe(struct turn *turn)
 		bool missed = turn->grant.epoch != gate->epoch + 2;
 
 		gate->epoch = turn->grant.epoch;
+		gate->blurred |= missed || turn->grant.flags & DV_GRANT_ENDLESS;
 		if ((gate->was_held || missed) && !held && turn->grant.flags & DV_GRANT_GATED) {
 			gate->drain_due = true;
 			gate->flushed = false;
@@ -197,6 +198,16 @@ static bool mark(void)
 	return true;
 }
 
+/* With the lock: from the first command of this turn to the end of its last, for divvyd; 0: not
+ * known. */
+static uint64_t span_ns(uint64_t ended_ns)
+{
+	if (!gate->used || gate->blurred || gate->first_ns > ended_ns ||
+	    ended_ns - gate->first_ns > UINT32_MAX)
+		return 0;
+	return ended_ns - gate->first_ns;
+}
+
 /* With the lock. False: it could not be said now. */
 static bool say_drained(const struct turn *turn)
 {
@@ -204,10 +215,11 @@ static bool say_drained(const struct turn *turn)
 	bool more = gate->queued.count || gate->wants;
 	uint64_t ended_ns = DV_MAX(gate->last_done_ns, gate->held_from_ns);
 
-	if (!dv_shim_tell(DV_MSG_DRAINED, turn->grant.epoch, gate->busy_ns, more, ended_ns))
+	if (!dv_shim_tell(DV_MSG_DRAINED, turn->grant.epoch | span_ns(ended_ns) << 32,
+			  gate->busy_ns, more, ended_ns))
 		return false;
 	gate->busy_ns = 0;
-	gate->drain_due = gate->used = false;
+	gate->drain_due = gate->used = gate->blurred = false;
 	gate->wants = more;
 	gate->gave_back = true;
 	gate->gave_back_epoch = turn->grant.epoch;

@@ -49,6 +49,7 @@ enum dv_cu_result dv_cuda_ask(struct dv_cuda_pass *pass, uint64_t key)
 		dv_shim_gate_queue(pass->ticket, &word);
 		dv_shim_gate_leave();
 		wait_for_turn(&word);
+		dv_shim_gate_awake(pass->ticket);
 		break;
 	}
 	pass->way = DV_CUDA_TRACKED;

@@ -18,6 +18,7 @@ struct dv_cuda_node {
 	struct dv_cu_event *event;
 	struct dv_shim_ticket *ticket;
 	uint64_t since_ns, expects_ns;
+	uint64_t running_ns; /* when it was last seen not to have ended, as the first of its lane */
 };
 
 /* What is pending on one stream, in order; of a thread's own stream, by thread. */

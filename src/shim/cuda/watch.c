@@ -14,6 +14,7 @@ enum {
 	LANES_KEPT = 32, /* empty ones beyond so many go */
 	BATCH = 64,	 /* ended commands told at once */
 	LOOK_MOST_NS = 500000,
+	NEAR_NS = 50000,    /* so near a look that found it running its end is known */
 	DEFER_NS = 1000000, /* a capture keeps markers off */
 	MARKERS_MOST_NS = 20000000,
 };
@@ -52,7 +53,10 @@ struct round {
 	uint64_t now_ns, wake_ns;
 	unsigned markers; /* reached */
 	size_t count;
-	struct dv_shim_ticket *tickets[BATCH];
+	struct {
+		struct dv_shim_ticket *ticket;
+		enum dv_shim_seen seen;
+	} done[BATCH];
 };
 
 static bool make_current(struct round *round, const struct dv_cuda_known_context *context)
@@ -119,6 +123,21 @@ static void look_at_group(struct round *round, struct dv_cuda_known_context *con
 		close_group(round, context, lane);
 }
 
+/* With the lock, of the first in its lane, that has ended: how well is it known when? */
+static enum dv_shim_seen seen_of(const struct dv_cuda_lane *lane, uint64_t now_ns)
+{
+	const struct dv_cuda_node *node = lane->first;
+	const uint64_t from_ns = DV_MAX(node->since_ns, lane->moved_ns);
+	const uint64_t lately_ns = DV_MAX(node->running_ns, from_ns);
+
+	if (lane->moved_ns == now_ns)
+		return DV_SHIM_SEEN_BEHIND;
+	return now_ns - DV_MIN(lately_ns, now_ns) <=
+			       DV_MAX((now_ns - DV_MIN(from_ns, now_ns)) / 16, (uint64_t)NEAR_NS)
+		       ? DV_SHIM_SEEN_ENDING
+		       : DV_SHIM_SEEN_ENDED;
+}
+
 /* With the lock: what has ended in this lane. An error of the context ends everything. */
 static void look_at_lane(struct round *round, struct dv_cuda_known_context *context,
 			 struct dv_cuda_lane *lane)
@@ -128,15 +147,17 @@ static void look_at_lane(struct round *round, struct dv_cuda_known_context *cont
 
 		if (make_current(round, context) &&
 		    dv_cuda.cuEventQuery(node->event) == DV_CUDA_ERROR_NOT_READY) {
+			node->running_ns = round->now_ns;
 			round->wake_ns = DV_MIN(round->wake_ns, next_look_ns(lane, round->now_ns));
 			return;
 		}
+		round->done[round->count].seen = seen_of(lane, round->now_ns);
 		lane->first = node->next;
 		if (!lane->first)
 			lane->last = NULL;
 		lane->moved_ns = round->now_ns;
 		if (node->ticket)
-			round->tickets[round->count++] = node->ticket;
+			round->done[round->count++].ticket = node->ticket;
 		else
 			round->markers++;
 		dv_cuda_pending_spare(context, node);
@@ -233,7 +254,7 @@ static void look(struct round *round)
 			look_at(round, dv_cuda_pending.contexts[i]);
 	pthread_mutex_unlock(&dv_cuda_pending.lock);
 	for (size_t i = 0; i < round->count; i++)
-		dv_shim_gate_done(round->tickets[i]);
+		dv_shim_gate_done_as(round->done[i].ticket, round->done[i].seen);
 	while (round->markers) {
 		round->markers--;
 		dv_shim_gate_marked();

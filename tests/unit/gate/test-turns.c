@@ -164,6 +164,54 @@ static void test_crossing(void **state)
 	fake_detach(&b);
 }
 
+/* Hold for 2 ms, hand back, and say that the first command came `way_ns` after the grant; what was
+ * charged for it is returned, and the least and the most that it may be. */
+static uint64_t hold(struct fake_client *client, uint64_t way_ns, uint64_t *ret_whole,
+		     uint64_t *ret_late)
+{
+	struct dv_gate_stats before, after;
+	const uint32_t epoch = fake_grant(client).epoch;
+	struct dv_grant grant;
+	struct dv_msg msg;
+
+	fake_stats(&fake, A, &before);
+	fake_want(client);
+	do
+		grant = fake_await(client, HELD, HELD);
+	while (grant.epoch == epoch); /* that turn was handed back */
+	(void)usleep(2000);
+	msg = fake_msg(DV_MSG_DRAINED, grant.epoch, 0, 0);
+	msg.serial = dv_now_ns();
+	*ret_whole = msg.serial - grant.server_ns;
+	if (way_ns)
+		msg.a |= (*ret_whole - DV_MIN(way_ns, *ret_whole - 1)) << 32;
+	fake_send(client->fd, &msg);
+	assert_true(fake_reserve(client, 0)); /* it was heard */
+	fake_stats(&fake, A, &after);
+	/* Heard late, its end is not believed. */
+	*ret_late = dv_now_ns() - grant.server_ns;
+	return after.sched.used_ns - before.sched.used_ns;
+}
+
+/* The way from the grant to the first command is not charged, but never more than the linger. */
+static void test_the_way_is_not_charged(void **state)
+{
+	const uint64_t linger_ns = dv_sched_defaults.linger_ns, way_ns = linger_ns / 5;
+	uint64_t whole_ns, late_ns, used_ns;
+	struct fake_client a;
+
+	fake_open_timed(&fake, A, DV_POLICY_BEST_EFFORT, 50);
+	fake_attach(&fake, A, 0, &a);
+	used_ns = hold(&a, 0, &whole_ns, &late_ns);
+	assert_in_range(used_ns, whole_ns, DV_MAX(whole_ns, late_ns - linger_ns));
+	used_ns = hold(&a, way_ns, &whole_ns, &late_ns);
+	assert_in_range(used_ns, whole_ns - way_ns, DV_MAX(whole_ns - way_ns, late_ns - linger_ns));
+	/* Who says that it did nothing at all. */
+	used_ns = hold(&a, UINT64_MAX, &whole_ns, &late_ns);
+	assert_in_range(used_ns, whole_ns - linger_ns, late_ns - linger_ns);
+	fake_detach(&a);
+}
+
 static pid_t sleeper(const struct fake_client *client, uint32_t epoch)
 {
 	const struct timespec most = {10, 0};
@@ -552,6 +600,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_untimed_is_not_gated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hand_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crossing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_way_is_not_charged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crossing_wakes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed_holder, setup, teardown),
