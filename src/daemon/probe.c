@@ -50,6 +50,7 @@ static void recovered(void *arg, int r, const struct dv_lease *lease, const stru
 		dv_log_error(DV_LOG_ERROR, err, "bringing back what was there before the start");
 	daemon->recovering = false;
 	daemon->up = true;
+	dv_gate_sweep(daemon->gate, dv_engine_leases(daemon->engine));
 	dv_launchers_recover(daemon);
 	serve_waiting(daemon);
 	dv_daemon_touch(daemon);

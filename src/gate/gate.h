@@ -74,13 +74,16 @@ DV_DEFINE_FREEP(struct dv_gate, dv_gate_free)
  */
 int dv_gate_open(struct dv_gate *gate, const struct dv_gate_lease *lease, bool returning,
 		 struct dv_error *err) DV_MUST_CHECK;
-/* Hang up on its processes, remove its socket. -ENOENT. */
+/* Hang up on its processes, remove its socket and directory. -ENOENT. */
 int dv_gate_close(struct dv_gate *gate, int64_t lease_id, struct dv_error *err) DV_MUST_CHECK;
 /* What the driver calls the lease's device, once that is known or has changed: whoever attaches
  * from now on is told, and who attached before there was a name. -ENOENT. */
 int dv_gate_name_device(struct dv_gate *gate, int64_t lease_id, const char *device,
 			struct dv_error *err) DV_MUST_CHECK;
-/* Path of the lease's socket, printed into buf. */
+/* Remove what an earlier divvyd left behind of leases that are not among these. */
+void dv_gate_sweep(const struct dv_gate *gate, const struct dv_leases *leases);
+/* Path of the lease's socket, printed into buf. It is all that is in its directory, which lasts as
+ * long as the lease, over restarts: what a container of the tenant is given. */
 const char *dv_gate_socket(const struct dv_gate *gate, int64_t lease_id, char *buf, size_t size);
 /* A consistent snapshot; -ENOENT. */
 int dv_gate_stats(struct dv_gate *gate, int64_t lease_id, struct dv_gate_stats *ret,

@@ -159,7 +159,7 @@ void dv_gate_node_wake(struct dv_gate_node *node);
 int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *lease,
 		       uint64_t grace_ns, struct dv_gate_tenant **ret,
 		       struct dv_error *err) DV_MUST_CHECK;
-/* Hang up on everybody and remove the socket; freed by the node's thread. */
+/* Hang up on everybody and remove the socket; freed by the node's thread. `gone`: the lease is. */
 void dv_gate_tenant_close(struct dv_gate_tenant *tenant, bool gone);
 void dv_gate_tenant_accept(struct dv_gate_tenant *tenant, uint64_t now_ns);
 /* What is due by time; returns when to call again. */
@@ -173,8 +173,15 @@ bool dv_gate_tenant_charge(struct dv_gate_tenant *tenant, struct dv_gate_peer *p
 			   uint64_t bytes);
 void dv_gate_tenant_release(struct dv_gate_tenant *tenant, struct dv_gate_peer *peer,
 			    uint64_t bytes);
+
+/* door.c: a lease's directory and the socket in it. */
 /* Print the name of a lease's socket in the run directory. */
 void dv_gate_socket_name(int64_t lease_id, char *buf, size_t size);
+/* Make both. Returns a listening descriptor. */
+int dv_gate_door_open(const struct dv_gate *gate, const struct dv_gate_lease *lease, int *ret_fd,
+		      struct dv_error *err) DV_MUST_CHECK;
+/* Remove the socket; with `gone` the directory, too. */
+void dv_gate_door_close(const struct dv_gate *gate, int64_t lease_id, bool gone);
 
 /* peer.c: one connected process and what it says. */
 int dv_gate_peer_new(struct dv_gate_tenant *tenant, int fd, pid_t pid, uint64_t now_ns,

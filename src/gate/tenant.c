@@ -1,64 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/clock.h"
 #include "gate/inside.h"
 
-enum { BACKLOG = 64, ACCEPT_BATCH = 16 };
-
-void dv_gate_socket_name(int64_t lease_id, char *buf, size_t size)
-{
-	(void)snprintf(buf, size, "lease-%" PRId64 ".sock", lease_id);
-}
-
-/* Nobody can connect between bind and listen, so the rights are set in that gap. */
-static int listen_at(const struct dv_gate_config *config, const struct dv_gate_lease *lease,
-		     int *ret_fd, struct dv_error *err)
-{
-	dv_autoclose int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char name[64];
-
-	dv_gate_socket_name(lease->id, name, sizeof(name));
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s",
-		       config->run_fd, name);
-	if (fd < 0)
-		return dv_error_errno(err, errno, "cannot make a socket for lease '%s'",
-				      lease->name);
-	(void)unlinkat(config->run_fd, name, 0);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return dv_error_errno(err, errno, "cannot make the socket %s/%s", config->run_path,
-				      name);
-	if (fchmodat(config->run_fd, name, 0600, 0) < 0 ||
-	    (lease->uid != geteuid() &&
-	     fchownat(config->run_fd, name, lease->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0) ||
-	    listen(fd, BACKLOG) < 0) {
-		int errnum = errno;
-
-		(void)unlinkat(config->run_fd, name, 0);
-		return dv_error_errno(err, errnum, "cannot open the socket %s/%s to user %u",
-				      config->run_path, name, lease->uid);
-	}
-	*ret_fd = take_fd(fd);
-	return 0;
-}
-
-static int unlisten(const struct dv_gate_tenant *tenant, int r)
-{
-	char name[64];
-
-	dv_gate_socket_name(tenant->lease.id, name, sizeof(name));
-	(void)unlinkat(tenant->node->gate->config.run_fd, name, 0);
-	return r;
-}
+enum { ACCEPT_BATCH = 16 };
 
 int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *lease,
 		       uint64_t grace_ns, struct dv_gate_tenant **ret, struct dv_error *err)
@@ -70,7 +19,7 @@ int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *le
 
 	if (!tenant)
 		return dv_error_set(err, -ENOMEM, "out of memory for lease '%s'", lease->name);
-	r = listen_at(&node->gate->config, lease, &fd, err);
+	r = dv_gate_door_open(node->gate, lease, &fd, err);
 	if (r < 0)
 		return r;
 	tenant->node = node;
@@ -81,13 +30,17 @@ int dv_gate_tenant_new(struct dv_gate_node *node, const struct dv_gate_lease *le
 	tenant->listen_source = (struct dv_gate_source){DV_GATE_LISTEN, tenant};
 	TAILQ_INIT(&tenant->peers);
 	r = dv_gate_turn_open(tenant, now_ns, err);
-	if (r < 0)
-		return unlisten(tenant, r);
-	r = dv_gate_node_watch(node, fd, EPOLLIN, &tenant->listen_source);
+	if (r == 0) {
+		r = dv_gate_node_watch(node, fd, EPOLLIN, &tenant->listen_source);
+		if (r < 0) {
+			dv_gate_turn_close(tenant, now_ns);
+			r = dv_error_errno(err, -r, "cannot watch the socket of lease '%s'",
+					   lease->name);
+		}
+	}
 	if (r < 0) {
-		dv_gate_turn_close(tenant, now_ns);
-		r = dv_error_errno(err, -r, "cannot watch the socket of lease '%s'", lease->name);
-		return unlisten(tenant, r);
+		dv_gate_door_close(node->gate, lease->id, true);
+		return r;
 	}
 	tenant->listen_fd = take_fd(fd);
 	TAILQ_INSERT_TAIL(&node->tenants, tenant, link);
@@ -106,7 +59,7 @@ void dv_gate_tenant_close(struct dv_gate_tenant *tenant, bool gone)
 		dv_gate_peer_close(peer);
 	}
 	dv_gate_turn_close(tenant, node->now_ns);
-	(void)unlisten(tenant, 0);
+	dv_gate_door_close(node->gate, tenant->lease.id, gone);
 	dv_gate_node_drop(node, tenant->listen_fd);
 	tenant->dead = true;
 	TAILQ_REMOVE(&node->tenants, tenant, link);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -17,27 +18,49 @@
 #include "../temporary.h"
 #include "base/clock.h"
 
-void fake_gate_init(struct fake_gate *fake, uint64_t grace_ns)
+static void start(struct fake_gate *fake)
 {
-	struct dv_gate_config config = {.reattach_grace_ns = grace_ns, .sched = dv_sched_defaults};
+	struct dv_gate_config config = {.run_fd = fake->run_fd,
+					.run_path = fake->dir,
+					.reattach_grace_ns = fake->grace_ns,
+					.sched = dv_sched_defaults};
 	struct dv_error err = {0};
 
-	assert_int_equal(temporary_make(fake->dir, sizeof(fake->dir), "gate"), 0);
-	fake->run_fd = open(fake->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	assert_true(fake->run_fd >= 0);
 	config.sched.hold_timeout_ns = fake->hold_timeout_ns ? fake->hold_timeout_ns
 							     : 10 * DV_NS_PER_S;
-	config.run_fd = fake->run_fd;
-	config.run_path = fake->dir;
 	if (dv_gate_new(&config, &fake->gate, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
-void fake_gate_fini(struct fake_gate *fake)
+void fake_gate_init(struct fake_gate *fake, uint64_t grace_ns)
+{
+	assert_int_equal(temporary_make(fake->dir, sizeof(fake->dir), "gate"), 0);
+	fake->run_fd = open(fake->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fake->run_fd >= 0);
+	fake->grace_ns = grace_ns;
+	start(fake);
+}
+
+void fake_restart(struct fake_gate *fake)
 {
 	dv_gate_free(fake->gate);
+	start(fake);
+}
+
+void fake_gate_fini(struct fake_gate *fake)
+{
+	DIR *dir = opendir(fake->dir);
+	const struct dirent *entry;
+
+	dv_gate_free(fake->gate);
+	/* Directories are the leases', and these stand when divvyd ends. Only empty ones can be
+	 * removed: the gate left no socket behind. */
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			assert_int_equal(unlinkat(fake->run_fd, entry->d_name, AT_REMOVEDIR), 0);
+	(void)closedir(dir);
 	close(fake->run_fd);
-	/* Only an empty directory can be removed: the gate left no socket behind. */
 	assert_int_equal(rmdir(fake->dir), 0);
 }
 

@@ -12,11 +12,14 @@ struct fake_gate {
 	char dir[64];
 	int run_fd;
 	uint64_t hold_timeout_ns; /* set before init; 0: 10 s */
+	uint64_t grace_ns;
 	struct dv_gate *gate;
 };
 
 void fake_gate_init(struct fake_gate *fake, uint64_t grace_ns);
 void fake_gate_fini(struct fake_gate *fake);
+/* As when divvyd ends and starts: no lease is open. */
+void fake_restart(struct fake_gate *fake);
 /* Open lease `id` for this user on the node "gpu/0". */
 void fake_open(struct fake_gate *fake, int64_t id, uint64_t limit_bytes, bool returning);
 /* The same, with a share of the node's time. */

@@ -320,7 +320,7 @@ static void test_other_user(void **state)
 	assert_int_equal(chmod(fake->dir, 0755), 0);
 	run_as_other(fake, 10);
 	/* Even where the socket's mode would let it. */
-	assert_int_equal(fchmodat(fake->run_fd, "lease-1.sock", 0666, 0), 0);
+	assert_int_equal(fchmodat(fake->run_fd, "lease-1/sock", 0666, 0), 0);
 	run_as_other(fake, 11);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -309,6 +310,52 @@ static void test_open_and_close(void **state)
 	fake_detach(&a);
 }
 
+static mode_t mode_of(const struct fake_gate *fake, const char *name)
+{
+	struct stat st;
+
+	return fstatat(fake->run_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_mode;
+}
+
+/* A container is given the directory: it lasts as long as the lease, and no longer. */
+static void test_directory(void **state)
+{
+	struct fake_gate *fake = *state;
+	struct dv_lease lease = {.id = 1};
+	struct dv_leases standing = {.items = &lease, .len = 1};
+	const mode_t mask = umask(0077);
+	struct stat before, st;
+
+	fake_open(fake, 1, 0, false);
+	fake_open(fake, 2, 0, false);
+	(void)umask(mask);
+	assert_int_equal(mode_of(fake, "lease-2"), S_IFDIR | 0711);
+	assert_int_equal(mode_of(fake, "lease-2/sock"), S_IFSOCK | 0600);
+	assert_int_equal(fstatat(fake->run_fd, "lease-1", &before, 0), 0);
+
+	/* After a restart the same directory, and no socket until the lease is back. */
+	fake_restart(fake);
+	assert_int_equal(mode_of(fake, "lease-1/sock"), 0);
+	assert_int_equal(mode_of(fake, "lease-2"), S_IFDIR | 0711);
+	dv_gate_sweep(fake->gate, &standing);
+	assert_int_equal(mode_of(fake, "lease-2"), 0);
+	fake_open(fake, 1, 0, true);
+	assert_int_equal(fstatat(fake->run_fd, "lease-1", &st, 0), 0);
+	assert_true(st.st_ino == before.st_ino);
+	assert_int_equal(mode_of(fake, "lease-1/sock"), S_IFSOCK | 0600);
+
+	/* A killed one leaves its sockets, too; what is not a lease's is not touched. */
+	assert_int_equal(mkdirat(fake->run_fd, "lease-9", 0711), 0);
+	assert_int_equal(mknodat(fake->run_fd, "lease-9/sock", S_IFREG | 0600, 0), 0);
+	assert_int_equal(mkdirat(fake->run_fd, "lease-09", 0711), 0);
+	dv_gate_sweep(fake->gate, &standing);
+	assert_int_equal(mode_of(fake, "lease-9"), 0);
+	assert_int_equal(mode_of(fake, "lease-1/sock"), S_IFSOCK | 0600);
+	assert_int_equal(unlinkat(fake->run_fd, "lease-09", AT_REMOVEDIR), 0);
+	assert_int_equal(dv_gate_close(fake->gate, 1, NULL), 0);
+	assert_int_equal(mode_of(fake, "lease-1"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +369,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_counters_are_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_open_and_close, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("gate/memory", tests, NULL, NULL);
