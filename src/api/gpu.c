@@ -28,6 +28,24 @@ static void id_put(struct dv_api_out *out, const char *key, uint16_t vendor, uin
 		dv_api_put_text(out, key, text);
 }
 
+static void unleased_put(struct dv_api_out *out, const struct dv_gpu *gpu)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < DV_MIN(gpu->unleased_count, (unsigned)DV_GPU_UNLEASED_MOST); i++) {
+		const struct dv_gpu_unleased *process = &gpu->unleased[i];
+		struct dv_api_out item = dv_api_begin();
+
+		dv_api_put_int(&item, "pid", process->pid);
+		dv_api_put_int(&item, "uid", process->uid);
+		dv_api_put_text(&item, "command", process->command);
+		dv_api_put_memory(&item, "memory", process->memory_bytes);
+		dv_api_append(out, list, dv_api_done(&item));
+	}
+	dv_api_put_json(out, "unleased", list);
+	dv_api_put_int(out, "unleased_count", gpu->unleased_count);
+}
+
 json_t *dv_api_gpu_put(const struct dv_gpu *gpu)
 {
 	struct dv_api_out out = dv_api_begin();
@@ -56,6 +74,8 @@ json_t *dv_api_gpu_put(const struct dv_gpu *gpu)
 	for (unsigned i = 0; i < gpu->method_count && i < DV_GPU_METHODS_MOST; i++)
 		dv_api_append(&out, methods, method_put(&gpu->methods[i]));
 	dv_api_put_json(&out, "methods", methods);
+	if (gpu->unleased_count)
+		unleased_put(&out, gpu);
 	if (gpu->mig.mode != DV_MIG_NONE)
 		dv_api_put_json(&out, "mig", dv_api_mig_put(&gpu->mig));
 	return dv_api_done(&out);
@@ -153,6 +173,42 @@ static int id_get(const struct dv_api_in *in, const char *key, uint16_t *ret_ven
 	return 0;
 }
 
+static int process_get(const struct dv_api_in *from, const json_t *value,
+		       struct dv_gpu_unleased *ret)
+{
+	struct dv_gpu_unleased process = {0};
+	struct dv_api_in in;
+	int64_t pid = 0;
+	int r = dv_api_enter(from, value, "an item of \"unleased\"", &in);
+
+	r = r < 0 ? r : dv_api_get_int(&in, "pid", 0, INT32_MAX, &pid);
+	r = r < 0 ? r : dv_api_get_unsigned(&in, "uid", UINT32_MAX, &process.uid);
+	r = r < 0 ? r : dv_api_get_text(&in, "command", process.command, sizeof(process.command));
+	r = r < 0 ? r : dv_api_get_memory(&in, "memory", &process.memory_bytes);
+	if (r < 0)
+		return r;
+	process.pid = (pid_t)pid;
+	*ret = process;
+	return 0;
+}
+
+static int unleased_get(const struct dv_api_in *in, struct dv_gpu *gpu)
+{
+	const json_t *list = NULL;
+	int r = dv_api_get_list(in, "unleased", DV_GPU_UNLEASED_MOST, &list);
+	unsigned count = (unsigned)json_array_size(list);
+
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		r = process_get(in, json_array_get(list, i), &gpu->unleased[i]);
+	gpu->unleased_count = count;
+	r = r < 0 ? r : dv_api_get_unsigned(in, "unleased_count", UINT32_MAX, &gpu->unleased_count);
+	if (r == 0 && (gpu->unleased_count < count ||
+		       (gpu->unleased_count > count && count < DV_GPU_UNLEASED_MOST)))
+		return dv_error_set(in->err, in->code,
+				    "\"unleased_count\" does not fit the processes listed");
+	return r;
+}
+
 int dv_api_gpu_get(const struct dv_api_in *from, const json_t *value, struct dv_gpu *ret)
 {
 	struct dv_gpu gpu = {0};
@@ -171,6 +227,7 @@ int dv_api_gpu_get(const struct dv_api_in *from, const json_t *value, struct dv_
 	r = r < 0 ? r : dv_api_get_unsigned(&in, "memory_slices", UINT32_MAX, &gpu.memory_slices);
 	r = r < 0 ? r : dv_api_get_int(&in, "numa_node", 0, INT32_MAX, &numa);
 	r = r < 0 ? r : methods_get(&in, &gpu);
+	r = r < 0 ? r : unleased_get(&in, &gpu);
 	mig = json_object_get(in.obj, "mig");
 	if (r == 0 && mig)
 		r = dv_api_mig_get(&in, mig, &gpu.mig);

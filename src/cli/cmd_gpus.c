@@ -94,6 +94,7 @@ static int print_short(struct dv_out *out, const struct dv_gpu *gpu, struct dv_e
 	print_wrapped(out, "MIG", dv_show_mig(gpu, mig, sizeof(mig)));
 	print_wrapped(out, "owner", gpu->owned_by);
 	print_wrapped(out, "locked", gpu->quarantine);
+	print_wrapped(out, "unleased", dv_show_unleased(gpu, mig, sizeof(mig)));
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	print_wrapped(out, "can do", *can ? can : *not_now ? "nothing more" : "nothing");
 	print_wrapped(out, "not now", not_now);
@@ -186,6 +187,7 @@ static void print_one(struct dv_out *out, const struct dv_gpu *gpu)
 	print_fact(out, "MIG", dv_show_mig(gpu, mig, sizeof(mig)));
 	print_fact(out, "owner", gpu->owned_by);
 	print_fact(out, "locked", gpu->quarantine);
+	print_fact(out, "unleased", dv_show_unleased(gpu, mig, sizeof(mig)));
 	dv_outf(out, "\n");
 	dv_out_style(out, DV_STYLE_HEAD, "What it can do here\n");
 	if (gpu->method_count)

@@ -143,6 +143,9 @@ static int print_gpu(struct dv_out *out, const struct dv_gpu *gpu, const struct 
 	if (gpu->quarantine[0])
 		dv_out_style(out, DV_STYLE_BAD, "   nothing new is placed here: %s\n",
 			     gpu->quarantine);
+	if (gpu->unleased_count)
+		dv_out_style(out, DV_STYLE_BAD, "   computes here without a lease: %s\n",
+			     dv_show_unleased(gpu, mig, sizeof(mig)));
 	return print_tenants(out, gpu, leases, err);
 }
 

@@ -194,3 +194,24 @@ const char *dv_show_mig(const struct dv_gpu *gpu, char *buf, size_t size)
 	}
 	return buf;
 }
+
+const char *dv_show_unleased(const struct dv_gpu *gpu, char *buf, size_t size)
+{
+	unsigned listed = DV_MIN(gpu->unleased_count, (unsigned)DV_GPU_UNLEASED_MOST);
+	size_t len = 0;
+	char memory[DV_SHOW_SIZE];
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < listed && len < size; i++) {
+		const struct dv_gpu_unleased *process = &gpu->unleased[i];
+
+		len += (size_t)snprintf(buf + len, size - len, "%spid %d %s", i ? ", " : "",
+					(int)process->pid, process->command);
+		if (process->memory_bytes && len < size)
+			len += (size_t)snprintf(buf + len, size - len, " (%s)",
+						dv_show_size(process->memory_bytes, memory));
+	}
+	if (gpu->unleased_count > listed && len < size)
+		(void)snprintf(buf + len, size - len, " and %u more", gpu->unleased_count - listed);
+	return buf;
+}

@@ -31,5 +31,8 @@ enum dv_style dv_show_state_style(enum dv_lease_state state);
 enum { DV_FACTS_SIZE = 256 };
 const char *dv_show_facts(const struct dv_gpu *gpu, bool address, char buf[DV_FACTS_SIZE]);
 
+/* "pid 4711 python (512MiB), pid 4712 sh and 3 more": who computes on it without a lease; "" for
+ * nobody. */
+const char *dv_show_unleased(const struct dv_gpu *gpu, char *buf, size_t size);
 /* Its MIG mode and instances: "off", "on: 3g.40gb at 4 (in use), 1g.10gb at 0"; "" without MIG. */
 const char *dv_show_mig(const struct dv_gpu *gpu, char *buf, size_t size);

@@ -18,6 +18,7 @@ enum {
 	LINGER_MOST_MS = 20,
 	HOLD_MOST_MS = 60000,
 	LOOK_DEFAULT_MS = 30000,
+	UNLEASED_DEFAULT_MS = 5000,
 	LOOK_LEAST_MS = 100,
 	LOOK_MOST_MS = 3600000,
 };
@@ -38,6 +39,7 @@ void dv_config_init(struct dv_config *config)
 		.quota = {.leases = LEASES_DEFAULT},
 		.sched = dv_sched_defaults,
 		.mig_look_ns = LOOK_DEFAULT_MS * DV_NS_PER_MS,
+		.unleased_look_ns = UNLEASED_DEFAULT_MS * DV_NS_PER_MS,
 		.stop_unenforced = true,
 	};
 }
@@ -320,6 +322,20 @@ static int read_mig(const struct section *top)
 				LOOK_MOST_MS * DV_NS_PER_MS, &top->config->mig_look_ns);
 }
 
+static int read_unleased(const struct section *top)
+{
+	static const char *const keys[] = {"action", "look", NULL};
+	struct section in = {0};
+	int r = enter(top, "unleased", keys, &in);
+
+	if (r <= 0)
+		return r;
+	r = get_choice(&in, "action", "report", "stop", &top->config->end_unleased);
+	return r < 0 ? r
+		     : get_time(&in, "look", LOOK_LEAST_MS * DV_NS_PER_MS,
+				LOOK_MOST_MS * DV_NS_PER_MS, &top->config->unleased_look_ns);
+}
+
 static int read_version(const struct section *top)
 {
 	const struct dv_yaml_node *node = dv_yaml_get(top->map, "version");
@@ -337,8 +353,8 @@ static int read_version(const struct section *top)
 
 static int read_top(const struct section *top)
 {
-	static const char *const keys[] = {"version", "socket", "devices",    "quotas",
-					   "gate",    "mig",	"unenforced", NULL};
+	static const char *const keys[] = {"version", "socket",	  "devices",	"quotas", "gate",
+					   "mig",     "unleased", "unenforced", NULL};
 	int r;
 
 	if (top->map->type != DV_YAML_MAP)
@@ -351,6 +367,7 @@ static int read_top(const struct section *top)
 	r = r < 0 ? r : read_quotas(top);
 	r = r < 0 ? r : read_gate(top);
 	r = r < 0 ? r : read_mig(top);
+	r = r < 0 ? r : read_unleased(top);
 	return r < 0 ? r
 		     : get_choice(top, "unenforced", "warn", "stop", &top->config->stop_unenforced);
 }

@@ -31,6 +31,8 @@ struct dv_config {
 	bool gate_copies;
 	bool report_drift;    /* a MIG partition that is not there any more is only said to be so */
 	uint64_t mig_look_ns; /* how often that is looked for */
+	bool end_unleased;    /* a process that computes on a shared GPU without a lease is ended */
+	uint64_t unleased_look_ns; /* how often that is looked for */
 	bool stop_unenforced; /* a process that goes round the gate is ended, else only shown */
 };
 

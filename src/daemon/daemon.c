@@ -45,6 +45,8 @@ void dv_daemon_touch(struct dv_daemon *daemon)
 {
 	if (daemon->engine)
 		dv_daemon_look_anew(daemon);
+	if (daemon->engine && daemon->up)
+		dv_unleased_touch(daemon);
 	if (daemon->engine && (dv_engine_stalled(daemon->engine) || dv_launchers_failed(daemon)))
 		retry_later(daemon);
 	if (!daemon->automatic || !daemon->http)
@@ -154,6 +156,10 @@ static int add_sources(struct dv_daemon *daemon, struct dv_error *err)
 		  : sd_event_add_time(daemon->event, &daemon->change, CLOCK_MONOTONIC, 0, 10000,
 				      dv_daemon_on_change, daemon);
 	r = r < 0 ? r : sd_event_source_set_enabled(daemon->change, SD_EVENT_OFF);
+	r = r < 0 ? r
+		  : sd_event_add_time(daemon->event, &daemon->unleased, CLOCK_MONOTONIC, 0, 100000,
+				      dv_unleased_on_look, daemon);
+	r = r < 0 ? r : sd_event_source_set_enabled(daemon->unleased, SD_EVENT_OFF);
 	r = r < 0 ? r : sd_event_add_signal(daemon->event, NULL, SIGTERM, on_signal, daemon);
 	r = r < 0 ? r : sd_event_add_signal(daemon->event, NULL, SIGINT, on_signal, daemon);
 	return r < 0 ? dv_error_errno(err, -r, "the event loop") : 0;
@@ -254,6 +260,8 @@ void dv_daemon_free(struct dv_daemon *daemon)
 	(void)sd_event_source_disable_unref(daemon->retry);
 	dv_catalog_free(daemon->catalog);
 	(void)sd_event_source_disable_unref(daemon->look);
+	(void)sd_event_source_disable_unref(daemon->unleased);
+	dv_unleased_fini(daemon);
 	(void)sd_event_source_disable_unref(daemon->change);
 	sd_event_unref(daemon->event);
 	dv_place_fini(&daemon->place);

@@ -28,6 +28,7 @@ enum {
 };
 
 struct dv_launcher;
+struct dv_sighting;
 
 struct dv_daemon {
 	struct dv_config config;
@@ -48,7 +49,7 @@ struct dv_daemon {
 	const char *nvml; /* NVIDIA's library */
 
 	sd_event *event;
-	sd_event_source *gate_changes, *idle, *retry, *look, *change;
+	sd_event_source *gate_changes, *idle, *retry, *look, *change, *unleased;
 
 	bool automatic; /* ends when idle */
 	unsigned idle_s;
@@ -65,6 +66,8 @@ struct dv_daemon {
 	char probe_failure[256]; /* why GPUs could not be looked for, or "" */
 	DV_VEC(struct dv_request *) waiting; /* for `up`, or for a new probe */
 	DV_VEC(struct dv_launcher *) launchers;
+	DV_VEC(struct dv_sighting *) sightings;
+	size_t unleased_at; /* the GPU that is looked at next; 0: a round begins */
 };
 
 /* daemon.c: start everything; `place` is swallowed. Then run sd_event_loop and free. */
@@ -112,6 +115,15 @@ unsigned dv_launchers_of(const struct dv_daemon *daemon, int64_t lease_id,
 unsigned dv_launchers_pids(const struct dv_daemon *daemon, int64_t lease_id, pid_t *ret,
 			   unsigned most);
 void dv_launchers_fini(struct dv_daemon *daemon);
+
+/* unleased.c: processes that compute on a GPU which slices share, without a lease there. They are
+ * looked for now and then while there are such slices. */
+int dv_unleased_on_look(sd_event_source *source, uint64_t usec, void *arg);
+/* Begin to look, or end it, by the leases there are now. */
+void dv_unleased_touch(struct dv_daemon *daemon);
+/* Those of this GPU into its `unleased`. */
+void dv_unleased_show(const struct dv_daemon *daemon, struct dv_gpu *gpu);
+void dv_unleased_fini(struct dv_daemon *daemon);
 
 /* news.c: what the driver told; and the timer after it. */
 void dv_daemon_hear(void *arg, const struct dv_worker_news *news);

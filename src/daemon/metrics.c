@@ -71,6 +71,12 @@ static void gpus(struct page *page)
 		begin_gpu(page, "divvy_gpu_quarantined", &page->gpus.items[i]);
 		dv_buf_addf(&page->text, "\"} %d\n", page->gpus.items[i].quarantine[0] != '\0');
 	}
+	family(page, "divvy_gpu_unleased_processes", "gauge",
+	       "Processes that compute on a shared GPU without a lease.");
+	for (size_t i = 0; i < page->gpus.len; i++) {
+		begin_gpu(page, "divvy_gpu_unleased_processes", &page->gpus.items[i]);
+		dv_buf_addf(&page->text, "\"} %u\n", page->gpus.items[i].unleased_count);
+	}
 }
 
 /* One number of a lease: the same family for all of them. */

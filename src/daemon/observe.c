@@ -20,6 +20,7 @@ int dv_observe_gpus(const struct dv_daemon *daemon, struct dv_gpus *ret, struct 
 		}
 		gpu = &gpus.items[i];
 		dv_own_holder(&daemon->own, gpu, gpu->owned_by, sizeof(gpu->owned_by));
+		dv_unleased_show(daemon, gpu);
 	}
 	*ret = gpus;
 	return 0;

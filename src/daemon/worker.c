@@ -99,6 +99,8 @@ static const char *what_of(enum dv_worker_what what)
 		[DV_WORKER_COMMIT] = "a step",
 		[DV_WORKER_UNDO] = "undoing a step",
 		[DV_WORKER_HOLDERS] = "looking for holders",
+		[DV_WORKER_USERS] = "looking for users of a GPU",
+		[DV_WORKER_END_USER] = "ending a process",
 		[DV_WORKER_ENTER] = "entering a cgroup",
 		[DV_WORKER_WATCH] = "listening to the driver",
 	};

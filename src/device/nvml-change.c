@@ -224,6 +224,7 @@ typedef enum dv_nvml_result list_old_fn(struct dv_nvml_device *device, uint32_t 
 struct users {
 	struct dv_nvml_user *to;
 	unsigned most, count;
+	bool computes; /* those that are being listed */
 };
 
 static void add_user(struct users *users, const struct dv_nvml_process *process)
@@ -237,7 +238,8 @@ static void add_user(struct users *users, const struct dv_nvml_process *process)
 			(struct dv_nvml_user){.pid = (pid_t)process->pid,
 					      .instance = (int)process->gi_id,
 					      .part = (int)process->ci_id,
-					      .memory_bytes = process->memory_bytes};
+					      .memory_bytes = process->memory_bytes,
+					      .computes = users->computes};
 	users->count++;
 }
 
@@ -298,7 +300,7 @@ int dv_nvml_users(const struct dv_nvml *nvml, const char *uuid, struct dv_nvml_u
 		  unsigned most, unsigned *ret_count, struct dv_error *err)
 {
 	const struct dv_nvml_api *call = &nvml->call;
-	struct users users = {ret, most, 0};
+	struct users users = {.to = ret, .most = most, .computes = true};
 	enum dv_nvml_result result;
 	struct dv_nvml_device *gpu = NULL;
 	int r = dv_nvml_find(nvml, uuid, &gpu, err);
@@ -308,11 +310,12 @@ int dv_nvml_users(const struct dv_nvml *nvml, const char *uuid, struct dv_nvml_u
 	result = list_kind(gpu, call->compute_processes, call->compute_processes_v2,
 			   call->compute_processes_v1, &users);
 	if (result == DV_NVML_SUCCESS)
-		result = list_kind(gpu, call->graphics_processes, call->graphics_processes_v2,
-				   call->graphics_processes_v1, &users);
-	if (result == DV_NVML_SUCCESS)
 		result = list_kind(gpu, call->mps_processes, call->mps_processes_v2,
 				   call->mps_processes_v1, &users);
+	users.computes = false;
+	if (result == DV_NVML_SUCCESS)
+		result = list_kind(gpu, call->graphics_processes, call->graphics_processes_v2,
+				   call->graphics_processes_v1, &users);
 	if (result != DV_NVML_SUCCESS)
 		return dv_nvml_fail(nvml, result, err, "listing processes on GPU %.47s", uuid);
 	*ret_count = users.count;

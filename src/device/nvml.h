@@ -93,6 +93,7 @@ struct dv_nvml_user {
 	pid_t pid;
 	int instance, part;    /* ids; -1: on the whole GPU */
 	uint64_t memory_bytes; /* UINT64_MAX: not known */
+	bool computes;	       /* else it only draws */
 };
 
 /* Those of one GPU; *ret_count is how many there are, at most `most` are filled in. */

@@ -152,7 +152,7 @@ pid_t dv_proc_child(const struct dv_root *root, pid_t pid)
 
 static void add(struct scan *scan, const char *name, const char *what)
 {
-	struct dv_holder holder = {.pid = (pid_t)strtol(name, NULL, 10)};
+	struct dv_holder holder = {.pid = (pid_t)strtol(name, NULL, 10), .instance = -1};
 
 	if (scan->found.count == scan->most) {
 		scan->found.more++;
@@ -206,4 +206,20 @@ int dv_proc_holders(const struct dv_root *root, const struct dv_proc_signs *sign
 		return r;
 	*ret = scan.found;
 	return 0;
+}
+
+bool dv_proc_is_holder(const struct dv_root *root, const struct dv_proc_signs *signs, pid_t pid,
+		       struct dv_holder *ret)
+{
+	dv_autofree char *maps = malloc(MAPS_MOST);
+	struct scan scan = {.root = root,
+			    .signs = signs,
+			    .holders = ret,
+			    .most = 1,
+			    .maps = maps,
+			    .self = getpid()};
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%d", (int)pid);
+	return maps && look_at(name, &scan, NULL) == 0 && scan.found.count == 1;
 }

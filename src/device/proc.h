@@ -12,6 +12,9 @@ struct dv_holder {
 	uid_t uid;
 	char command[64];
 	char what[128]; /* "uses the OpenCL device", "has /dev/nvidia0 open" */
+	/* Where the driver was asked, what it says. */
+	int instance;	       /* of MIG, its id; -1: the whole GPU */
+	uint64_t memory_bytes; /* 0: not known */
 };
 
 /* What makes a process a holder. NULL-terminated lists, either may be NULL. */
@@ -32,6 +35,11 @@ struct dv_proc_found {
 int dv_proc_holders(const struct dv_root *root, const struct dv_proc_signs *signs,
 		    struct dv_holder *holders, unsigned most, struct dv_proc_found *ret,
 		    struct dv_error *err) DV_MUST_CHECK;
+
+/* Is this process one? Then *ret is what is known of it. false also where it may not be looked
+ * into, and of the caller's own. */
+bool dv_proc_is_holder(const struct dv_root *root, const struct dv_proc_signs *signs, pid_t pid,
+		       struct dv_holder *ret);
 
 /* Its name for itself, of plain characters; "" when it is gone. */
 void dv_proc_command(const struct dv_root *root, pid_t pid, char *buf, size_t size);

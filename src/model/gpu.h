@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/limits.h"
 #include "model/method.h"
@@ -17,7 +18,7 @@ enum dv_gpu_kind {
 	DV_GPU_KIND_COUNT
 };
 
-enum { DV_GPU_METHODS_MOST = 8, DV_GPU_RULES_MOST = 4 };
+enum { DV_GPU_METHODS_MOST = 8, DV_GPU_RULES_MOST = 4, DV_GPU_UNLEASED_MOST = 4 };
 
 /* Whether a method works on this device here and now, and if not, why not. */
 struct dv_gpu_method {
@@ -31,6 +32,14 @@ struct dv_gpu_method {
 /* As the configuration space of PCI has them; all 0: not on PCI, or not known. */
 struct dv_pci_id {
 	uint16_t vendor, device, subvendor, subdevice;
+};
+
+/* A process that computes on a GPU which slices share, and has no lease there. */
+struct dv_gpu_unleased {
+	pid_t pid;
+	uid_t uid;
+	char command[64];
+	uint64_t memory_bytes; /* 0: not known */
 };
 
 struct dv_gpu {
@@ -52,6 +61,9 @@ struct dv_gpu {
 	char quarantine[192]; /* why nothing new is placed on it, or "" */
 	unsigned method_count;
 	struct dv_gpu_method methods[DV_GPU_METHODS_MOST];
+	unsigned
+		unleased_count; /* may be greater than DV_GPU_UNLEASED_MOST; that many are listed */
+	struct dv_gpu_unleased unleased[DV_GPU_UNLEASED_MOST];
 
 	struct dv_mig mig; /* mode DV_MIG_NONE where there is no such thing */
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device/pci.h"
+#include "worker/users.h"
 
 /* The libraries of OpenCL drivers that offer the CPU. The loader itself is no sign: programs link
  * it that never use it. */
@@ -127,6 +128,10 @@ int dv_worker_act(const struct dv_method_env *env, const struct dv_worker_reques
 		return do_step(env, request, err);
 	case DV_WORKER_HOLDERS:
 		return find_holders(env, &request->gpu, ret, err);
+	case DV_WORKER_USERS:
+		return dv_worker_users(env, &request->gpu, ret, err);
+	case DV_WORKER_END_USER:
+		return dv_worker_end_user(env, &request->gpu, request->pid, request->hard, err);
 	case DV_WORKER_ENTER:
 		return dv_method_enter(env, &request->gpu, &request->step.lease, request->pid, err);
 	case DV_WORKER_WATCH: /* has no answer of this kind */

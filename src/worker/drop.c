@@ -22,6 +22,10 @@ static uint64_t needed(const struct dv_worker_request *request)
 		if (dv_lease_on_mig(&request->step.lease))
 			return CAPABILITY(CAP_SYS_ADMIN);
 		break;
+	case DV_WORKER_END_USER:
+		return CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SYS_PTRACE) |
+		       CAPABILITY(CAP_DAC_READ_SEARCH);
+	case DV_WORKER_USERS:
 	case DV_WORKER_HOLDERS: /* look into other users' /proc/<pid>/maps and fd */
 		return CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH);
 	case DV_WORKER_ENTER: /* move a process that has privileges of its own */

@@ -19,7 +19,9 @@ enum dv_worker_what {
 	DV_WORKER_HOLDERS,   /* of gpu: holders[] */
 	DV_WORKER_WATCH, /* tell what happens to NVIDIA's GPUs, in struct dv_worker_news, for ever
 			  */
-	DV_WORKER_ENTER, /* move process `pid` into the cgroup of step.lease, whose uid it has */
+	DV_WORKER_USERS, /* who computes on gpu, as its driver says: holders[] */
+	DV_WORKER_END_USER, /* tell process `pid` to end if it computes on gpu; `hard`: end it */
+	DV_WORKER_ENTER,    /* move process `pid` into the cgroup of step.lease, whose uid it has */
 	DV_WORKER_WHAT_END
 };
 
@@ -42,7 +44,8 @@ struct dv_worker_request {
 	struct dv_cpu_config cpu;
 	struct dv_gpu gpu;
 	struct dv_step step;
-	pid_t pid;	/* of ENTER */
+	pid_t pid;	/* of ENTER and END_USER */
+	bool hard;	/* of END_USER: SIGKILL, else SIGTERM */
 	char root[256]; /* of /proc, /sys and /dev */
 	char nvml[256]; /* NVIDIA's library: a name, or a path */
 };

@@ -245,6 +245,15 @@ class Node:
         finally:
             connection.close()
 
+    def text(self, path):
+        """What is no document, as it is."""
+        connection = _Connection(self.socket, 30, self.user)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
     def leases(self):
         """By name."""
         return {lease["name"]: lease for lease in self.api("GET", "/v1/leases")[1]["leases"]}

@@ -168,6 +168,13 @@ static inline void random_gpu(struct dv_gpu *gpu)
 	random_text(gpu->quarantine, sizeof(gpu->quarantine), 0);
 	if (random_below(2))
 		random_mig(&gpu->mig);
+	gpu->unleased_count = (unsigned)random_below(DV_GPU_UNLEASED_MOST + 3);
+	for (unsigned i = 0; i < DV_MIN(gpu->unleased_count, (unsigned)DV_GPU_UNLEASED_MOST); i++) {
+		gpu->unleased[i].pid = (pid_t)random_below(INT32_MAX);
+		gpu->unleased[i].uid = (uid_t)random_below(UINT32_MAX);
+		random_text(gpu->unleased[i].command, sizeof(gpu->unleased[i].command), 1);
+		gpu->unleased[i].memory_bytes = random_bytes_count();
+	}
 	gpu->method_count = (unsigned)random_below(DV_GPU_METHODS_MOST + 1);
 	for (unsigned i = 0; i < gpu->method_count; i++) {
 		struct dv_gpu_method *method = &gpu->methods[i];

@@ -61,6 +61,13 @@ static void check_gpu(const struct dv_gpu *a, const struct dv_gpu *b)
 	assert_string_equal(a->driver, b->driver);
 	assert_string_equal(a->owned_by, b->owned_by);
 	assert_string_equal(a->quarantine, b->quarantine);
+	assert_int_equal(a->unleased_count, b->unleased_count);
+	for (unsigned i = 0; i < DV_MIN(a->unleased_count, (unsigned)DV_GPU_UNLEASED_MOST); i++) {
+		assert_int_equal(a->unleased[i].pid, b->unleased[i].pid);
+		assert_int_equal(a->unleased[i].uid, b->unleased[i].uid);
+		assert_string_equal(a->unleased[i].command, b->unleased[i].command);
+		assert_int_equal(a->unleased[i].memory_bytes, b->unleased[i].memory_bytes);
+	}
 	assert_int_equal(a->method_count, b->method_count);
 	for (unsigned i = 0; i < a->method_count; i++) {
 		assert_int_equal(a->methods[i].method, b->methods[i].method);

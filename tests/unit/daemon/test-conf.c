@@ -35,6 +35,7 @@ static void test_whole(void **state)
 		"    '4000000003': {leases: 8, memory: 2GiB}\n"
 		"gate: {quantum: 10ms, linger: 1ms, hold_timeout: 2s, copies: true}\n"
 		"mig: {drift: report, look: 250ms}\n"
+		"unleased: {action: stop, look: 2s}\n"
 		"unenforced: warn\n";
 	const gid_t groups[] = {4000000003u, 4000000002u, 5};
 	struct dv_config config;
@@ -56,6 +57,8 @@ static void test_whole(void **state)
 	assert_false(config.stop_unenforced);
 	assert_true(config.report_drift);
 	assert_int_equal(config.mig_look_ns, 250 * DV_NS_PER_MS);
+	assert_true(config.end_unleased);
+	assert_int_equal(config.unleased_look_ns, 2 * DV_NS_PER_S);
 
 	dv_config_quota_of(&config, 0, groups, 3, &quota); /* its own beats its groups' */
 	assert_int_equal(quota.leases, 5);
@@ -84,6 +87,8 @@ static void test_defaults(void **state)
 	assert_false(config.others_read);
 	assert_true(config.cpu.enabled);
 	assert_true(config.stop_unenforced);
+	assert_false(config.end_unleased);
+	assert_int_equal(config.unleased_look_ns, 5 * DV_NS_PER_S);
 	assert_int_equal(config.sched.quantum_ns, dv_sched_defaults.quantum_ns);
 	dv_config_fini(&config);
 }
@@ -104,6 +109,8 @@ static void test_faults(void **state)
 		{"version: 1\nmig: {drift: keep}\n", "F11", 2, 14, "restore or report"},
 		{"version: 1\nmig: {look: 1ms}\n", "F07", 2, 13, "from 100ms"},
 		{"version: 1\nmig: {drifts: report}\n", "F05", 2, 7, "drift"},
+		{"version: 1\nunleased: {action: kill}\n", "F11", 2, 20, "report or stop"},
+		{"version: 1\nunleased: {look: 50ms}\n", "F07", 2, 18, "from 100ms"},
 		{"version: 1\nunenforced: kill\n", "F11", 2, 13, "warn or stop"},
 		{"version: 1\nsocket: {others: write}\n", "F11", 2, 18, "none or read"},
 		{"version: 1\nsocket: {group: [a]}\n", "F06", 2, 17, ""},
