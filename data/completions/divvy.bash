@@ -35,6 +35,7 @@ _divvy()
 	run:--name) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")); return ;;
 	run:--method) COMPREPLY=($(compgen -W 'slice partition passthrough' -- "$cur")); return ;;
 	run:--unenforced) COMPREPLY=($(compgen -W 'stop warn' -- "$cur")); return ;;
+	run:--mounts) COMPREPLY=($(compgen -W 'private shared' -- "$cur")); return ;;
 	attach:--as) COMPREPLY=(); return ;;
 	top:--every) COMPREPLY=(); return ;;
 	top:-d) COMPREPLY=(); return ;;
@@ -72,7 +73,7 @@ _divvy()
 	who:*) COMPREPLY=() ;;
 	profiles:-*) COMPREPLY=($(compgen -W ' --sources --json --socket --machine -h --help --version' -- "$cur")) ;;
 	profiles:*) COMPREPLY=() ;;
-	run:-*) COMPREPLY=($(compgen -W ' -m --memory -c --compute --policy --gpu --name --method --measure --unenforced --json --socket --machine -h --help --version' -- "$cur")) ;;
+	run:-*) COMPREPLY=($(compgen -W ' -m --memory -c --compute --policy --gpu --name --method --measure --unenforced --mounts --json --socket --machine -h --help --version' -- "$cur")) ;;
 	run:*) COMPREPLY=($(compgen -c -- "$cur")) ;;
 	leases:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	leases:*) COMPREPLY=() ;;

@@ -45,6 +45,7 @@ complete -c divvy -n '__fish_seen_subcommand_from run' -l name -x -a '(__divvy_l
 complete -c divvy -n '__fish_seen_subcommand_from run' -l method -x -a 'slice partition passthrough' -d 'slice (if not given), partition or passthrough'
 complete -c divvy -n '__fish_seen_subcommand_from run' -l measure -d 'say at the end what it got: time, memory, waiting'
 complete -c divvy -n '__fish_seen_subcommand_from run' -l unenforced -x -a 'stop warn' -d 'a process that goes round the gate: stop or warn; as divvyd is configured, if not given'
+complete -c divvy -n '__fish_seen_subcommand_from run' -l mounts -x -a 'private shared' -d 'private: absolute paths of NVIDIA'\''s libraries lead to divvy'\''s, too; shared: the machine'\''s; private for root, if not given'
 complete -c divvy -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c divvy -n '__fish_seen_subcommand_from release' -a '(__divvy_leases)'
 complete -c divvy -n '__fish_seen_subcommand_from attach' -l as -x -d 'env (if not given): KEY=VALUE lines; cdi: a CDI file'

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -22,7 +23,8 @@ enum {
 	OPT_NAME,
 	OPT_METHOD,
 	OPT_MEASURE,
-	OPT_UNENFORCED
+	OPT_UNENFORCED,
+	OPT_MOUNTS
 };
 
 static const struct dv_option options[] = {
@@ -39,6 +41,9 @@ static const struct dv_option options[] = {
 	[OPT_UNENFORCED] = {"unenforced", 0, "WHAT",
 			    "a process that goes round the gate: stop or warn; as divvyd is "
 			    "configured, if not given"},
+	[OPT_MOUNTS] = {"mounts", 0, "WAY",
+			"private: absolute paths of NVIDIA's libraries lead to divvy's, too; "
+			"shared: the machine's; private for root, if not given"},
 	{NULL},
 };
 
@@ -47,6 +52,7 @@ struct asked {
 	bool limits; /* something was asked of the lease but its name */
 	bool measure;
 	const char *unenforced; /* "stop", "warn", or NULL: as divvyd is configured */
+	const char *mounts;	/* "private", "shared", or NULL: whatever can be had */
 	struct dv_fds fds;	/* what the command shall have, as divvy was given it */
 };
 
@@ -89,6 +95,19 @@ static int parse_unenforced(const char *text, const char **ret_word, struct dv_e
 			dv_error_rule(err, -EINVAL, "F11", "'%.64s' is neither stop nor warn",
 				      text),
 			"write stop or warn, or leave it out: then it is as divvyd is configured");
+	*ret_word = text;
+	return 0;
+}
+
+static int parse_mounts(const char *text, const char **ret_word, struct dv_error *err)
+{
+	if (strcmp(text, "private") != 0 && strcmp(text, "shared") != 0)
+		return dv_error_fix(
+			err,
+			dv_error_rule(err, -EINVAL, "F11", "'%.64s' is neither private nor shared",
+				      text),
+			"write private or shared, or leave it out: then root's commands "
+			"have their own where that is possible");
 	*ret_word = text;
 	return 0;
 }
@@ -159,6 +178,9 @@ static int parse_options(const char *const *value, struct asked *asked, struct d
 	if (r == 0 && value[OPT_UNENFORCED])
 		r = at_option(err, parse_unenforced(value[OPT_UNENFORCED], &asked->unenforced, err),
 			      OPT_UNENFORCED);
+	if (r == 0 && value[OPT_MOUNTS])
+		r = at_option(err, parse_mounts(value[OPT_MOUNTS], &asked->mounts, err),
+			      OPT_MOUNTS);
 	if (r == 0 && value[OPT_NAME]) {
 		r = dv_remote_check_name(value[OPT_NAME], err);
 		(void)dv_copy(request->name, sizeof(request->name), value[OPT_NAME]);
@@ -268,9 +290,12 @@ static const char *opencl_layer_of(const struct dv_api_grant *grant)
 static struct dv_watch_layer layer_of(const struct dv_api_grant *grant,
 				      const struct dv_cuda_place *cuda)
 {
+	struct stat st;
+
 	if (cuda->layer[0])
-		return (struct dv_watch_layer){cuda->layer, true};
-	return (struct dv_watch_layer){opencl_layer_of(grant), false};
+		return (struct dv_watch_layer){cuda->layer, true,
+					       stat(cuda->layer, &st) == 0 ? st.st_ino : 0};
+	return (struct dv_watch_layer){opencl_layer_of(grant), false, 0};
 }
 
 /* Start the command in the lease and wait for it. */
@@ -316,12 +341,14 @@ static int check_context(const struct dv_api_grant *grant, const struct dv_cuda_
 
 /* See that the layer works, then run the command. */
 static int run_waiting(struct dv_wait *wait, const struct dv_api_grant *grant,
-		       const struct dv_cuda_place *cuda, char **command, struct dv_error *err)
+		       const struct dv_cuda_place *cuda, const struct dv_mounts *mounts,
+		       char **command, struct dv_error *err)
 {
 	struct dv_child_spec spec = {.grant = grant,
 				     .command = command,
 				     .mask = &wait->mask,
-				     .cuda_dir = cuda->dir[0] ? cuda->dir : NULL};
+				     .cuda_dir = cuda->dir[0] ? cuda->dir : NULL,
+				     .mounts = mounts};
 	struct dv_probe probe = {.same_pids = true};
 	struct dv_error here = {0};
 	int signo, r = 0;
@@ -342,11 +369,30 @@ static int run_waiting(struct dv_wait *wait, const struct dv_api_grant *grant,
 	return run_command(wait->cli, grant, wait, &spec, err);
 }
 
+/* Its own mounts, NULL for the machine's. By itself only for root, whose command loses nothing by
+ * that; another user's would be in a user namespace, where no program can become somebody else. */
+static int choose_mounts(const struct asked *asked, struct dv_cuda_place *cuda,
+			 const struct dv_mounts **ret, struct dv_error *err)
+{
+	if (asked->mounts && !cuda->mounts.count)
+		return contradiction(
+			err,
+			"--mounts is about NVIDIA's libraries, and this lease is not a "
+			"slice of an NVIDIA GPU",
+			"leave --mounts out");
+	cuda->mounts.must = asked->mounts && strcmp(asked->mounts, "private") == 0;
+	*ret = cuda->mounts.must || (cuda->mounts.count && !asked->mounts && geteuid() == 0)
+		       ? &cuda->mounts
+		       : NULL;
+	return 0;
+}
+
 static int run_granted(struct dv_cli *cli, const struct asked *asked,
 		       const struct dv_api_grant *grant, char **command, struct dv_error *err)
 {
 	struct dv_measure measure = {0};
 	struct dv_root root = {.fd = -1};
+	const struct dv_mounts *mounts = NULL;
 	struct dv_cuda_place cuda;
 	struct dv_watch_layer layer;
 	struct dv_watch watch;
@@ -361,13 +407,14 @@ static int run_granted(struct dv_cli *cli, const struct asked *asked,
 	if (r < 0)
 		return r;
 	r = dv_cuda_place_make(grant, &cuda, err);
+	r = r < 0 ? r : choose_mounts(asked, &cuda, &mounts, err);
 	layer = layer_of(grant, &cuda);
 	dv_watch_init(&watch, &root, getpid(), &layer, cli->patience_ms);
 	r = r < 0 ? r : dv_fds_keep(&root, &asked->fds, err);
 	if (r == 0)
 		r = dv_wait_init(&wait, err);
 	if (r == 0)
-		r = run_waiting(&wait, grant, &cuda, command, err);
+		r = run_waiting(&wait, grant, &cuda, mounts, command, err);
 	if (r >= 0 && measure.begun_ns &&
 	    dv_measure_print(&measure, cli, grant->lease.name, r, dv_now_ns(), err) < 0)
 		r = -ENOMEM;

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 
 /* Where a new process failed, and why: written over a pipe that a successful exec closes. */
-enum stage { STAGE_ENV, STAGE_CPUS, STAGE_SECCOMP, STAGE_EXEC };
+enum stage { STAGE_ENV, STAGE_MOUNTS, STAGE_CPUS, STAGE_SECCOMP, STAGE_EXEC };
 struct failure {
 	enum stage stage;
 	int errnum;
@@ -104,6 +104,9 @@ static struct failure settle(const struct dv_child_spec *spec)
 	r = spec->cuda_dir ? dv_cuda_place_enter(spec->cuda_dir) : 0;
 	if (r)
 		return (struct failure){STAGE_ENV, r};
+	r = spec->cuda_dir ? dv_mounts_enter(spec->mounts) : 0;
+	if (r)
+		return (struct failure){STAGE_MOUNTS, r};
 	if (!grant->cpus[0])
 		return (struct failure){0};
 	r = parse_cpus(grant->cpus, &set);
@@ -177,6 +180,12 @@ static int say_why(const struct failure *failure, const char *name, int *ret_sta
 	switch (failure->stage) {
 	case STAGE_ENV:
 		return dv_error_errno(err, failure->errnum, "setting the command's environment");
+	case STAGE_MOUNTS:
+		r = dv_error_rule(err, -EOPNOTSUPP, "G03",
+				  "the command cannot have mounts of its own: %s; nothing was "
+				  "started",
+				  strerror(failure->errnum));
+		return dv_error_fix(err, r, "leave --mounts private out, or run it as root");
 	case STAGE_CPUS:
 		return dv_error_errno(err, failure->errnum,
 				      "binding the command to the CPUs of its partition");

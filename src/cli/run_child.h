@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "api/api.h"
+#include "cli/run_mounts.h"
 
 /* What it becomes: the program `command`, or with NULL what `body` does. */
 struct dv_child_spec {
@@ -14,8 +15,9 @@ struct dv_child_spec {
 	char **command;
 	int (*body)(void *arg); /* its result is the exit status */
 	void *arg;
-	const sigset_t *mask; /* signals that are blocked in it */
-	const char *cuda_dir; /* where it finds the CUDA driver, or NULL */
+	const sigset_t *mask;		/* signals that are blocked in it */
+	const char *cuda_dir;		/* where it finds the CUDA driver, or NULL */
+	const struct dv_mounts *mounts; /* of its own; NULL: the machine's */
 };
 
 struct dv_child {

@@ -24,12 +24,13 @@
 
 /* A library of the driver's whose place one of ours takes. */
 struct part {
-	const char *layer;  /* ours */
-	const char *wanted; /* the driver's: a name for the loader, or a path */
-	const char *name;   /* what programs ask for */
-	const char *plain;  /* the same without a version */
-	const char *needed; /* by what name ours needs the driver's */
-	char found[PATH_MAX];
+	const char *layer;    /* ours */
+	const char *wanted;   /* the driver's: a name for the loader, or a path */
+	const char *name;     /* what programs ask for */
+	const char *plain;    /* the same without a version */
+	const char *needed;   /* by what name ours needs the driver's */
+	char found[PATH_MAX]; /* where the loader finds the driver's */
+	char real[PATH_MAX];  /* which file that is */
 };
 
 enum { FIND_MS = 30000, PATH_MOST = 512, PARTS = 2 };
@@ -123,8 +124,9 @@ static int find_driver(struct part *part, struct dv_error *err)
 		continue;
 	if (!heard)
 		return no_driver(err, part->wanted, "it does not load within 30 s");
-	return buf[0] == '/' ? 0
-			     : no_driver(err, part->wanted, buf[0] ? buf : "the loader cannot say");
+	if (buf[0] != '/')
+		return no_driver(err, part->wanted, buf[0] ? buf : "the loader cannot say");
+	return realpath(buf, part->real) ? 0 : no_driver(err, part->wanted, strerror(errno));
 }
 
 /* Put a link there, in the place of another one if need be, without a moment in between. */
@@ -178,10 +180,23 @@ static int find_parts(const struct dv_api_grant *grant, struct part ret[PARTS],
 /* Ours by all the names that programs ask for, and the driver's by the one that ours needs. */
 static int put_part(const char *dir, const struct part *part, struct dv_error *err)
 {
-	int r = put_link(dir, part->needed, part->found, err);
+	int r = put_link(dir, part->needed, part->real, err);
 
 	r = r < 0 ? r : put_link(dir, part->name, part->layer, err);
 	return r < 0 ? r : put_link(dir, part->plain, part->layer, err);
+}
+
+static int add_cover(struct dv_mounts *mounts, const struct part *part, struct dv_error *err)
+{
+	struct dv_cover *cover = &mounts->covers[mounts->count++];
+
+	*cover = (struct dv_cover){.name = part->name, .plain = part->plain};
+	if (!dv_copy(cover->dir, sizeof(cover->dir), part->found) ||
+	    !dv_copy(cover->real, sizeof(cover->real), part->real) ||
+	    !dv_copy(cover->layer, sizeof(cover->layer), part->layer))
+		return dv_error_set(err, -E2BIG, "the path %.64s... is too long", part->found);
+	*strrchr(cover->dir, '/') = '\0';
+	return 0;
 }
 
 static uint64_t hash_text(uint64_t hash, const char *text)
@@ -204,7 +219,7 @@ int dv_cuda_place_make(const struct dv_api_grant *grant, struct dv_cuda_place *r
 	if (r < 0)
 		return r;
 	for (int i = 0; i < PARTS && parts[i].layer; i++)
-		hash = hash_text(hash_text(hash, parts[i].layer), parts[i].found);
+		hash = hash_text(hash_text(hash, parts[i].layer), parts[i].real);
 	hash = hash_text(hash, env_of(grant, "CUDA_VISIBLE_DEVICES"));
 	(void)snprintf(place.dir, sizeof(place.dir), "%s/cuda-%016llx",
 		       env_of(grant, "DIVVY_CACHE_DIR"), (unsigned long long)hash);
@@ -213,6 +228,8 @@ int dv_cuda_place_make(const struct dv_api_grant *grant, struct dv_cuda_place *r
 		return dv_error_errno(err, errno, "%s", place.dir);
 	for (int i = 0; r == 0 && i < PARTS && parts[i].layer; i++)
 		r = put_part(place.dir, &parts[i], err);
+	for (int i = 0; r == 0 && i < PARTS && parts[i].layer; i++)
+		r = add_cover(&place.mounts, &parts[i], err);
 	if (r == 0)
 		*ret = place;
 	return r;

@@ -8,11 +8,13 @@
 
 #include "api/api.h"
 #include "base/error.h"
+#include "cli/run_mounts.h"
 
 /* Whose directory a command gets, and where; "" for a lease that is not about CUDA. */
 struct dv_cuda_place {
 	char layer[256];
 	char dir[320];
+	struct dv_mounts mounts;
 };
 
 /* Find the driver as a program would, in a process of its own, and make the directory. -ENOENT with

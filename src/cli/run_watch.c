@@ -59,6 +59,7 @@ void dv_watch_init(struct dv_watch *watch, const struct dv_root *root, pid_t top
 	watch->patience_ns = patience_ms * DV_NS_PER_MS;
 	watch->same_pids = true;
 	watch->cuda = layer->cuda;
+	watch->inode = layer->inode;
 	(void)dv_copy(watch->layer, sizeof(watch->layer), base ? base + 1 : layer->path);
 	if (layer->cuda) {
 		add_driver(watch, "libcuda.so");
@@ -212,12 +213,23 @@ static bool maps_file(const char *line, const char *name)
 
 static void judge_line(const struct dv_watch *watch, const char *line, struct dv_watched *process)
 {
+	unsigned long inode;
+
 	if (watch->layer[0] && maps_file(line, watch->layer)) {
 		process->layer = true;
 		return;
 	}
-	for (unsigned i = 0; i < watch->driver_count && !process->driver; i++)
-		process->driver = maps_file(line, watch->drivers[i]);
+	for (unsigned i = 0; i < watch->driver_count; i++) {
+		if (!maps_file(line, watch->drivers[i]))
+			continue;
+		/* In mounts of the tenant's own the layer is seen under the driver's name. */
+		if (watch->inode && sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 &&
+		    inode == watch->inode)
+			process->layer = true;
+		else
+			process->driver = true;
+		return;
+	}
 }
 
 static int read_maps(const struct dv_watch *watch, struct dv_watched *process)

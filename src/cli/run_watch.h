@@ -38,6 +38,7 @@ struct dv_watch {
 	uint64_t patience_ns;
 	char layer[64]; /* file name of the layer */
 	bool cuda;
+	ino_t inode; /* of it */
 	/* Process numbers are divvyd's, too (not so when divvyd is in another pid namespace). */
 	bool same_pids;
 	char drivers[DV_WATCH_DRIVERS_MOST][64]; /* beginnings of file names */
@@ -53,6 +54,8 @@ typedef int (*dv_watch_ask_fn)(void *data, pid_t pid);
 struct dv_watch_layer {
 	const char *path;
 	bool cuda;
+	ino_t inode; /* of the layer of CUDA, which may stand under the driver's name; 0: not known
+		      */
 };
 void dv_watch_init(struct dv_watch *watch, const struct dv_root *root, pid_t top,
 		   const struct dv_watch_layer *layer, unsigned patience_ms);

@@ -8,6 +8,7 @@ import subprocess
 from lib import BUILD, DIVVY, as_user, expect, wait_for
 
 TENANT = os.path.join(BUILD, "tests/e2e/cuda/cuda-tenant")
+LOOK = os.path.join(BUILD, "tests/e2e/cuda/nvml-look")
 CONTEXT_MIB = 512  # of an RTX 4090 as docs/simulated-machines.md has it: 256 and 2 for each of 128 SMs
 
 
@@ -51,3 +52,34 @@ class Lab:
 
     def leases(self):
         return json.loads(self.divvy("leases", "--json").stdout)["leases"]
+
+
+class Seen:
+    """What nvml-look printed."""
+
+    def __init__(self, text):
+        self.text = text
+        self.words, self.pids, self.busy, self.failed = {}, {}, {}, {}
+        for line in text.splitlines():
+            words = line.split()
+            if words[0] == "pid":
+                self.pids[int(words[1])] = int(words[2])
+            elif words[0] == "busy":
+                self.busy[int(words[1])] = int(words[2])
+            elif words[1] == "failed":
+                self.failed[words[0]] = int(words[2])
+            else:
+                self.words[words[0]] = int(words[1]) if words[1].isdigit() else words[1]
+
+
+def look(lab, name, *args):
+    """From another process of the lease."""
+    done = lab.divvy("run", "--name", name, "--", LOOK, *args)
+    expect(done.returncode == 0, done)
+    return Seen(done.stdout)
+
+
+def outside(lab, *args):
+    done = lab.user.run("env", f"DIVVY_SIM_MACHINE={lab.dir}", LOOK, os.path.join(lab.dir, "libnvidia-ml.so.1"), *args)
+    expect(done.returncode == 0, done)
+    return Seen(done.stdout)

@@ -7,32 +7,13 @@ import signal
 import sys
 import time
 
-from lab import CONTEXT_MIB, TENANT, Lab
-from lib import BUILD, TOP, MachineUser, expect, wait_for
+from lab import CONTEXT_MIB, LOOK, TENANT, Lab, Seen, look, outside
+from lib import TOP, MachineUser, expect, wait_for
 from mig_world import World
 
-LOOK = os.path.join(BUILD, "tests/e2e/cuda/nvml-look")
 LOOK_PY = os.path.join(TOP, "tests/e2e/cuda/nvml_look.py")
 MIB = 1 << 20
 NO_PERMISSION, NOT_FOUND, INVALID_ARGUMENT = 4, 6, 2
-
-
-class Seen:
-    """What nvml-look printed."""
-
-    def __init__(self, text):
-        self.text = text
-        self.words, self.pids, self.busy, self.failed = {}, {}, {}, {}
-        for line in text.splitlines():
-            words = line.split()
-            if words[0] == "pid":
-                self.pids[int(words[1])] = int(words[2])
-            elif words[0] == "busy":
-                self.busy[int(words[1])] = int(words[2])
-            elif words[1] == "failed":
-                self.failed[words[0]] = int(words[2])
-            else:
-                self.words[words[0]] = int(words[1]) if words[1].isdigit() else words[1]
 
 
 def python_of(user):
@@ -42,19 +23,6 @@ def python_of(user):
             return python
     print("no Python for that user: what a Python program is shown is not tested")
     return None
-
-
-def look(lab, name, *args):
-    """From another process of the lease."""
-    done = lab.divvy("run", "--name", name, "--", LOOK, *args)
-    expect(done.returncode == 0, done)
-    return Seen(done.stdout)
-
-
-def outside(lab, *args):
-    done = lab.user.run("env", f"DIVVY_SIM_MACHINE={lab.dir}", LOOK, os.path.join(lab.dir, "libnvidia-ml.so.1"), *args)
-    expect(done.returncode == 0, done)
-    return Seen(done.stdout)
 
 
 def tenant(lab, name, memory, share, *what):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `divvy run` noted beside this library. */
+/* What `divvy run` noted beside the name by which this library needs the driver. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,7 +20,8 @@ static void read_note(void)
 	size_t len;
 	dv_autoclose int fd = -1;
 
-	if (!dladdr((void *)&bytes, &info) || !info.dli_fname)
+	/* The driver is always found there; this library may have been loaded by another path. */
+	if (!dladdr((void *)dv_cuda.cuInit, &info) || !info.dli_fname)
 		return;
 	slash = strrchr(info.dli_fname, '/');
 	len = slash ? (size_t)(slash - info.dli_fname) : sizeof(path);

@@ -7,6 +7,7 @@
  *   cuda-tenant loop MS KERNEL_US [DEPTH]
  *                                  launches for so long, waits for DEPTH at once; prints how many
  *   cuda-tenant path PATH          loads that file instead, and stays
+ *   cuda-tenant at PATH ...        does what follows by the library of that path
  *
  * Its kernels are those of the simulated driver. */
 #include <dlfcn.h>
@@ -99,7 +100,7 @@ static int act(const char *what, const char *first, const char *second, const ch
 int main(int argc, char **argv)
 {
 	struct dv_cu_context *context;
-	const char *what = argc > 1 ? argv[1] : "";
+	const char *what = argc > 1 ? argv[1] : "", *library = "libcuda.so.1";
 
 	if (strcmp(what, "path") == 0 && argc > 2) {
 		if (!dlopen(argv[2], RTLD_NOW))
@@ -107,7 +108,13 @@ int main(int argc, char **argv)
 		sleep(60);
 		return 0;
 	}
-	cuda = dlopen("libcuda.so.1", RTLD_NOW);
+	if (strcmp(what, "at") == 0 && argc > 3) {
+		library = argv[2];
+		argc -= 2;
+		argv += 2;
+		what = argv[1];
+	}
+	cuda = dlopen(library, RTLD_NOW);
 	if (!cuda) {
 		fprintf(stderr, "%s\n", dlerror());
 		return 9;

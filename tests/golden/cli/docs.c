@@ -21,6 +21,7 @@ static const struct {
 	{"POLICY", KIND_WORDS, "best-effort equal-share fixed-share latency"},
 	{"METHOD", KIND_WORDS, "slice partition passthrough"},
 	{"WHAT", KIND_WORDS, "stop warn"},
+	{"WAY", KIND_WORDS, "private shared"},
 	{"FORMAT", KIND_WORDS, "divvy mig-parted"},
 	{"NAME", KIND_LEASE, NULL},
 	{"VERB", KIND_VERB, NULL},

@@ -163,6 +163,27 @@ static void test_cuda(void **state)
 	assert_int_equal(look(tree, 4000, &found), 0);
 }
 
+/* In mounts of the tenant's own the layer is seen where the driver's library would be; which file
+ * it is tells them apart. */
+static void test_cuda_under_another_name(void **state)
+{
+	const struct dv_watch_layer layer = {"/usr/lib/divvy/libdivvy-cuda.so", true, 77};
+	struct tree *tree = *state;
+	struct dv_watched found = {0};
+
+	dv_watch_fini(&tree->watch);
+	dv_watch_init(&tree->watch, &tree->root, TOP, &layer, DV_PATIENCE_MS);
+	attached[0] = 101;
+	put_process(tree, TOP, 1, 5, "101 102 ", "");
+	put_process(tree, 101, TOP, 6, "",
+		    CUDA "7f02-7f03 r-xp 0 fe:00 77 /usr/lib/libcuda.so.1\n");
+	put_process(tree, 102, TOP, 6, "", "7f02-7f03 r-xp 0 fe:00 78 /usr/lib/libcuda.so.1\n");
+	assert_int_equal(look(tree, 1000, &found), 0);
+	assert_int_equal(look(tree, 3000, &found), 1);
+	assert_int_equal(found.pid, 102);
+	assert_int_equal(look(tree, 4000, &found), 0);
+}
+
 static void test_drivers_of_vendors(void **state)
 {
 	struct tree *tree = *state;
@@ -346,6 +367,7 @@ int main(void)
 		CASE(test_driver_without_layer),
 		CASE(test_drivers_of_vendors),
 		CASE(test_cuda),
+		CASE(test_cuda_under_another_name),
 		CASE(test_loader_alone_is_nothing),
 		CASE(test_attached),
 		CASE(test_layer_that_did_not_report),
