@@ -92,6 +92,9 @@ extern const struct dv_engine_ops dv_daemon_engine_ops;
 void dv_daemon_name_devices(struct dv_daemon *daemon);
 /* Look for GPUs if steps changed one and nothing is at work. */
 void dv_daemon_look_anew(struct dv_daemon *daemon);
+/* Open the gates of slices whose partition is not there: left so for now, it may be made again by
+ * others who have slices in it. */
+void dv_daemon_open_missing(struct dv_daemon *daemon);
 
 /* launchers.c: whoever starts a command in a lease. While one of them runs, the lease is in use. An
  * ephemeral lease ends with its launchers (who took it, and who came to share it), once nobody is

@@ -48,6 +48,7 @@ static void recovered(void *arg, int r, const struct dv_lease *lease, const stru
 
 	if (r < 0)
 		dv_log_error(DV_LOG_ERROR, err, "bringing back what was there before the start");
+	dv_daemon_open_missing(daemon);
 	daemon->recovering = false;
 	daemon->up = true;
 	dv_gate_sweep(daemon->gate, dv_engine_leases(daemon->engine));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a step of the engine is done: what divvyd's gate keeps is done here and now, everything else
  * by a worker. A lease of a device that has a gate also has a socket there, opened after its node
- * was made and closed before it is unmade. */
+ * was made and closed before it is unmade; but after that of a slice of a MIG partition, which is
+ * refused where somebody computes in it: those must not lose their way to the device by that. */
 #include <string.h>
 #include <sys/random.h>
 
@@ -15,7 +16,7 @@
 struct step_job {
 	struct dv_daemon *daemon;
 	uint64_t token;
-	bool opens; /* the gate, when the worker has done it */
+	bool opens, closes; /* the gate, when the worker has done it */
 	struct dv_step step;
 	struct dv_gpu gpu;
 };
@@ -58,6 +59,7 @@ static uint32_t units_of(const struct dv_gpu *gpu, const struct dv_lease *lease,
 	return node->has_partition ? node->size : gpu->compute_units;
 }
 
+/* Open already is as good: a partition that went and was made again, or was not ended. */
 static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
 		     const struct dv_gpu *gpu, struct dv_error *err)
 {
@@ -67,6 +69,7 @@ static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
 				     .compute_mpct = lease->compute_mpct,
 				     .policy = lease->policy,
 				     .timed = lease->method == DV_METHOD_SLICE};
+	struct dv_error why = {0};
 	struct dv_node node;
 	int r = dv_node_parse(lease->node, &node, err);
 
@@ -80,7 +83,31 @@ static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
 	(void)dv_copy(gate.device, sizeof(gate.device), dv_method_device(gpu, lease));
 	node.has_slice = false;
 	(void)dv_node_print(&node, gate.parent, sizeof(gate.parent));
-	return dv_gate_open(daemon->gate, &gate, daemon->recovering, err);
+	r = dv_gate_open(daemon->gate, &gate, daemon->recovering, &why);
+	if (r == -EEXIST)
+		return 0;
+	if (r < 0 && err)
+		*err = why;
+	return r;
+}
+
+void dv_daemon_open_missing(struct dv_daemon *daemon)
+{
+	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
+	size_t count = 0;
+	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
+
+	for (size_t i = 0; i < leases->len; i++) {
+		const struct dv_lease *lease = &leases->items[i];
+		struct dv_error err = {0};
+
+		if (!lease->missing || lease->method != DV_METHOD_SLICE)
+			continue;
+		for (size_t g = 0; g < count; g++)
+			if (strcmp(gpus[g].uuid, lease->gpu_uuid) == 0 &&
+			    open_gate(daemon, lease, &gpus[g], &err) < 0)
+				dv_log_error(DV_LOG_WARNING, &err, "opening a lease's gate");
+	}
 }
 
 /* Gone already is as good. */
@@ -136,6 +163,9 @@ static void step_is_done(void *arg, const struct dv_worker_outcome *outcome)
 	 * safe; a worker that was ended is over, however late. */
 	if (r == -ETIMEDOUT && !outcome->left_behind)
 		err.code = r = -EIO;
+	/* Nobody knows any more what is there. */
+	if ((r == 0 || r == -ETIMEDOUT) && job->closes)
+		close_gate(daemon, job->step.lease.id);
 	if (r == 0 && job->opens)
 		r = open_gate(daemon, &job->step.lease, &job->gpu, &err);
 	if (dv_lease_on_mig(&job->step.lease)) {
@@ -163,6 +193,7 @@ static int ask_worker(struct dv_daemon *daemon, const struct dv_step *step,
 	*job = (struct step_job){.daemon = daemon,
 				 .token = token,
 				 .opens = is_gated(gpu, step) && makes(step, undo),
+				 .closes = is_gated(gpu, step) && !makes(step, undo),
 				 .step = *step,
 				 .gpu = *gpu};
 	r = dv_workers_start(daemon->workers, request, step_is_done, job, err);
@@ -182,7 +213,7 @@ static int on_step(void *data, const struct dv_step *step, const struct dv_gpu *
 	struct dv_error why = {0};
 	int r = 0;
 
-	if (is_gated(gpu, step) && !makes(step, undo))
+	if (is_gated(gpu, step) && !makes(step, undo) && !dv_lease_on_mig(&step->lease))
 		close_gate(daemon, step->lease.id);
 	if (needs_worker(step, gpu))
 		return ask_worker(daemon, step, gpu, undo, token, err);

@@ -62,6 +62,40 @@ with MachineNode(MACHINE, "mig: {look: 200ms, drift: report}\n") as node:
     wait_for(lambda: node.divvy("assert", fleet).status == 0)
     expect(node.layout() == wanted, "there again", node.layout())
 
+# Slices of a partition come back with it, the way into them too: while divvyd is at work, and where another's
+# slice brings the partition back that was left so.
+SLICED = """name: one-h100
+gpus:
+  - {model: h100-80-sxm, driver: 580.95.05, mig: on, compute_capability: "9.0"}
+"""
+SLICES = """version: 1
+name: %s
+tenants:
+  - {name: %s, count: 2, kind: process, method: slice, profile: 3g.40gb, start: 0, needs: {memory: 8GiB, compute: 20%%}}
+"""
+
+
+def has_gate(node, name):
+    return node.divvy("run", "--name", name, "--", "sh", "-c", 'test -S "$DIVVY_LEASE_SOCKET"').status == 0
+
+
+for report in (False, True):
+    with MachineNode(SLICED, "mig: {look: 200ms%s}\n" % (", drift: report" if report else "")) as node:
+        expect(node.divvy("apply", node.write("lab.yaml", SLICES % ("lab", "a"))).status == 0, "applied")
+        wanted = node.layout()
+        node.sim("reset", "0")
+        wait_for(lambda: len(node.logged("missing")) == 2)
+        if report:
+            node.crash()
+            node.start()
+            expect(node.leases()["a-0"]["missing"] and node.layout() == [("on", [])], "left so", node.layout())
+            expect(node.divvy("apply", node.write("more.yaml", SLICES % ("more", "b"))).status == 0, "another's")
+        wait_for(lambda: node.layout() == wanted)
+        wait_for(lambda: not any(lease.get("missing") for lease in node.leases().values()))
+        for name in ("a-0", "a-1"):
+            expect(node.leases()[name]["state"] == "ready" and has_gate(node, name), "the way in", node.leases())
+        expect(not node.logged("quarantine"), "nothing broke", node.logged("quarantine"))
+
 # The driver tells what somebody changed, and what went wrong: at once, whatever the look.
 with MachineNode(MACHINE, "mig: {look: 3600s}\n") as node:
     fleet, wanted = begin(node)
