@@ -162,9 +162,11 @@ bool dv_plan_part_standing(const struct dv_room *room, const struct dv_node *nod
 
 void dv_plan_part_add(struct dv_room *room, const struct dv_place *place)
 {
-	/* Somebody else's is in the same partition: then it takes no more. */
+	/* Somebody else's is in the same partition, or in its place: then it takes no more. */
 	if (dv_plan_part_free(room, place))
 		dv_plan_part_take(room, place);
+	else
+		dv_grid_block(&room->cells, room->grid->places[number_of(room, place)].cells);
 }
 
 static bool stands_for(const struct dv_lease *lease, const struct dv_room *room,

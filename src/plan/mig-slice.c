@@ -145,10 +145,11 @@ void dv_plan_inner_add(struct dv_room *room, const struct dv_lease *lease)
 	if (!room->grid || dv_node_parse(lease->node, &node, NULL) < 0)
 		return;
 	place = profile < 0 ? -1 : dv_grid_place_at(room->grid, (unsigned)profile, node.start);
-	/* One that the grid does not have is in the way, and takes no more. */
+	/* One that the grid does not have, or whose partition went and cannot be there now, is in
+	 * the way, and takes no more. */
 	if (place >= 0 && host_at(room, (unsigned)place, &host))
 		take(room, (unsigned)place, lease->memory_bytes, lease->compute_mpct);
-	else if (place < 0 && node.size < 32)
+	else if (node.size < 32)
 		dv_grid_block(&room->cells, ((UINT32_C(1) << node.size) - 1) << node.start);
 }
 

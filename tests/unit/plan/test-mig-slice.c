@@ -191,6 +191,36 @@ static void test_others_stay(void **state)
 	assert_true(unplaced_of(&plan, "a") || unplaced_of(&plan, "b"));
 }
 
+/* One whose partition went, and in whose place there is another now, has that place all the same:
+ * nothing is planned there that could not be done. */
+static void test_place_of_what_is_missing(void **state)
+{
+	static const struct {
+		const char *node, *profile;
+	} leases[] = {{"GPU-1/p0+4/s1", "3g.40gb"}, {"GPU-1/p0+4/c0+1", "1c.3g.40gb"}};
+
+	for (size_t i = 0; i < DV_ARRAY_LEN(leases); i++) {
+		struct dv_gpu *gpu = world_mig(&world, "GPU-1", DV_MIG_ON);
+		struct dv_lease *lease = standing("other", "", leases[i].node, DV_GIB, 10000);
+
+		gpu->mig.instance_count = 1;
+		gpu->mig.instances[0] = (struct dv_mig_instance){
+			.id = 3, .profile_id = 19, .size = 1, .profile = "1g.10gb"};
+		lease->missing = true;
+		lease->method = i == 0 ? DV_METHOD_SLICE : DV_METHOD_MIG;
+		(void)dv_copy(lease->profile, sizeof(lease->profile), leases[i].profile);
+		replan("  - {name: a, count: 4, method: slice, profile: 1g.10gb, needs: {memory: "
+		       "8GiB}}\n"
+		       "  - {name: b, method: mig, profile: 1g.10gb}\n");
+		/* Three places of it are left: at 4, 5 and 6. */
+		assert_int_equal(plan.unplaced.len, 2);
+		for (size_t k = 0; k < plan.assignments.len; k++)
+			assert_true(plan.assignments.items[k].start >= 4);
+		world_apply(&world, &plan, NULL);
+		(void)tear_down(NULL);
+	}
+}
+
 /* ---- by chance ---- */
 
 static unsigned choose(unsigned n)
@@ -283,6 +313,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_sizes_not_said, tear_down),
 		cmocka_unit_test_teardown(test_what_stands, tear_down),
 		cmocka_unit_test_teardown(test_others_stay, tear_down),
+		cmocka_unit_test_teardown(test_place_of_what_is_missing, tear_down),
 		cmocka_unit_test_teardown(test_by_chance, tear_down),
 	};
 
