@@ -247,6 +247,28 @@ static bool name_is_free(struct trial *trial, const char *name)
 	return dv_engine_lease(trial->engine, name) || !dv_engine_name_taken(trial->engine, name);
 }
 
+/* Whoever wrote the plan may say what he likes of a partition's place; where the GPU's profiles are
+ * known, it is one of the profile's. A slice is one of a whole partition. */
+static int check_profile(const struct dv_gpu *gpu, const struct dv_lease *lease,
+			 struct dv_error *err)
+{
+	const struct dv_mig_profile *profile;
+	const char *whole;
+	struct dv_node node;
+	unsigned slices = dv_mig_part_slices(lease->profile, &whole);
+
+	if (!dv_lease_on_mig(lease) || dv_node_parse(lease->node, &node, NULL) < 0)
+		return 0;
+	if (lease->method == DV_METHOD_SLICE && slices)
+		return refuse_plan(err, "a slice is not one of a compute instance");
+	profile = dv_mig_find(&gpu->mig, whole);
+	if (profile && profile->starts &&
+	    (node.size != profile->size || node.start >= 32 ||
+	     !(profile->starts >> node.start & 1)))
+		return refuse_plan(err, "a partition is where its profile cannot be");
+	return 0;
+}
+
 static int fill_lease(struct trial *trial, const struct dv_step *step, struct dv_lease *ret,
 		      struct dv_error *err)
 {
@@ -287,6 +309,8 @@ static int try_make(struct trial *trial, struct dv_step *step, struct dv_error *
 	if (gpu < 0)
 		return stale(err, "a GPU of the plan is not there any more");
 	r = fill_lease(trial, step, &lease, err);
+	if (r == 0)
+		r = check_profile(&engine->gpus.items[gpu], &lease, err);
 	if (r == 0)
 		r = dv_engine_check_method(lease.method, lease.kind, err);
 	if (r == 0)

@@ -416,6 +416,43 @@ static void test_cannot_come_back(void **state)
 	assert_string_equal(dv_engine_gpus(fake->engine, &count)[1].quarantine, "");
 }
 
+/* A plan that anybody may have written: what has a small place, by its node, is no large one. */
+static void test_place_of_a_profile(void **state)
+{
+	static const struct {
+		const char *node, *profile, *says;
+	} slices[] = {
+		{"GPU-1/p0+1", "3g.40gb", "cannot be"},
+		{"GPU-1/p2+4", "3g.40gb", "cannot be"},
+		{"GPU-1/p0+4", "1c.3g.40gb", "compute instance"},
+		{"GPU-1/p4+4", "3g.40gb", NULL},
+	};
+	struct fake *fake = fake_of_state(state);
+	struct dv_mig *mig = &fake->world->gpus[1].mig;
+	struct dv_plan plan;
+
+	mig->mode = DV_MIG_ON;
+	mig->profiles[mig->profile_count++] = (struct dv_mig_profile){.name = "3g.40gb",
+								      .size = 4,
+								      .starts = 0x11,
+								      .compute_slices = 3,
+								      .memory_mib = 40320};
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	for (size_t i = 0; i < DV_ARRAY_LEN(slices); i++) {
+		plan_begin(&plan, fake, "lab");
+		plan_inner(&plan, slices[i].node, slices[i].profile, "a");
+		assert_int_equal(plan_apply(&plan, fake, &fake_alice, false),
+				 slices[i].says ? -EINVAL : 0);
+		if (slices[i].says)
+			assert_non_null(strstr(fake->err.msg, slices[i].says));
+	}
+	plan_begin(&plan, fake, "hall");
+	(void)dv_copy(plan_mig(&plan, "GPU-1/p0+1", "b")->lease.profile, DV_PROFILE_SIZE,
+		      "3g.40gb");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EINVAL);
+	assert_int_equal(dv_engine_leases(fake->engine)->len, 1);
+}
+
 static void test_no_mode_under_others(void **state)
 {
 	struct fake *fake = fake_of_state(state);
@@ -499,6 +536,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reported, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_cut_anew, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_cannot_come_back, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_place_of_a_profile, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_no_mode_under_others, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_off_and_undone, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_off_killed_anywhere, setup, place_teardown),
