@@ -266,13 +266,14 @@ static bool is_fresh(const struct dv_mig_instance *instance)
 
 bool dv_parted_place_of(const struct dv_gpu *gpu, const struct dv_lease *lease, struct dv_node *ret)
 {
-	return strcmp(lease->gpu_uuid, gpu->uuid) == 0 && lease->method == DV_METHOD_MIG &&
+	return strcmp(lease->gpu_uuid, gpu->uuid) == 0 && dv_lease_on_mig(lease) &&
 	       dv_node_parse(lease->node, ret, NULL) == 0 && ret->has_partition;
 }
 
 bool dv_parted_is_ours(const struct dv_lease *lease)
 {
-	return strcmp(lease->fleet, DV_PARTED_FLEET) == 0;
+	/* A config has no slices. */
+	return lease->method == DV_METHOD_MIG && strcmp(lease->fleet, DV_PARTED_FLEET) == 0;
 }
 
 bool dv_parted_is_settled(const struct dv_lease *lease)

@@ -493,6 +493,23 @@ static void test_parts_of_others(void **state)
 	refused(ALL("\"3g.40gb\": 1"), "S01", "which lease 'theirs' has", false);
 }
 
+/* Nor is one with slices; it counts where it is wanted whole, also while it is not there. */
+static void test_slices_of_others(void **state)
+{
+	machine(1, DV_MIG_ON);
+	add_instance(0, "3g.40gb", 4, 1);
+	for (int there = 1; there >= 0; there--) {
+		lease("theirs", "lab", "GPU-0/p4+4/s1", "3g.40gb")->method = DV_METHOD_SLICE;
+		refused(ALL("\"1g.10gb\": 1"), "S01", "3g.40gb at 4, which lease 'theirs' has",
+			false);
+		need_fleet(ALL("\"3g.40gb\": 1, \"1g.10gb\": 1"));
+		assert_int_equal(fleet.tenants.len, 1);
+		assert_true(fleet.tenants.items[0].start < 4);
+		gpu(0)->mig.instance_count = gpu(0)->mig.compute_count = 0;
+		world.leases.len = 0;
+	}
+}
+
 /* GPUs without an entry keep what this fleet has there. */
 static void test_unlisted_stay(void **state)
 {
@@ -663,6 +680,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_unlisted_stay, tear_down),
 		cmocka_unit_test_teardown(test_parts_of_partitions, tear_down),
 		cmocka_unit_test_teardown(test_parts_of_others, tear_down),
+		cmocka_unit_test_teardown(test_slices_of_others, tear_down),
 		cmocka_unit_test_teardown(test_names, tear_down),
 		cmocka_unit_test_teardown(test_refusals, tear_down),
 		cmocka_unit_test_teardown(test_export, tear_down),
