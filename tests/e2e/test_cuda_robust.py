@@ -5,11 +5,12 @@ program has to be started anew, none hears of it, and nothing stays charged. Pri
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import time
 
-from lib import BUILD, DIVVY, MachineUser, as_user, expect, wait_for
+from lib import BUILD, DIVVY, MachineUser, as_user, children, expect, wait_for
 
 ROBUST = os.path.join(BUILD, "tests/e2e/cuda/cuda-robust")
 TENANT = os.path.join(BUILD, "tests/e2e/cuda/cuda-tenant")
@@ -40,20 +41,38 @@ class Lab:
                                  *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True, env=self.user.env, cwd="/", **as_user(self.user.uid))
 
-    def leases(self):
-        return {lease["name"]: lease for lease in json.loads(self.divvy("leases", "--json").stdout)["leases"]}
+    def kill_divvyd(self):
+        """Until its socket is gone, too."""
+        for pid in self.user.daemons():
+            fd = os.pidfd_open(pid)
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+            expect(select.select([fd], [], [], 20)[0], "it dies")
+            os.close(fd)
 
-    def pids(self, name):
+    def log(self):
+        machines = os.path.join(self.user.dir, "divvy/machines")
+        with open(os.path.join(machines, os.listdir(machines)[0], "run/divvyd.log"), encoding="utf-8") as f:
+            return f.read()[-3000:]
+
+    def leases(self):
+        done = self.divvy("leases", "--json")
+        if done.returncode != 0:
+            print(self.log())
+        expect(done.returncode == 0, "leases", done)
+        return {lease["name"]: lease for lease in json.loads(done.stdout)["leases"]}
+
+    def pids(self, name, run):
+        """Its own, and not those by which the launcher tried the lease."""
         lease = self.leases().get(name)
-        return lease["pids"] if lease else []
+        return [pid for pid in lease["pids"] if pid in children(run.pid)] if lease else []
 
 
 class Beat:
     """A neighbour that launches all the time, and how often it did."""
 
-    def __init__(self, lab, name, ms):
+    def __init__(self, lab, name):
         self.file = os.path.join(lab.user.dir, "beats", name)
-        self.child = lab.run(name, "1GiB", ROBUST, "beat", str(ms), self.file)
+        self.child = lab.run(name, "1GiB", ROBUST, "beat", "0", self.file)
         wait_for(lambda: self.count() > 0, 30)
 
     def count(self):
@@ -110,48 +129,50 @@ def many(lab):
     nothing_is_left(lab)
 
 
+def end(lab, name, run, how):
+    """Of what it has begun as far as that is known; has it ended then?"""
+    for pid in lab.pids(name, run):
+        try:
+            os.kill(pid, how)
+        except ProcessLookupError:
+            pass
+    return run.poll() is not None
+
+
 def killed_tenants(lab, draw):
-    beat = Beat(lab, "beat", 60000)
+    beat = Beat(lab, "beat")
     for i in range(12):
-        child = lab.run(f"k{i}", "4GiB", ROBUST, "threads", "4", "60000")
+        child = lab.run(f"k{i}", "4GiB", ROBUST, "threads", "4", "0")
         if i % 3:
-            wait_for(lambda i=i, child=child: lab.pids(f"k{i}") or child.poll() is not None, 30)
+            wait_for(lambda i=i, child=child: lab.pids(f"k{i}", child), 30)
         time.sleep(draw.uniform(0, 0.4))
-        victims = lab.pids(f"k{i}")
-        if not victims: # not so far yet: the launcher, and with it whatever it has begun
-            child.kill()
-        for pid in victims:
-            os.kill(pid, signal.SIGSTOP if i % 4 == 3 else signal.SIGKILL)
-        if i % 4 == 3 and victims: # stopped first, whatever it holds
+        if i % 4 == 3: # stopped first, whatever it holds
+            end(lab, f"k{i}", child, signal.SIGSTOP)
             beat.goes_on()
-            for pid in victims:
-                os.kill(pid, signal.SIGKILL)
-        child.communicate(timeout=30)
+        wait_for(lambda i=i, child=child: end(lab, f"k{i}", child, signal.SIGKILL), 30)
+        child.communicate()
         expect(child.returncode != 0, "it was killed", child.returncode)
         wait_for(lambda i=i: f"k{i}" not in lab.leases(), 20)
         beat.goes_on()
-    for pid in lab.pids("beat"):
-        os.kill(pid, signal.SIGKILL)
-    beat.child.communicate(timeout=30)
+    ends_well(beat.child, "their neighbour")
     nothing_is_left(lab)
 
 
 def killed_divvyd(lab, draw):
-    beat = Beat(lab, "beat", 14000)
-    busy = [lab.run("churn", "2GiB", ROBUST, "churn", "14000"), lab.run("threads", "4GiB", ROBUST, "threads", "4", "14000")]
-    wait_for(lambda: all(lab.pids(name) for name in ("churn", "threads")), 30)
-    before = {name: lab.pids(name) for name in ("beat", "churn", "threads")}
+    beat = Beat(lab, "beat")
+    runs = {"beat": beat.child, "churn": lab.run("churn", "2GiB", ROBUST, "churn", "0"),
+            "threads": lab.run("threads", "4GiB", ROBUST, "threads", "4", "0")}
+    wait_for(lambda: all(lab.pids(name, run) for name, run in runs.items()), 30)
+    before = {name: lab.pids(name, run) for name, run in runs.items()}
     for i in range(7):
         time.sleep(draw.uniform(0, 0.8))
-        for pid in lab.user.daemons():
-            os.kill(pid, signal.SIGKILL)
+        lab.kill_divvyd()
         if i % 2:
             # Launches go on without it, as long as it takes.
-            wait_for(lambda: not lab.user.daemons())
             beat.goes_on(5)
             time.sleep(draw.uniform(0, 0.8))
         # Whoever asks starts it.
-        wait_for(lambda: all(lab.pids(name) == pids for name, pids in before.items()), 20)
+        wait_for(lambda: all(lab.pids(name, runs[name]) == pids for name, pids in before.items()), 20)
     # Stopped for a while it grants nothing; nobody gives up on it.
     for pid in lab.user.daemons():
         os.kill(pid, signal.SIGSTOP)
@@ -159,8 +180,8 @@ def killed_divvyd(lab, draw):
     for pid in lab.user.daemons():
         os.kill(pid, signal.SIGCONT)
     beat.goes_on()
-    for child, what in ((beat.child, "launches"), (busy[0], "memory"), (busy[1], "threads")):
-        ends_well(child, f"{what} outlive divvyd")
+    for name, run in runs.items():
+        ends_well(run, f"{name} outlives divvyd")
     nothing_is_left(lab)
 
 

@@ -10,7 +10,8 @@
  *                                 and launch; says "N MS" when all have an answer, and ends them at
  *                                 the end of its input
  *
- * It ends with 0 when every call did what it does without a slice, and says nothing else. */
+ * A time of 0 is until its input ends. It ends with 0 when every call did what it does without a
+ * slice, and says nothing else. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -74,6 +75,29 @@ static unsigned number(const char *text)
 	return (unsigned)strtoul(text, NULL, 10);
 }
 
+static uint64_t end_ms; /* atomic */
+
+static void *wait_for_end(void *nothing)
+{
+	while (getchar() != EOF)
+		;
+	__atomic_store_n(&end_ms, 0, __ATOMIC_RELAXED);
+	return nothing;
+}
+
+static void run_for(unsigned ms)
+{
+	pthread_t thread;
+
+	end_ms = ms ? now_ms() + ms : UINT64_MAX;
+	EXPECT(ms || pthread_create(&thread, NULL, wait_for_end, NULL) == 0);
+}
+
+static bool is_over(void)
+{
+	return now_ms() >= __atomic_load_n(&end_ms, __ATOMIC_RELAXED);
+}
+
 static struct dv_cu_context *context;
 static struct dv_cu_function *spin;
 
@@ -112,12 +136,12 @@ static size_t free_bytes(void)
 
 static int beat(unsigned ms, const char *path)
 {
-	const uint64_t end_ms = now_ms() + ms;
 	FILE *file = fopen(path, "w");
 
 	EXPECT(file);
 	begin();
-	for (unsigned long count = 1; now_ms() < end_ms; count++) {
+	run_for(ms);
+	for (unsigned long count = 1; !is_over(); count++) {
 		launch(NULL, 500);
 		DOES(CU(cuCtxSynchronize)());
 		rewind(file);
@@ -140,8 +164,6 @@ static void churn_once(struct dv_cu_stream *stream, unsigned seed)
 	DOES(CU(cuMemFree_v2)(direct));
 }
 
-static uint64_t churn_end_ms;
-
 static void *churn_in_thread(void *arg)
 {
 	unsigned seed = *(unsigned *)arg;
@@ -149,7 +171,7 @@ static void *churn_in_thread(void *arg)
 
 	DOES(CU(cuCtxSetCurrent)(context));
 	DOES(CU(cuStreamCreate)(&stream, seed % 2));
-	while (now_ms() < churn_end_ms)
+	while (!is_over())
 		churn_once(stream, seed++);
 	DOES(CU(cuStreamDestroy_v2)(stream));
 	return NULL;
@@ -164,7 +186,7 @@ static int threads(unsigned n, unsigned ms)
 	EXPECT(n <= THREADS_MOST);
 	begin();
 	before = free_bytes();
-	churn_end_ms = now_ms() + ms;
+	run_for(ms);
 	for (unsigned i = 0; i < n; i++) {
 		seeds[i] = i;
 		EXPECT(pthread_create(&all[i], NULL, churn_in_thread, &seeds[i]) == 0);
