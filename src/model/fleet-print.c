@@ -90,6 +90,22 @@ static void print_needs(const struct dv_needs *needs, struct dv_buf *buf)
 		dv_buf_add(buf, "}\n");
 }
 
+static void print_profile(const struct dv_slice_profile *profile, struct dv_buf *buf)
+{
+	char memory[32], share[32];
+
+	dv_buf_add(buf, "  - {name: ");
+	add_text(buf, profile->name);
+	dv_buf_addf(buf, ", memory: %s, compute: %s",
+		    dv_size_print(profile->memory_bytes, memory, sizeof(memory)),
+		    dv_share_print(profile->compute_mpct, share, sizeof(share)));
+	if (profile->policy_set)
+		dv_buf_addf(buf, ", policy: %s", dv_policy_name(profile->policy));
+	if (profile->most)
+		dv_buf_addf(buf, ", most: %u", profile->most);
+	dv_buf_add(buf, "}\n");
+}
+
 static bool same_needs(const struct dv_needs *a, const struct dv_needs *b)
 {
 	return a->memory_bytes == b->memory_bytes && a->compute_mpct == b->compute_mpct &&
@@ -102,7 +118,7 @@ static bool same_wish(const struct dv_tenant *a, const struct dv_tenant *b)
 	return strcmp(a->group, b->group) == 0 && a->kind == b->kind && a->gpus == b->gpus &&
 	       same_needs(&a->needs, &b->needs) && a->method == b->method &&
 	       a->policy == b->policy && a->policy_set == b->policy_set &&
-	       strcmp(a->profile, b->profile) == 0 && a->start == b->start &&
+	       strcmp(a->profile, b->profile) == 0 && a->own == b->own && a->start == b->start &&
 	       strcmp(a->gpu, b->gpu) == 0 && a->move == b->move;
 }
 
@@ -125,8 +141,14 @@ static size_t run_length(const struct dv_tenant *tenant, size_t left)
 	return DV_MAX(n, (size_t)1);
 }
 
-static void print_tenant(const struct dv_tenant *tenant, size_t count, struct dv_buf *buf)
+/* `own`: its profile of the fleet's own, which says sizes and policy; or NULL. */
+static void print_tenant(const struct dv_tenant *tenant, const struct dv_slice_profile *own,
+			 size_t count, struct dv_buf *buf)
 {
+	struct dv_needs needs = tenant->needs;
+
+	if (own)
+		needs.memory_bytes = needs.compute_mpct = 0;
 	dv_buf_add(buf, "  - name: ");
 	add_text(buf, count > 1 ? tenant->group : tenant->name);
 	dv_buf_addf(buf, "\n    kind: %s\n", dv_kind_name(tenant->kind));
@@ -136,11 +158,11 @@ static void print_tenant(const struct dv_tenant *tenant, size_t count, struct dv
 		dv_buf_addf(buf, "    gpus: %u\n", tenant->gpus);
 	if (tenant->method != DV_METHOD_NONE)
 		dv_buf_addf(buf, "    method: %s\n", dv_method_name(tenant->method));
-	if (tenant->policy_set)
+	if (tenant->policy_set && !(own && own->policy_set))
 		dv_buf_addf(buf, "    policy: %s\n", dv_policy_name(tenant->policy));
-	if (tenant->profile[0]) {
+	if (own || tenant->profile[0]) {
 		dv_buf_add(buf, "    profile: ");
-		add_text(buf, tenant->profile);
+		add_text(buf, own ? own->name : tenant->profile);
 		dv_buf_add(buf, "\n");
 	}
 	if (tenant->start >= 0)
@@ -152,7 +174,7 @@ static void print_tenant(const struct dv_tenant *tenant, size_t count, struct dv
 	}
 	if (tenant->move != DV_MOVE_IDLE)
 		dv_buf_addf(buf, "    move: %s\n", dv_move_name(tenant->move));
-	print_needs(&tenant->needs, buf);
+	print_needs(&needs, buf);
 }
 
 int dv_fleet_print(const struct dv_fleet *fleet, char **ret_text, struct dv_error *err)
@@ -169,10 +191,19 @@ int dv_fleet_print(const struct dv_fleet *fleet, char **ret_text, struct dv_erro
 		dv_buf_add(&buf, "gpus:\n");
 	for (size_t i = 0; i < fleet->gpu_rules.len; i++)
 		print_gpu_rule(&fleet->gpu_rules.items[i], &buf);
+	if (fleet->profiles.len)
+		dv_buf_add(&buf, "profiles:\n");
+	for (size_t i = 0; i < fleet->profiles.len; i++)
+		print_profile(&fleet->profiles.items[i], &buf);
 	dv_buf_add(&buf, fleet->tenants.len ? "tenants:\n" : "tenants: []\n");
 	for (size_t i = 0; i < fleet->tenants.len; i += count) {
+		const unsigned own = fleet->tenants.items[i].own;
+
 		count = run_length(&fleet->tenants.items[i], fleet->tenants.len - i);
-		print_tenant(&fleet->tenants.items[i], count, &buf);
+		print_tenant(&fleet->tenants.items[i],
+			     own && own <= fleet->profiles.len ? &fleet->profiles.items[own - 1]
+							       : NULL,
+			     count, &buf);
 	}
 	if (dv_buf_take(&buf, ret_text) < 0)
 		return dv_error_set(err, -ENOMEM, "no memory to print a fleet file");

@@ -15,12 +15,18 @@ struct dv_fleet_defaults {
 	enum dv_isolation isolation;
 	bool isolation_set;
 	enum dv_move move;
+	const struct dv_slice_profile *profiles; /* the fleet's own */
+	size_t profile_count;
 };
 
 /* Read one tenant, defaults merged, not unfolded: its name is the file's. */
 int dv_fleet_read_tenant(const struct dv_yaml *doc, const struct dv_yaml_node *node,
 			 const struct dv_fleet_defaults *defaults, struct dv_tenant *ret_tenant,
 			 unsigned *ret_count, struct dv_error *err) DV_MUST_CHECK;
+
+/* Read one of the fleet's own profiles. */
+int dv_fleet_read_profile(const struct dv_yaml *doc, const struct dv_yaml_node *node,
+			  struct dv_slice_profile *ret, struct dv_error *err) DV_MUST_CHECK;
 
 int dv_fleet_read_defaults(const struct dv_yaml *doc, const struct dv_yaml_node *node,
 			   struct dv_fleet_defaults *ret, struct dv_error *err) DV_MUST_CHECK;

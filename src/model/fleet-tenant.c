@@ -288,7 +288,7 @@ static int check_profile(const struct dv_yaml *doc, const struct dv_yaml_node *m
 				    "a slice is one of a whole partition, not of a compute "
 				    "instance: allowed here is '%s'",
 				    whole);
-	if (!profile || takes_profile(tenant->method))
+	if (!profile || tenant->own || takes_profile(tenant->method))
 		return 0;
 	if (tenant->method == DV_METHOD_NONE)
 		return dv_yaml_fail(
@@ -342,6 +342,96 @@ static int check_keys(const struct dv_yaml *doc, const struct dv_yaml_node *map,
 	return r == 0 ? check_policy(doc, map, tenant, err) : r;
 }
 
+int dv_fleet_read_profile(const struct dv_yaml *doc, const struct dv_yaml_node *map,
+			  struct dv_slice_profile *ret, struct dv_error *err)
+{
+	static const char *const keys[] = {"name", "memory", "compute", "policy", "most", NULL};
+	static const char *const needed[] = {"name", "memory", "compute"};
+	struct dv_slice_profile profile = {0};
+	const struct dv_yaml_node *node;
+	int r = dv_yaml_only_keys(doc, map, keys, err);
+
+	for (size_t i = 0; r == 0 && i < DV_ARRAY_LEN(needed); i++)
+		if (!dv_yaml_get(map, needed[i]))
+			r = dv_yaml_fail(doc, map, "F10", err,
+					 "a profile needs a name, memory and compute, as in {name: "
+					 "small, memory: 4GiB, compute: 10%%}");
+	if (r < 0)
+		return r;
+	r = dv_fleet_read_name(doc, dv_yaml_get(map, "name"), profile.name, sizeof(profile.name),
+			       err);
+	if (r == 0)
+		r = read_size(doc, dv_yaml_get(map, "memory"), &profile.memory_bytes, err);
+	if (r == 0)
+		r = read_share(doc, dv_yaml_get(map, "compute"), &profile.compute_mpct, err);
+	if (r == 0 && (node = dv_yaml_get(map, "policy"))) {
+		r = read_policy(doc, node, &profile.policy, err);
+		profile.policy_set = true;
+	}
+	if (r == 0 && (node = dv_yaml_get(map, "most")))
+		r = read_number(doc, node, 1, DV_LEASES_MOST, &profile.most, err);
+	if (r == 0)
+		*ret = profile;
+	return r;
+}
+
+/* What a profile of the fleet's own says, a tenant cannot say otherwise. */
+static int check_own(const struct dv_yaml *doc, const struct dv_yaml_node *map,
+		     const struct dv_tenant *tenant, const struct dv_slice_profile *profile,
+		     struct dv_error *err)
+{
+	static const char *const sizes[] = {"memory", "compute"};
+	const struct dv_yaml_node *needs = dv_yaml_get(map, "needs"), *node;
+
+	for (size_t i = 0; needs && i < DV_ARRAY_LEN(sizes); i++)
+		if ((node = dv_yaml_get(needs, sizes[i])))
+			return dv_yaml_fail(doc, node, "F12", err,
+					    "the profile '%s' says it already: leave '%s' out",
+					    profile->name, sizes[i]);
+	if (profile->policy_set && (node = dv_yaml_get(map, "policy")))
+		return dv_yaml_fail(doc, node, "F12", err,
+				    "the profile '%s' has the policy %s: leave 'policy' out",
+				    profile->name, dv_policy_name(profile->policy));
+	if ((node = dv_yaml_get(map, "start")))
+		return dv_yaml_fail(doc, node, "F12", err,
+				    "'start' is the place of a partition, and '%s' is a slice",
+				    profile->name);
+	if (tenant->method != DV_METHOD_SLICE && tenant->method != DV_METHOD_NONE)
+		return dv_yaml_fail(doc, dv_yaml_get(map, "profile"), "F12", err,
+				    "'%s' is a profile of slices, not of method '%s'",
+				    profile->name, dv_method_name(tenant->method));
+	return 0;
+}
+
+/* A profile of the fleet's own goes before one of MIG that is called the same. */
+static int take_own(const struct dv_yaml *doc, const struct dv_yaml_node *map,
+		    const struct dv_fleet_defaults *defaults, struct dv_tenant *tenant,
+		    struct dv_error *err)
+{
+	const struct dv_slice_profile *profile = NULL;
+	int r;
+
+	for (size_t i = 0; tenant->profile[0] && i < defaults->profile_count; i++)
+		if (strcmp(defaults->profiles[i].name, tenant->profile) == 0)
+			profile = &defaults->profiles[i];
+	if (!profile || tenant->gpus)
+		return 0;
+	r = check_own(doc, map, tenant, profile, err);
+	if (r < 0)
+		return r;
+	tenant->own = (unsigned)(profile - defaults->profiles) + 1;
+	tenant->own_most = profile->most;
+	tenant->profile[0] = '\0';
+	tenant->method = DV_METHOD_SLICE;
+	tenant->needs.memory_bytes = profile->memory_bytes;
+	tenant->needs.compute_mpct = profile->compute_mpct;
+	if (profile->policy_set) {
+		tenant->policy = profile->policy;
+		tenant->policy_set = true;
+	}
+	return 0;
+}
+
 int dv_fleet_read_tenant(const struct dv_yaml *doc, const struct dv_yaml_node *node,
 			 const struct dv_fleet_defaults *defaults, struct dv_tenant *ret_tenant,
 			 unsigned *ret_count, struct dv_error *err)
@@ -358,6 +448,9 @@ int dv_fleet_read_tenant(const struct dv_yaml *doc, const struct dv_yaml_node *n
 
 	if (r == 0)
 		r = read_keys(doc, node, &tenant, &count, err);
+	if (r < 0)
+		return r;
+	r = take_own(doc, node, defaults, &tenant, err);
 	if (r < 0)
 		return r;
 	merge_defaults(defaults, &tenant);

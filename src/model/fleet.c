@@ -222,6 +222,31 @@ static int read_tenants(const struct dv_yaml *doc, const struct dv_yaml_node *no
 	return 0;
 }
 
+static int read_profiles(const struct dv_yaml *doc, const struct dv_yaml_node *node,
+			 struct dv_fleet *fleet, struct dv_error *err)
+{
+	const struct dv_yaml_node *list = want_list(doc, node, "profiles", err);
+
+	if (!list)
+		return -EBADMSG;
+	if (list->count > DV_SLICE_PROFILES_MOST)
+		return too_many(doc, node, "profiles", DV_SLICE_PROFILES_MOST, err);
+	for (const struct dv_yaml_node *item = list->first; item; item = item->next) {
+		struct dv_slice_profile profile;
+		int r = dv_fleet_read_profile(doc, item, &profile, err);
+
+		for (size_t i = 0; r == 0 && i < fleet->profiles.len; i++)
+			if (strcmp(fleet->profiles.items[i].name, profile.name) == 0)
+				r = dv_yaml_fail(doc, item, "F09", err,
+						 "there is a profile '%s' already", profile.name);
+		if (r < 0)
+			return r;
+		if (dv_vec_push(&fleet->profiles, profile) < 0)
+			return no_memory(err);
+	}
+	return 0;
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	const struct dv_tenant *m = *(struct dv_tenant *const *)a;
@@ -280,8 +305,8 @@ static int check_version(const struct dv_yaml *doc, const struct dv_yaml_node *r
 
 static int read_root(const struct dv_yaml *doc, struct dv_fleet *fleet, struct dv_error *err)
 {
-	static const char *const keys[] = {"version", "name",	 "defaults", "gpus",
-					   "moves",   "tenants", NULL};
+	static const char *const keys[] = {"version",  "name",	"defaults", "gpus",
+					   "profiles", "moves", "tenants",  NULL};
 	const struct dv_yaml_node *root = dv_yaml_root(doc), *name, *tenants, *node;
 	struct dv_fleet_defaults defaults = {0};
 	int r = dv_yaml_only_keys(doc, root, keys, err);
@@ -309,6 +334,10 @@ static int read_root(const struct dv_yaml *doc, struct dv_fleet *fleet, struct d
 		r = dv_yaml_u64(doc, node, 0, DV_TENANTS_MOST, &most, err);
 		fleet->moves = (unsigned)most;
 	}
+	if (r == 0 && (node = dv_yaml_get(root, "profiles")))
+		r = read_profiles(doc, node, fleet, err);
+	defaults.profiles = fleet->profiles.items;
+	defaults.profile_count = fleet->profiles.len;
 	if (r == 0)
 		r = read_tenants(doc, tenants, &defaults, fleet, err);
 	return r == 0 ? refuse_doubled(dv_yaml_file(doc), fleet, err) : r;
@@ -363,6 +392,7 @@ int dv_fleet_parse(const char *text, size_t len, const char *file, struct dv_fle
 void dv_fleet_fini(struct dv_fleet *fleet)
 {
 	dv_vec_fini(&fleet->gpu_rules);
+	dv_vec_fini(&fleet->profiles);
 	dv_vec_fini(&fleet->tenants);
 }
 

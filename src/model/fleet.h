@@ -11,6 +11,8 @@
 #include "model/lease.h"
 #include "model/method.h"
 
+enum { DV_SLICE_PROFILES_MOST = 16 };
+
 /* When a tenant that stands as wanted may change its place to make room for others. */
 enum dv_move {
 	DV_MOVE_IDLE, /* while nobody uses it */
@@ -49,6 +51,16 @@ struct dv_gpu_rule {
 	int line; /* in the file, for messages */
 };
 
+/* A slice of a size with a name: the fleet's own vGPU profile. */
+struct dv_slice_profile {
+	char name[DV_PROFILE_SIZE];
+	uint64_t memory_bytes;
+	uint32_t compute_mpct;
+	enum dv_policy policy;
+	bool policy_set;
+	unsigned most; /* of this fleet on one GPU; 0: as many as fit */
+};
+
 /* One tenant after `count` was unfolded ("tts" with count 3: tts-0, tts-1, tts-2). */
 struct dv_tenant {
 	char name[DV_NAME_SIZE];
@@ -60,6 +72,9 @@ struct dv_tenant {
 	enum dv_policy policy;
 	bool policy_set;
 	char profile[DV_PROFILE_SIZE]; /* an exact profile, or "" */
+	unsigned own;		       /* number + 1 of the fleet's profile that it has; 0: none.
+					  Memory, share and policy are that one's then */
+	unsigned own_most;	       /* and so many of it may be on a GPU; 0: no limit */
 	int start;		       /* an exact place of the profile, or -1 */
 	char gpu[DV_MODEL_SIZE];       /* only on GPUs of this name (dv_gpu_matches), or "" */
 	enum dv_move move;
@@ -71,6 +86,7 @@ struct dv_fleet {
 	char file[192]; /* for messages */
 	unsigned moves; /* so many tenants that stand as wanted may a plan move; 0: none */
 	DV_VEC(struct dv_gpu_rule) gpu_rules;
+	DV_VEC(struct dv_slice_profile) profiles;
 	DV_VEC(struct dv_tenant) tenants;
 };
 

@@ -14,6 +14,7 @@ struct left {
 	unsigned whole_free; /* of these, how many nobody has a part of */
 	unsigned large;	     /* of these, how many have the memory for all of it */
 	unsigned open;	     /* divided by nothing, or as the want would */
+	unsigned full;	     /* of these, how many take no more of its profile */
 	unsigned units, run; /* most units of one GPU; longest run of free ones */
 	unsigned need;	     /* units it would take of that GPU */
 	uint64_t memory;     /* most that is left on one GPU */
@@ -48,6 +49,11 @@ static void look(const struct dv_room *room, const struct dv_want *want, struct 
 	}
 	if (want->method == DV_METHOD_SLICE && open && !room->partitions && !room->migs) {
 		left->open++;
+		if (want->tenant->own_most &&
+		    room->own[want->tenant->own - 1] >= want->tenant->own_most) {
+			left->full++;
+			return;
+		}
 		left->memory = DV_MAX(left->memory, room->memory_left);
 		left->mpct = DV_MAX(left->mpct, room->mpct_left);
 	}
@@ -78,6 +84,9 @@ static void explain_slice(const struct dv_want *want, const struct left *left,
 	(void)dv_share_print(left->mpct, most_share, sizeof(most_share));
 	if (left->open == 0)
 		say(to, "S02", "every GPU that it may use is divided in another way, or taken");
+	else if (left->full == left->open)
+		say(to, "G11", "every GPU that it may use has %u of its profile, and takes no more",
+		    want->tenant->own_most);
 	else if (left->memory < want->memory_bytes)
 		say(to, "G01", "it needs %s of memory, and the most that is left on one GPU is %s",
 		    wanted, left->memory ? most : "nothing");

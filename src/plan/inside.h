@@ -67,6 +67,8 @@ struct dv_room {
 	const struct dv_grid *grid; /* of MIG: where partitions may be; NULL: not known */
 	struct dv_grid_state cells; /* and what is taken of it */
 	struct dv_host hosts[DV_GRID_CELLS_MOST]; /* by where they start */
+	/* Slices of each of the fleet's own profiles. */
+	uint16_t own[DV_SLICE_PROFILES_MOST];
 };
 
 /* How good a packing is: less is better, the first member that differs decides. */
@@ -135,7 +137,7 @@ void dv_pack_best_fit(const struct dv_task *task, struct dv_packing *packing);
 bool dv_want_is_part(const struct dv_want *want);
 /* A slice in a MIG partition. */
 bool dv_want_is_inner(const struct dv_want *want);
-/* One of these: others may have the rest of its partition. */
+/* One of these, or a slice of which a GPU takes only so many: what a batch knows nothing of. */
 bool dv_want_is_beside(const struct dv_want *want);
 /* A MIG partition, or something in one. */
 bool dv_want_on_mig(const struct dv_want *want);

@@ -15,7 +15,7 @@ bool dv_want_is_inner(const struct dv_want *want)
 
 bool dv_want_is_beside(const struct dv_want *want)
 {
-	return dv_want_is_part(want) || dv_want_is_inner(want);
+	return dv_want_is_part(want) || dv_want_is_inner(want) || want->tenant->own_most;
 }
 
 bool dv_want_on_mig(const struct dv_want *want)

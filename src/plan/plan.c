@@ -205,6 +205,8 @@ static void say_why(const struct dv_want *want, const struct dv_place *place,
 		(void)snprintf(buf, size, "the fleet names the profile");
 	else if (want->method == DV_METHOD_MIG)
 		(void)snprintf(buf, size, "the smallest partition that has what is asked for");
+	else if (tenant->own)
+		(void)snprintf(buf, size, "the fleet's own profile says its size");
 	else if (tenant->method != DV_METHOD_NONE)
 		(void)snprintf(buf, size, "the fleet names the method");
 	else if (want->method == DV_METHOD_PASSTHROUGH)

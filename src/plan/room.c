@@ -348,6 +348,12 @@ static bool is_undivided(const struct dv_room *room)
 	       room->gpu->mig.mode != DV_MIG_ON && room->mig_wish != DV_MIG_WISH_ON;
 }
 
+/* One more of its profile? */
+static bool takes_own(const struct dv_room *room, const struct dv_want *want)
+{
+	return !want->tenant->own_most || room->own[want->tenant->own - 1] < want->tenant->own_most;
+}
+
 static bool fits_units(const struct dv_room *room, const struct dv_want *want, unsigned from,
 		       struct dv_place *ret_place, unsigned *ret_next)
 {
@@ -371,7 +377,8 @@ bool dv_room_fits(const struct dv_room *room, const struct dv_want *want, unsign
 		return from == 0 && !room->slices && is_undivided(room) &&
 		       room->gpu->memory_bytes >= want->memory_bytes;
 	if (want->method == DV_METHOD_SLICE && !dv_want_is_inner(want))
-		return from == 0 && is_undivided(room) && room->memory_left >= want->memory_bytes &&
+		return from == 0 && is_undivided(room) && takes_own(room, want) &&
+		       room->memory_left >= want->memory_bytes &&
 		       room->mpct_left >= want->compute_mpct;
 	if (room->slices)
 		return false;
@@ -391,7 +398,7 @@ bool dv_room_free(const struct dv_room *room, const struct dv_want *want,
 	if (dv_want_is_inner(want))
 		return !room->slices && dv_plan_inner_free(room, want, place);
 	if (want->method == DV_METHOD_SLICE)
-		return !room->partitions && !room->migs &&
+		return !room->partitions && !room->migs && takes_own(room, want) &&
 		       room->memory_left >= memory_of(want, place) &&
 		       room->mpct_left >= share_of(want, place);
 	if (room->slices)
@@ -416,6 +423,8 @@ void dv_room_take(struct dv_room *room, const struct dv_want *want, const struct
 		mark(room, (unsigned)place->start, (unsigned)place->size, true);
 	} else {
 		room->slices++;
+		if (want->tenant->own)
+			room->own[want->tenant->own - 1]++;
 		room->memory_left -= memory_of(want, place);
 		room->mpct_left -= share_of(want, place);
 	}
@@ -435,6 +444,8 @@ void dv_room_give(struct dv_room *room, const struct dv_want *want, const struct
 		mark(room, (unsigned)place->start, (unsigned)place->size, false);
 	} else {
 		room->slices--;
+		if (want->tenant->own)
+			room->own[want->tenant->own - 1]--;
 		room->memory_left += memory_of(want, place);
 		room->mpct_left += share_of(want, place);
 	}

@@ -103,6 +103,7 @@ static int twin(const struct search *search, size_t n)
 	    want->compute_mpct != before->compute_mpct ||
 	    want->tenant->kind != before->tenant->kind ||
 	    want->tenant->start != before->tenant->start ||
+	    want->tenant->own != before->tenant->own ||
 	    want->tenant->needs.isolation != before->tenant->needs.isolation ||
 	    strcmp(want->tenant->profile, before->tenant->profile) != 0)
 		return -1;

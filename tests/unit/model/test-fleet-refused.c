@@ -209,6 +209,31 @@ static void test_contradicting_defaults(void **state)
 		{"version: 1\nname: x\ndefaults: {policy: latency}\ntenants:\n  - {name: a, "
 		 "method: slice}\n",
 		 "F10", 5, 5, "policy 'latency'"},
+		{"version: 1\nname: x\nprofiles: [{name: s, memory: 1GiB}]\ntenants: []\n", "F10",
+		 3, 12, "a name, memory and compute"},
+		{"version: 1\nname: x\nprofiles: [{name: s, memory: 1GiB, compute: "
+		 "120%}]\ntenants: "
+		 "[]\n",
+		 "F07", 3, 45, "100"},
+		{"version: 1\nname: x\nprofiles:\n  - {name: s, memory: 1GiB, compute: 5%}\n  - "
+		 "{name: "
+		 "s, memory: 2GiB, compute: 5%}\ntenants: []\n",
+		 "F09", 5, 5, "'s' already"},
+		{"version: 1\nname: x\nprofiles: [{name: s, memory: 1GiB, compute: 5%}]\ntenants:\n"
+		 "  - {name: a, profile: s, needs: {memory: 1GiB}}\n",
+		 "F12", 5, 43, "leave 'memory' out"},
+		{"version: 1\nname: x\nprofiles: [{name: s, memory: 1GiB, compute: 5%, policy: "
+		 "latency}]\ntenants:\n  - {name: a, profile: s, policy: fixed-share}\n",
+		 "F12", 5, 35, "leave 'policy' out"},
+		{"version: 1\nname: x\nprofiles: [{name: s, memory: 1GiB, compute: 5%}]\ntenants:\n"
+		 "  - {name: a, method: mig, profile: s}\n",
+		 "F12", 5, 37, "a profile of slices"},
+		{"version: 1\nname: x\nprofiles: [{name: s, memory: 1GiB, compute: 5%}]\ntenants:\n"
+		 "  - {name: a, kind: vm, profile: s}\n",
+		 "G06", 5, 5, "virtual machine"},
+		{"version: 1\nname: x\nprofiles: [{name: s, memory: 1GiB, compute: 5%, most: 0}]\n"
+		 "tenants: []\n",
+		 "F07", 3, 55, ""},
 		{"version: 1\nname: x\ndefaults: {method: passthrough}\ntenants:\n  - {name: a, "
 		 "profile: x}\n",
 		 "F12", 5, 24, "'passthrough' has no profiles"},

@@ -259,6 +259,8 @@ static void assert_same_tenant(const struct dv_tenant *a, const struct dv_tenant
 	assert_int_equal(a->policy, b->policy);
 	assert_int_equal(a->policy_set, b->policy_set);
 	assert_string_equal(a->profile, b->profile);
+	assert_int_equal(a->own, b->own);
+	assert_int_equal(a->own_most, b->own_most);
 	assert_int_equal(a->start, b->start);
 	assert_string_equal(a->gpu, b->gpu);
 }
@@ -346,7 +348,11 @@ static void add_tenant(struct dv_buf *buf, unsigned number)
 		dv_buf_addf(buf, "    count: %u\n", 1 + random_below(12));
 	if (random_below(3) == 0)
 		dv_buf_addf(buf, "    gpu: %s\n", gpus[random_below(5)]);
-	switch (random_below(5)) {
+	switch (random_below(6)) {
+	case 5:
+		dv_buf_addf(buf, "    profile: %s\n%s", random_below(2) ? "small" : "q.2",
+			    random_below(2) ? "    method: slice\n" : "");
+		return;
 	case 0:
 		dv_buf_addf(buf, "    gpus: %u\n", 1 + random_below(8));
 		return;
@@ -385,6 +391,10 @@ static char *random_fleet(void)
 	dv_buf_addf(&buf, "version: 1\nname: fleet-%u\n", random_below(1000));
 	if (random_below(2))
 		dv_buf_add(&buf, "defaults: {isolation: memory, policy: latency}\n");
+	dv_buf_addf(&buf,
+		    "profiles:\n  - {name: small, memory: 4GiB, compute: 10%%%s}\n"
+		    "  - {name: q.2, memory: 512MiB, compute: 2.5%%, policy: fixed-share}\n",
+		    random_below(2) ? ", most: 8" : "");
 	if (rules)
 		dv_buf_add(&buf, "gpus:\n");
 	while (rules--)

@@ -644,12 +644,66 @@ static void test_partition_fragments(void **state)
 	assert_non_null(strstr(unplaced_of(&plan, "six")->reason, "at most 5"));
 }
 
+/* The fleet's own profiles: sizes with a name, and so many of one on a GPU. */
+static void test_own_profiles(void **state)
+{
+	unsigned on[2] = {0};
+
+	world_gpu(&world, "GPU-1", 24 * DV_GIB);
+	world_gpu(&world, "GPU-2", 24 * DV_GIB);
+	world_fleet(&world,
+		    "profiles:\n"
+		    "  - {name: small, memory: 2GiB, compute: 5%, policy: fixed-share, most: 3}\n"
+		    "  - {name: large, memory: 8GiB, compute: 30%}\n"
+		    "tenants:\n"
+		    "  - {name: a, count: 5, profile: small}\n"
+		    "  - {name: b, profile: large, policy: latency}\n"
+		    "  - {name: c, method: slice, needs: {memory: 1GiB, compute: 5%}}\n");
+	replan();
+	assert_int_equal(plan.unplaced.len, 0);
+	for (size_t i = 0; i < plan.assignments.len; i++) {
+		const struct dv_assignment *a = &plan.assignments.items[i];
+
+		if (a->tenant[0] != 'a')
+			continue;
+		on[a->gpu[0] - '0']++;
+		assert_int_equal(a->memory_bytes, 2 * DV_GIB);
+		assert_int_equal(a->compute_mpct, 5000);
+		assert_int_equal(a->policy, DV_POLICY_FIXED_SHARE);
+		assert_int_equal(a->derived_count, 0);
+	}
+	assert_true(on[0] <= 3 && on[1] <= 3 && on[0] + on[1] == 5);
+	assert_int_equal(plan_of(&plan, "b")->policy, DV_POLICY_LATENCY);
+	world_apply(&world, &plan, NULL);
+	/* Those that stand count; two more than there may be are left out and told why. */
+	world_fleet(&world,
+		    "profiles:\n"
+		    "  - {name: small, memory: 2GiB, compute: 5%, policy: fixed-share, most: 3}\n"
+		    "tenants:\n"
+		    "  - {name: a, count: 8, profile: small}\n");
+	replan();
+	assert_int_equal(plan.kept, 5);
+	assert_int_equal(plan.unplaced.len, 2);
+	assert_string_equal(plan.unplaced.items[0].rules[0], "G11");
+	assert_non_null(strstr(plan.unplaced.items[0].reason, "has 3 of its profile"));
+	/* Many at once: the same. */
+	world_fleet(&world, "profiles:\n"
+			    "  - {name: tiny, memory: 256MiB, compute: 1%, most: 30}\n"
+			    "tenants:\n"
+			    "  - {name: t, count: 70, profile: tiny}\n");
+	replan();
+	assert_int_equal(plan.assignments.len, 60);
+	assert_int_equal(plan.unplaced.len, 10);
+	world_apply(&world, &plan, NULL);
+}
+
 #define CASE(f) cmocka_unit_test_teardown(f, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_slices),
+		CASE(test_own_profiles),
 		CASE(test_partitions),
 		CASE(test_partition_by_memory),
 		CASE(test_whole),
