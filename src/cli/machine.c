@@ -128,6 +128,14 @@ static int prepare(const char *dir, const char *machine, struct dv_error *err)
 			*err = why;
 		return why.code;
 	}
+	(void)snprintf(path, sizeof(path), "%s/libnvidia-ml.so.1", dir);
+	if (access(path, F_OK) < 0) {
+		r = dv_error_set(err, -ENOENT,
+				 "the simulated machine was made by a divvy that is not there any "
+				 "more: %s leads nowhere",
+				 path);
+		return dv_error_fix(err, r, "begin anew: rm -r %s", dir);
+	}
 	(void)snprintf(path, sizeof(path), "%s/divvyd.yaml", dir);
 	if (dv_file_read(path, sizeof(divvyd_config), &text, &len, NULL) == 0 &&
 	    strcmp(text, divvyd_config) == 0)

@@ -61,6 +61,16 @@ def test(user):
     done = user.divvy("--machine", "nowhere", "status")
     expect(done.returncode != 0 and "dgx-h100" in done.stderr, done)
     expect(not os.path.exists(user.machine("nowhere")), "nothing is left")
+    # What another divvy made, which is gone, is said to be so.
+    library = os.path.join(user.machine("lab-4090"), "libnvidia-ml.so.1")
+    was = os.readlink(library)
+    os.unlink(library)
+    os.symlink("/nowhere/libnvidia-ml.so.1", library)
+    done = user.divvy("--machine", "lab-4090", "gpus")
+    expect(done.returncode != 0 and "leads nowhere" in done.stderr and f"rm -r {user.machine('lab-4090')}" in
+           done.stderr, done)
+    os.unlink(library)
+    os.symlink(was, library)
     with open(path, "w", encoding="utf-8") as f:
         f.write("name: x\ngpus: [{model: h101}]\n")
     bad = os.path.join(user.dir, "bad.yaml")
