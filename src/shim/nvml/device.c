@@ -162,7 +162,7 @@ DV_NVML_CALL nvmlDeviceGetMigDeviceHandleByIndex(DV_NVML_DEVICE, uint32_t index,
 	r = dv_nvml_own(&own);
 	if (r != DV_NVML_SUCCESS)
 		return r;
-	if (index != 0 || device != own.gpu || !own.part)
+	if (!ret || index != 0 || device != own.gpu || !own.part)
 		return DV_NVML_NOT_FOUND;
 	*ret = own.part;
 	return r;
@@ -207,7 +207,7 @@ DV_NVML_CALL nvmlDeviceGetTopologyNearestGpus(DV_NVML_DEVICE, uint32_t level, ui
 	DV_NVML_ENTER;
 
 	r = dv_nvml.nvmlDeviceGetTopologyNearestGpus(device, level, count ? &nobody : NULL, NULL);
-	if (r != DV_NVML_SUCCESS && r != DV_NVML_INSUFFICIENT_SIZE)
+	if (!count || (r != DV_NVML_SUCCESS && r != DV_NVML_INSUFFICIENT_SIZE))
 		return r;
 	*count = 0;
 	return DV_NVML_SUCCESS;
@@ -222,7 +222,7 @@ DV_NVML_CALL nvmlSystemGetTopologyGpuSet(uint32_t cpu, uint32_t *count,
 	DV_NVML_ENTER;
 
 	r = dv_nvml.nvmlSystemGetTopologyGpuSet(cpu, count ? &room : NULL, all);
-	if (r != DV_NVML_SUCCESS)
+	if (!count || r != DV_NVML_SUCCESS)
 		return r;
 	fits = *count;
 	*count = 0;

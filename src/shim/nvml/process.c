@@ -115,6 +115,7 @@ static enum dv_nvml_result whole(ask_fn *ask, struct dv_nvml_device *device, siz
 		if (!more)
 			return DV_NVML_MEMORY;
 		entries = more;
+		memset(entries, 0, (room ? room : 1) * size);
 		count = room;
 		r = ask(device, &count, room ? entries : NULL);
 	}
@@ -244,7 +245,7 @@ DV_NVML_CALL nvmlDeviceGetRunningProcessDetailList(DV_NVML_DEVICE,
 	if (!found)
 		return DV_NVML_MEMORY;
 	r = list_by_mode(device, list->mode, (struct list){.count = &count, .new = found});
-	for (uint32_t i = 0; r == DV_NVML_SUCCESS && i < count; i++)
+	for (uint32_t i = 0; r == DV_NVML_SUCCESS && list->processes && i < count; i++)
 		list->processes[i] =
 			(struct dv_nvml_process_detail){.pid = found[i].pid,
 							.memory_bytes = found[i].memory_bytes,
@@ -293,7 +294,7 @@ DV_NVML_CALL nvmlDeviceGetAccountingPids(DV_NVML_DEVICE, uint32_t *count, uint32
 	DV_NVML_ENTER;
 
 	r = dv_nvml.nvmlDeviceGetAccountingPids(device, count ? &nobody : NULL, NULL);
-	if (r != DV_NVML_SUCCESS && r != DV_NVML_INSUFFICIENT_SIZE)
+	if (!count || (r != DV_NVML_SUCCESS && r != DV_NVML_INSUFFICIENT_SIZE))
 		return r;
 	r = dv_nvml_users(&users);
 	if (r != DV_NVML_SUCCESS)

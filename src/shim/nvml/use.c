@@ -167,7 +167,7 @@ DV_NVML_CALL nvmlDeviceGetProcessUtilization(DV_NVML_DEVICE,
 	DV_NVML_ENTER;
 
 	r = dv_nvml.nvmlDeviceGetProcessUtilization(device, NULL, count ? &nobody : NULL, since);
-	if (!answered(r))
+	if (!count || !answered(r))
 		return r;
 	r = parts_of(device, &parts);
 	if (r != DV_NVML_SUCCESS)
