@@ -125,6 +125,7 @@ struct dv_gate_node {
 	bool stopping;
 	uint64_t now_ns;	/* of this batch, or of the main thread's call */
 	struct dv_sched *sched; /* from the first timed lease on */
+	unsigned latency_count; /* tenants of the latency class */
 	struct dv_gate_tenants tenants;
 	struct dv_gate_peers strangers; /* connected, not greeted; the oldest first */
 	struct dv_gate_peers dead;

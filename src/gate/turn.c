@@ -8,6 +8,9 @@
 
 /* A neighbour that had a turn so lately will have another. */
 enum { QUIET_NS = 500000000 };
+/* What is let go beside a tenant of the latency class waits for no more than this on the device:
+ * with its own length, commands of up to 0.2 ms are done in half a millisecond. */
+enum { BESIDE_LATENCY_NS = 300000 };
 
 static uint32_t base_flags(const struct dv_gate_tenant *tenant)
 {
@@ -18,6 +21,20 @@ static uint32_t base_flags(const struct dv_gate_tenant *tenant)
 	return DV_GRANT_GATED | (config->gate_copies ? DV_GRANT_COPIES : 0);
 }
 
+/* It may come at any moment, and does not wait for what others have queued. */
+static bool is_beside_latency(const struct dv_gate_tenant *tenant)
+{
+	return tenant->lease.policy != DV_POLICY_LATENCY && tenant->node->latency_count;
+}
+
+static uint64_t inflight_ns(const struct dv_gate_tenant *tenant)
+{
+	const struct dv_sched_config *config = &tenant->node->gate->config.sched;
+	const uint64_t most_ns = DV_MIN(config->quantum_ns / 4, 2 * DV_NS_PER_MS);
+
+	return is_beside_latency(tenant) ? DV_MIN(most_ns, (uint64_t)BESIDE_LATENCY_NS) : most_ns;
+}
+
 void dv_gate_turn_welcome(struct dv_gate_peer *peer)
 {
 	const struct dv_sched_config *config = &peer->tenant->node->gate->config.sched;
@@ -26,7 +43,7 @@ void dv_gate_turn_welcome(struct dv_gate_peer *peer)
 	grant->flags = base_flags(peer->tenant);
 	if (!peer->tenant->lease.timed)
 		return;
-	grant->inflight_ns = DV_MIN(config->quantum_ns / 4, 2 * DV_NS_PER_MS);
+	grant->inflight_ns = inflight_ns(peer->tenant);
 	grant->linger_ns = config->linger_ns;
 }
 
@@ -50,7 +67,10 @@ static uint32_t publish_held(struct dv_gate_peer *peer, uint64_t now_ns)
 	struct dv_gate_tenant *tenant = peer->tenant;
 	uint32_t flags = base_flags(tenant) | DV_GRANT_HELD;
 
-	tenant->bounded = tenant->endless && neighbours_until(tenant) > now_ns;
+	tenant->bounded = tenant->endless &&
+			  (is_beside_latency(tenant) || neighbours_until(tenant) > now_ns);
+	/* Read with the rest, but by itself: it need not be of one epoch with it. */
+	__atomic_store_n(&peer->pages.grant->inflight_ns, inflight_ns(tenant), __ATOMIC_RELAXED);
 	if (tenant->endless && !tenant->bounded)
 		flags |= DV_GRANT_ENDLESS;
 	peer->held_epoch = dv_gate_pages_publish(&peer->pages, flags, tenant->until_ns, now_ns);
@@ -302,7 +322,8 @@ static uint64_t lift_bound(struct dv_gate_node *node, uint64_t now_ns)
 	{
 		uint64_t until_ns;
 
-		if (!tenant->holding || tenant->revoked || !tenant->bounded)
+		if (!tenant->holding || tenant->revoked || !tenant->bounded ||
+		    is_beside_latency(tenant))
 			continue;
 		until_ns = neighbours_until(tenant);
 		if (until_ns > now_ns) {
@@ -346,6 +367,26 @@ uint64_t dv_gate_turn_tick(struct dv_gate_node *node, uint64_t now_ns)
 	return DV_MIN(dv_sched_next_ns(node->sched), lift_bound(node, now_ns));
 }
 
+/* A tenant of the latency class came or went: whoever has the device goes on by other bounds. */
+static void count_latency(const struct dv_gate_tenant *tenant, int more, uint64_t now_ns)
+{
+	struct dv_gate_node *node = tenant->node;
+	struct dv_gate_tenant *other;
+	struct dv_gate_peer *peer;
+
+	if (tenant->lease.policy != DV_POLICY_LATENCY)
+		return;
+	node->latency_count += (unsigned)more;
+	TAILQ_FOREACH(other, &node->tenants, link)
+	{
+		if (other == tenant || !other->holding || other->revoked)
+			continue;
+		TAILQ_FOREACH(peer, &other->peers, link)
+		if (peer->holds)
+			republish_held(peer, now_ns);
+	}
+}
+
 int dv_gate_turn_open(struct dv_gate_tenant *tenant, uint64_t now_ns, struct dv_error *err)
 {
 	struct dv_gate_node *node = tenant->node;
@@ -361,14 +402,19 @@ int dv_gate_turn_open(struct dv_gate_tenant *tenant, uint64_t now_ns, struct dv_
 		if (r < 0)
 			return r;
 	}
-	return dv_sched_add(node->sched, tenant->lease.id, tenant->lease.policy,
-			    tenant->lease.compute_mpct, now_ns, err);
+	r = dv_sched_add(node->sched, tenant->lease.id, tenant->lease.policy,
+			 tenant->lease.compute_mpct, now_ns, err);
+	if (r == 0)
+		count_latency(tenant, 1, now_ns);
+	return r;
 }
 
 void dv_gate_turn_close(struct dv_gate_tenant *tenant, uint64_t now_ns)
 {
-	if (tenant->lease.timed)
+	if (tenant->lease.timed) {
 		dv_sched_remove(tenant->node->sched, tenant->lease.id, now_ns);
+		count_latency(tenant, -1, now_ns);
+	}
 	tenant->holding = false;
 }
 

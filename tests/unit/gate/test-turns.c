@@ -212,6 +212,28 @@ static void test_the_way_is_not_charged(void **state)
 	fake_detach(&a);
 }
 
+/* While a tenant of the latency class is there, whoever else has the device, alone or not, puts no
+ * more on it than half a millisecond's work. */
+static void test_beside_latency(void **state)
+{
+	struct fake_client a;
+	uint64_t before_ns;
+
+	fake_open_timed(&fake, A, DV_POLICY_BEST_EFFORT, 50);
+	fake_attach(&fake, A, 0, &a);
+	fake_want(&a);
+	before_ns = fake_await(&a, HELD | ENDLESS, HELD | ENDLESS).inflight_ns;
+	assert_true(before_ns > MS / 2);
+	fake_open_timed(&fake, B, DV_POLICY_LATENCY, 50);
+	assert_true(fake_await(&a, HELD | ENDLESS, HELD).inflight_ns <= MS / 2);
+	/* It is not lifted in time, as it is when a neighbour is quiet. */
+	(void)usleep(700000);
+	assert_int_equal(fake_grant(&a).flags & (HELD | ENDLESS), HELD);
+	fake_close(&fake, B);
+	assert_int_equal(fake_await(&a, HELD | ENDLESS, HELD | ENDLESS).inflight_ns, before_ns);
+	fake_detach(&a);
+}
+
 static pid_t sleeper(const struct fake_client *client, uint32_t epoch)
 {
 	const struct timespec most = {10, 0};
@@ -601,6 +623,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hand_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crossing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_way_is_not_charged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_beside_latency, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crossing_wakes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed_holder, setup, teardown),
