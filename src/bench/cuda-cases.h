@@ -44,9 +44,11 @@ struct dv_cuda_case {
 	double goal;	   /* of the measure's first metric; 0: none */
 	double goal_in_1s; /* share: over any second; 0: none */
 	uint64_t for_ns;
-	bool quick;    /* part of --quick, for a part of the time */
-	bool paired;   /* the same without divvy runs in turn with it */
-	unsigned runs; /* at least so many, if not quick; 0: 1 */
+	bool quick;	/* part of --quick, for a part of the time */
+	bool real_only; /* kernels so short that the simulated driver does not pace a program by
+			   them */
+	bool paired;	/* the same without divvy runs in turn with it */
+	unsigned runs;	/* at least so many, if not quick; 0: 1 */
 	/* latency: alone is the measure of the others; its name, or NULL */
 	const char *alone;
 	const char *way;    /* memory: how it is allocated; launch: what is launched */
