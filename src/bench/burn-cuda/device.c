@@ -8,10 +8,13 @@
 #include "base/macro.h"
 
 enum { CALIBRATE_ROUNDS = 8, CALIBRATE_MS = 20, EACH_MOST = 1000 };
+/* Of a kernel's length, how far its real one may be off: a factor. */
+enum { OFF_MOST = 2 };
 
 /* A kernel of a known length. A real GPU compiles the PTX and counts loops, each of them a look at
- * the clock that no compiler may leave out; the simulated driver reads the comment, by which a
- * launch takes the time that its first argument tells. */
+ * the clock; what is read has to come to something, or the compiler leaves out the loop, so a value
+ * that cannot be would end the program. The simulated driver reads the comment, by which a launch
+ * takes the time that its first argument tells. */
 static const char image[] = "// divvy-sim-kernel name=spin args=8,8 ns=arg0\n"
 			    ".version 6.0\n"
 			    ".target sm_50\n"
@@ -22,13 +25,17 @@ static const char image[] = "// divvy-sim-kernel name=spin args=8,8 ns=arg0\n"
 			    "	.reg .pred %p;\n"
 			    "	ld.param.u64 %r0, [loops];\n"
 			    "	mov.u64 %r1, 0;\n"
+			    "	mov.u64 %r3, 0;\n"
 			    "LOOP:\n"
 			    "	setp.ge.u64 %p, %r1, %r0;\n"
 			    "	@%p bra DONE;\n"
 			    "	mov.u64 %r2, %clock64;\n"
+			    "	or.b64 %r3, %r3, %r2;\n"
 			    "	add.u64 %r1, %r1, 1;\n"
 			    "	bra.uni LOOP;\n"
 			    "DONE:\n"
+			    "	setp.eq.u64 %p, %r3, 0xffffffffffffffff;\n"
+			    "	@%p trap;\n"
 			    "	ret;\n"
 			    "}\n";
 /* No driver but the simulated one takes this for a module. */
@@ -195,7 +202,12 @@ int burn_cuda_calibrate(struct burn_cuda *cuda, uint64_t kernel_ns, uint64_t *re
 						(double)DV_MAX(ns, 1u)),
 				     1u);
 	}
+	if (ns > OFF_MOST * kernel_ns || kernel_ns > OFF_MOST * ns)
+		return dv_error_set(err, -EIO,
+				    "no kernel of %llu ns can be made: %llu loops take %llu ns",
+				    (unsigned long long)kernel_ns, (unsigned long long)cuda->loops,
+				    (unsigned long long)ns);
 	*ret_loops = cuda->loops;
-	*ret_real_ns = DV_MAX(ns, 1u);
+	*ret_real_ns = ns;
 	return 0;
 }
