@@ -94,7 +94,9 @@ def robust(lab):
     loop = ["--", TENANT, "loop"]
     # A stopped holder does not stop the other; a killed one still less.
     stopped = lab.spawn("run", "--name", "stopped", "--memory", "1GiB", "--compute", "50%", *loop, "60000", "1000")
-    pid = wait_for(lambda: next((l["pids"][0] for l in lab.leases() if l["name"] == "stopped" and l["pids"]), None))
+    # The probe before it holds no memory.
+    pid = wait_for(lambda: next((l["pids"][0] for l in lab.leases() if l["name"] == "stopped" and l["pids"] and
+                                 l["memory_used_mib"] > 0), None))
     time.sleep(0.3)
     os.kill(pid, signal.SIGSTOP)
     got = counts(lab.spawn("run", "--memory", "1GiB", "--compute", "50%", *loop, "2000", "1000"))[0]
