@@ -37,6 +37,9 @@ _divvy()
 	run:--unenforced) COMPREPLY=($(compgen -W 'stop warn' -- "$cur")); return ;;
 	run:--mounts) COMPREPLY=($(compgen -W 'private shared' -- "$cur")); return ;;
 	attach:--as) COMPREPLY=(); return ;;
+	attach:--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	attach:-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	attach:--library-path) COMPREPLY=(); return ;;
 	top:--every) COMPREPLY=(); return ;;
 	top:-d) COMPREPLY=(); return ;;
 	plan:--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -79,7 +82,7 @@ _divvy()
 	leases:*) COMPREPLY=() ;;
 	release:-*) COMPREPLY=($(compgen -W ' --json --socket --machine -h --help --version' -- "$cur")) ;;
 	release:*) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")) ;;
-	attach:-*) COMPREPLY=($(compgen -W ' --as --json --socket --machine -h --help --version' -- "$cur")) ;;
+	attach:-*) COMPREPLY=($(compgen -W ' --as -o --out --library-path --json --socket --machine -h --help --version' -- "$cur")) ;;
 	attach:*) COMPREPLY=($(compgen -W "$(_divvy_leases)" -- "$cur")) ;;
 	top:-*) COMPREPLY=($(compgen -W ' -1 --once -d --every --json --socket --machine -h --help --version' -- "$cur")) ;;
 	top:*) COMPREPLY=() ;;

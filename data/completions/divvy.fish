@@ -49,6 +49,8 @@ complete -c divvy -n '__fish_seen_subcommand_from run' -l mounts -x -a 'private 
 complete -c divvy -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand --fcs-skip=2)'
 complete -c divvy -n '__fish_seen_subcommand_from release' -a '(__divvy_leases)'
 complete -c divvy -n '__fish_seen_subcommand_from attach' -l as -x -d 'env (if not given): KEY=VALUE lines; cdi: a CDI file'
+complete -c divvy -n '__fish_seen_subcommand_from attach' -l out -s o -r -F -d 'into this file, whole and for its owner only; - is standard output'
+complete -c divvy -n '__fish_seen_subcommand_from attach' -l library-path -x -d 'of --as cdi: what the image has in LD_LIBRARY_PATH, to stand behind divvy'\''s directory'
 complete -c divvy -n '__fish_seen_subcommand_from attach' -a '(__divvy_leases)'
 complete -c divvy -n '__fish_seen_subcommand_from top' -l once -s 1 -d 'print one page and end'
 complete -c divvy -n '__fish_seen_subcommand_from top' -l every -s d -x -d 'look again after this time: 500ms; 1s if not given'

@@ -46,6 +46,7 @@ struct dv_api_grant {
 	unsigned device_count;
 	char devices[DV_API_DEVICES_MOST][64]; /* "/dev/...": those that it needs; 0: not said */
 	char note[256];			       /* what is to be done before that, or "" */
+	char nvml[256]; /* NVIDIA's library there: a name for the loader, or a path */
 	char cgroup[256];
 	char cpus[256];
 	bool gated;

@@ -78,6 +78,8 @@ json_t *dv_api_gpu_put(const struct dv_gpu *gpu)
 		unleased_put(&out, gpu);
 	if (gpu->mig.mode != DV_MIG_NONE)
 		dv_api_put_json(&out, "mig", dv_api_mig_put(&gpu->mig));
+	else if (gpu->kind == DV_GPU_NVIDIA)
+		dv_api_put_int(&out, "minor", gpu->mig.minor);
 	return dv_api_done(&out);
 }
 
@@ -228,6 +230,7 @@ int dv_api_gpu_get(const struct dv_api_in *from, const json_t *value, struct dv_
 	r = r < 0 ? r : dv_api_get_int(&in, "numa_node", 0, INT32_MAX, &numa);
 	r = r < 0 ? r : methods_get(&in, &gpu);
 	r = r < 0 ? r : unleased_get(&in, &gpu);
+	r = r < 0 ? r : dv_api_get_unsigned(&in, "minor", UINT32_MAX, &gpu.mig.minor);
 	mig = json_object_get(in.obj, "mig");
 	if (r == 0 && mig)
 		r = dv_api_mig_get(&in, mig, &gpu.mig);

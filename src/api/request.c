@@ -91,6 +91,7 @@ int dv_api_grant_encode(const struct dv_api_grant *grant, char **ret_text, struc
 	dv_api_put_texts(&out, "devices", grant->devices[0], sizeof(grant->devices[0]),
 			 DV_MIN(grant->device_count, (unsigned)DV_API_DEVICES_MOST));
 	dv_api_put_opt(&out, "note", grant->note);
+	dv_api_put_opt(&out, "nvml", grant->nvml);
 	dv_api_put_opt(&out, "cgroup", grant->cgroup);
 	dv_api_put_opt(&out, "cpus", grant->cpus);
 	dv_api_put_bool(&out, "gated", grant->gated);
@@ -129,6 +130,7 @@ int dv_api_grant_decode(const char *text, struct dv_api_grant *ret, struct dv_er
 		  : dv_api_get_texts(&in, "devices", grant->devices[0], sizeof(grant->devices[0]),
 				     DV_API_DEVICES_MOST, &grant->device_count);
 	r = r < 0 ? r : dv_api_get_text(&in, "note", grant->note, sizeof(grant->note));
+	r = r < 0 ? r : dv_api_get_text(&in, "nvml", grant->nvml, sizeof(grant->nvml));
 	r = r < 0 ? r : dv_api_get_text(&in, "cgroup", grant->cgroup, sizeof(grant->cgroup));
 	r = r < 0 ? r : dv_api_get_text(&in, "cpus", grant->cpus, sizeof(grant->cpus));
 	r = r < 0 ? r : dv_api_get_bool(&in, "gated", &grant->gated);

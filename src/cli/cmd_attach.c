@@ -2,15 +2,22 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "base/json.h"
+#include "base/file.h"
 #include "base/str.h"
+#include "cli/attach_cdi.h"
 #include "cli/remote.h"
 #include "cli/verbs.h"
+#include "model/cdi.h"
 
-enum { OPT_AS };
+enum { OPT_AS, OPT_OUT, OPT_LIBRARY_PATH };
 
 static const struct dv_option options[] = {
 	[OPT_AS] = {"as", 0, "FORM", "env (if not given): KEY=VALUE lines; cdi: a CDI file"},
+	[OPT_OUT] = {"out", 'o', "FILE",
+		     "into this file, whole and for its owner only; - is standard output"},
+	[OPT_LIBRARY_PATH] = {"library-path", 0, "DIRS",
+			      "of --as cdi: what the image has in LD_LIBRARY_PATH, to stand behind "
+			      "divvy's directory"},
 	{NULL},
 };
 
@@ -33,61 +40,27 @@ static int check_form(const char *form, bool *ret_cdi, struct dv_error *err)
 			    "write env or cdi");
 }
 
-/* What the CDI runtime hands out itself, and must not be asked for a second time by name. */
-static bool is_by_name(const char *env)
+/* The loader would take an empty one for the directory in which the program is. */
+static int check_library_path(const char *path, bool cdi, struct dv_error *err)
 {
-	return strncmp(env, "NVIDIA_VISIBLE_DEVICES=", 23) == 0;
-}
+	size_t len = path ? strlen(path) : 0;
 
-/* Container Device Interface, version 0.6.0: one device of kind divvy/lease. */
-static void write_cdi(const struct dv_api_grant *grant, struct dv_json *json)
-{
-	dv_json_object(json, NULL);
-	dv_json_text(json, "cdiVersion", "0.6.0");
-	dv_json_text(json, "kind", "divvy/lease");
-	dv_json_array(json, "devices");
-	dv_json_object(json, NULL);
-	dv_json_text(json, "name", grant->lease.name);
-	dv_json_object(json, "containerEdits");
-	dv_json_array(json, "env");
-	for (unsigned i = 0; i < grant->env_count; i++)
-		dv_json_text(json, NULL,
-			     is_by_name(grant->env[i]) ? "NVIDIA_VISIBLE_DEVICES=void"
-						       : grant->env[i]);
-	dv_json_end(json);
-	dv_json_array(json, "deviceNodes");
-	for (unsigned i = 0; i < grant->device_count; i++) {
-		dv_json_object(json, NULL);
-		dv_json_text(json, "path", grant->devices[i]);
-		dv_json_end(json);
-	}
-	dv_json_end(json);
-	dv_json_end(json);
-	dv_json_end(json);
-	dv_json_end(json);
-	dv_json_end(json);
-}
-
-static int print_cdi(struct dv_cli *cli, const struct dv_api_grant *grant, struct dv_error *err)
-{
-	struct dv_buf buf = {0};
-	dv_autofree char *text = NULL;
-	struct dv_json json;
-
-	if (!grant->device_count)
+	if (!path)
+		return 0;
+	if (!cdi)
 		return dv_error_fix(
 			err,
-			dv_error_rule(err, -EOPNOTSUPP, "G09",
-				      "the device nodes of lease '%s' (%s) are not known",
-				      grant->lease.name, dv_method_name(grant->lease.method)),
-			"a CDI file is for MIG partitions whose capabilities divvyd can read in "
-			"/proc/driver/nvidia/capabilities; for others: divvy attach %s --as env",
-			grant->lease.name);
-	dv_json_init(&json, &buf);
-	write_cdi(grant, &json);
-	if (dv_buf_take(&buf, &text) < 0)
-		return dv_error_set(err, -ENOMEM, "no memory for the CDI file");
-	dv_outf(&cli->out, "%s\n", text);
+			dv_error_rule(err, -EINVAL, "F12", "--library-path is about containers"),
+			"leave it out, or say --as cdi");
+	for (size_t i = 0; i <= len; i++)
+		if ((i == 0 || path[i - 1] == ':') && path[i] != '/')
+			return dv_error_fix(
+				err,
+				dv_error_rule(err, -EINVAL, "F11",
+					      "--library-path: '%.200s' has a directory that is "
+					      "not an absolute path",
+					      path),
+				"write absolute paths with ':' between them");
 	return 0;
 }
 
@@ -101,17 +74,57 @@ static void warn(struct dv_cli *cli, const struct dv_api_grant *grant)
 	dv_warning(cli, &note);
 }
 
+/* Whoever reads it may be in the lease, if the socket lets him: for its owner only. */
+static int put_out(struct dv_cli *cli, const char *out, const char *text, struct dv_error *err)
+{
+	if (out && strcmp(out, "-") != 0)
+		return dv_file_write(out, text, strlen(text), 0600, err);
+	dv_outf(&cli->out, "%s", text);
+	return 0;
+}
+
+static int put_env(struct dv_cli *cli, const char *out, const char *answer,
+		   const struct dv_api_grant *grant, struct dv_error *err)
+{
+	dv_autofree char *text = NULL;
+	struct dv_buf buf = {0};
+
+	if (cli->json)
+		dv_buf_addf(&buf, "%s\n", answer);
+	for (unsigned i = 0; !cli->json && i < grant->env_count; i++)
+		dv_buf_addf(&buf, "%s\n", grant->env[i]);
+	if (dv_buf_take(&buf, &text) < 0)
+		return dv_error_set(err, -ENOMEM, "no memory for the environment");
+	return put_out(cli, out, text, err);
+}
+
+static int put_cdi(struct dv_cli *cli, const char *const *value, const struct dv_api_grant *grant,
+		   struct dv_error *err)
+{
+	dv_autofree char *text = NULL;
+	int r = dv_attach_cdi(cli, grant, value[OPT_LIBRARY_PATH], &text, err);
+
+	r = r < 0 ? r : put_out(cli, value[OPT_OUT], text, err);
+	if (r == 0 && !cli->json)
+		dv_outf(&cli->err,
+			"divvy: for podman: --device " DV_CDI_KIND "=%s, and none of NVIDIA's own "
+			"devices beside it; take the file away when the lease is released\n",
+			grant->lease.name);
+	return r;
+}
+
 static int run_attach(struct dv_cli *cli, const struct dv_args *args, struct dv_error *err)
 {
 	dv_autofree struct dv_api_grant *grant = calloc(1, sizeof(*grant));
 	dv_cleanup(dv_answer_freep) char *answer = NULL;
+	const char *const *value = args->given.value;
 	bool cdi = false;
-	int r = check_form(args->given.value[OPT_AS], &cdi, err);
+	int r = check_form(value[OPT_AS], &cdi, err);
 
 	if (!grant)
 		return dv_error_set(err, -ENOMEM, "no memory for a grant");
-	if (r == 0)
-		r = dv_remote_check_name(args->words[0], err);
+	r = r < 0 ? r : check_library_path(value[OPT_LIBRARY_PATH], cdi, err);
+	r = r < 0 ? r : dv_remote_check_name(args->words[0], err);
 	if (r == 0)
 		r = dv_remote_get(cli, &answer, err, "/v1/leases/%s/attach", args->words[0]);
 	if (r == 0)
@@ -119,15 +132,8 @@ static int run_attach(struct dv_cli *cli, const struct dv_args *args, struct dv_
 	if (r < 0)
 		return r;
 	warn(cli, grant);
-	if (cdi)
-		return print_cdi(cli, grant, err);
-	if (cli->json) {
-		dv_remote_print(cli, answer);
-		return 0;
-	}
-	for (unsigned i = 0; i < grant->env_count; i++)
-		dv_outf(&cli->out, "%s\n", grant->env[i]);
-	return 0;
+	return cdi ? put_cdi(cli, value, grant, err)
+		   : put_env(cli, value[OPT_OUT], answer, grant, err);
 }
 
 const struct dv_verb dv_verb_attach = {
@@ -137,9 +143,13 @@ const struct dv_verb dv_verb_attach = {
 	.most = 1,
 	.help = "what to hand to a lease's container or process",
 	.text = "With --as cdi a file for /etc/cdi or /run/cdi, by which a runtime gives a "
-		"container the environment and exactly the device nodes of its MIG partition, as "
-		"device divvy/lease=NAME; the driver's libraries are not in it. With --json "
-		"the whole grant, but for --as cdi.",
+		"container its slice of an NVIDIA GPU or its MIG partition, as device " DV_CDI_KIND
+		"=NAME: exactly the device nodes, the host driver's libraries with "
+		"divvy's in their place, the lease's socket and the environment. For a slice "
+		"divvy first makes sure that the layer reports to divvyd, else there is no file "
+		"(rule G03). The file is as good as the lease: the driver, divvy and the lease "
+		"must be those that it was written for.\n\n"
+		"With --json the whole grant, but for --as cdi.",
 	.options = options,
 	.run = run_attach,
 };

@@ -18,9 +18,9 @@
 #include "bench/cuda-context.h"
 
 #define LIBRARY "libcuda.so.1"
-#define NEEDED "libcuda-divvy-real.so"
+#define NEEDED DV_CUDA_NEEDED
 #define NVML_LIBRARY "libnvidia-ml.so.1"
-#define NVML_NEEDED "libnvidia-ml-divvy-real.so"
+#define NVML_NEEDED DV_NVML_NEEDED
 
 /* A library of the driver's whose place one of ours takes. */
 struct part {
@@ -35,7 +35,7 @@ struct part {
 
 enum { FIND_MS = 30000, PATH_MOST = 512, PARTS = 2 };
 
-#define NOTE "context-bytes"
+#define NOTE DV_CUDA_NOTE
 
 static const char *env_of(const struct dv_api_grant *grant, const char *name)
 {
@@ -127,6 +127,17 @@ static int find_driver(struct part *part, struct dv_error *err)
 	if (buf[0] != '/')
 		return no_driver(err, part->wanted, buf[0] ? buf : "the loader cannot say");
 	return realpath(buf, part->real) ? 0 : no_driver(err, part->wanted, strerror(errno));
+}
+
+int dv_cuda_find(const char *name, char *buf, struct dv_error *err)
+{
+	struct part part = {.wanted = name,
+			    .needed = strstr(name, NVML_LIBRARY) ? NVML_NEEDED : NEEDED};
+	int r = find_driver(&part, err);
+
+	if (r == 0)
+		memcpy(buf, part.found, sizeof(part.found));
+	return r;
 }
 
 /* Put a link there, in the place of another one if need be, without a moment in between. */

@@ -10,6 +10,15 @@
 #include "base/error.h"
 #include "cli/run_mounts.h"
 
+/* Names in it: what our libraries need, and what a context takes. */
+#define DV_CUDA_NEEDED "libcuda-divvy-real.so"
+#define DV_NVML_NEEDED "libnvidia-ml-divvy-real.so"
+#define DV_CUDA_NOTE "context-bytes"
+
+/* Where the loader finds the driver's library `name`, in PATH_MAX bytes; in a process of its own.
+ * -ENOENT with rule G03. */
+int dv_cuda_find(const char *name, char *buf, struct dv_error *err) DV_MUST_CHECK;
+
 /* Whose directory a command gets, and where; "" for a lease that is not about CUDA. */
 struct dv_cuda_place {
 	char layer[256];

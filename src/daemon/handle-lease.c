@@ -100,6 +100,8 @@ static int encode_grant(const struct dv_daemon *daemon, const struct dv_lease *l
 	grant->device_count = found->device_count;
 	memcpy(grant->devices, found->devices, sizeof(grant->devices));
 	(void)dv_copy(grant->note, sizeof(grant->note), found->note);
+	if (found->device_count)
+		(void)dv_copy(grant->nvml, sizeof(grant->nvml), daemon->nvml);
 	(void)dv_copy(grant->cgroup, sizeof(grant->cgroup), found->cgroup);
 	(void)dv_copy(grant->cpus, sizeof(grant->cpus), found->cpus);
 	grant->gated = found->gated;

@@ -43,5 +43,8 @@ int dv_method_mig_host(const struct dv_method_env *env, const struct dv_gpu *gpu
 int dv_method_mig_attach(const struct dv_gpu *gpu, const struct dv_lease *lease,
 			 struct dv_attach *ret, struct dv_error *err) DV_MUST_CHECK;
 
+/* The device nodes that every program on one of NVIDIA's GPUs needs, into `ret`. */
+void dv_method_gpu_nodes(const struct dv_gpu *gpu, struct dv_attach *ret);
+
 extern const struct dv_method_ops dv_method_passthrough, dv_method_slice, dv_method_mig,
 	dv_method_partition;

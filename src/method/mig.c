@@ -400,6 +400,18 @@ static DV_PRINTF(2, 3) void add_device(struct dv_attach *attach, const char *fmt
 	va_end(args);
 }
 
+static void add_gpu(const struct dv_mig *mig, struct dv_attach *attach)
+{
+	add_device(attach, "/dev/nvidia%u", mig->minor);
+	add_device(attach, "/dev/nvidiactl");
+	add_device(attach, "/dev/nvidia-uvm");
+}
+
+void dv_method_gpu_nodes(const struct dv_gpu *gpu, struct dv_attach *ret)
+{
+	add_gpu(&gpu->mig, ret);
+}
+
 /* The GPU's own nodes, which every tenant of it has, and the two rights that only this one has (MIG
  * User Guide, "Device nodes and capabilities"). None where the rights are not known: without them
  * the rest is of no use. */
@@ -408,9 +420,7 @@ static void add_devices(const struct dv_mig *mig, const struct dv_mig_instance *
 {
 	if (!instance->right.minor || !compute->right.minor)
 		return;
-	add_device(attach, "/dev/nvidia%u", mig->minor);
-	add_device(attach, "/dev/nvidiactl");
-	add_device(attach, "/dev/nvidia-uvm");
+	add_gpu(mig, attach);
 	add_device(attach, "/dev/nvidia-caps/nvidia-cap%u", instance->right.minor);
 	add_device(attach, "/dev/nvidia-caps/nvidia-cap%u", compute->right.minor);
 	if (instance->right.node && compute->right.node)

@@ -94,7 +94,12 @@ static int attach_nvidia(const struct dv_gpu *gpu, const struct dv_lease *lease,
 	};
 	const bool on_mig = dv_lease_on_mig(lease);
 	struct dv_attach attach = {.gated = true};
-	int r = on_mig ? dv_method_mig_attach(gpu, lease, &attach, err) : 0;
+	int r = 0;
+
+	if (on_mig)
+		r = dv_method_mig_attach(gpu, lease, &attach, err);
+	else
+		dv_method_gpu_nodes(gpu, &attach);
 
 	/* In a partition that has said which device it is. */
 	for (size_t i = 0; r == 0 && i < DV_ARRAY_LEN(values) - (on_mig ? 2 : 0); i++) {

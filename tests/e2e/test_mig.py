@@ -2,6 +2,7 @@
 """MIG on a simulated machine: planned, applied, undone, brought back; nobody else's is touched."""
 import json
 
+from container import check
 from lib import MachineUser, expect
 from mig_world import World
 
@@ -73,12 +74,15 @@ def test(user):
         [f"/dev/nvidia-caps/nvidia-cap{n}" for n in (at["capability"], ci["capability"])]
     expect(at["capability"] == 3 + 135 * gpu["minor"] + 9 * at["id"], "by the GPU's minor number", at)
     expect(world.json("attach", "big")["devices"] == nodes, "the grant has them", nodes)
-    cdi = json.loads(world.divvy("attach", "big", "--as", "cdi").stdout)
-    edits = cdi["devices"][0]["containerEdits"]
-    expect(cdi["kind"] == "divvy/lease" and cdi["devices"][0]["name"] == "big", "a device by the lease's name", cdi)
-    expect([n["path"] for n in edits["deviceNodes"]] == nodes, "and the nodes", cdi)
+    device = check(world.good("attach", "big", "--as", "cdi").stdout)
+    edits = device["containerEdits"]
+    targets = [mount["containerPath"] for mount in edits["mounts"]]
+    expect(device["name"] == "big", "a device by the lease's name", device)
+    # Of a simulated machine they are files, and mounted.
+    expect([t for t in targets if t.startswith("/dev/")] == nodes and not edits["deviceNodes"], "and the nodes", edits)
+    expect("/run/divvy/lib/libcuda.so.1" in targets and "/run/divvy/lease" not in targets, "the driver, no layer", edits)
     expect(f"CUDA_VISIBLE_DEVICES={ci['uuid']}" in edits["env"] and "NVIDIA_VISIBLE_DEVICES=void" in edits["env"],
-           "and the environment", cdi)
+           "and the environment", edits)
     expect(f"NVIDIA_VISIBLE_DEVICES={ci['uuid']}\n" in world.divvy("attach", "big").stdout, "as lines")
     expect(world.divvy("attach", "big", "--as", "libvirt").returncode == 3, "not yet")
     expect(world.divvy("attach", "big", "--as", "cid").returncode == 2, "nor ever")

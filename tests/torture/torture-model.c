@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "model/cdi.h"
 #include "model/fleet.h"
 #include "model/mig-parted.h"
 #include "model/tree.h"
@@ -159,6 +160,40 @@ static int check_tree(void *arg)
 	return judge(dv_tree_check(NULL, 0, arg, &err), &err, true);
 }
 
+static int fill_cdi(struct dv_cdi *cdi)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < 10; i++) {
+		r = dv_cdi_env(cdi, "KEY", "value");
+		r = r < 0 ? r : dv_cdi_node(cdi, "/dev/null");
+		r = r < 0 ? r : dv_cdi_mount(cdi, "/from", "/to", i % 2);
+	}
+	return r;
+}
+
+static int make_cdi(void *arg)
+{
+	char *untouched = large, *text = untouched;
+	struct dv_cdi cdi = {.name = "x"};
+	struct dv_error err = {0};
+	int r = fill_cdi(&cdi);
+
+	if (r == 0)
+		r = judge(dv_cdi_print(&cdi, &text, &err), &err, text == untouched);
+	if (r == 0) {
+		r = strstr(text, "/from") ? 0 : -EPROTO;
+		free(text);
+	}
+	dv_cdi_fini(&cdi);
+	return r;
+}
+
+static void test_cdi(void **state)
+{
+	assert_true(torture_run("CDI file", make_cdi, NULL) > 40);
+}
+
 static void test_yaml(void **state)
 {
 	char text[4096] = "name: x\n";
@@ -279,13 +314,10 @@ static void test_torture_catches(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_yaml),
-		cmocka_unit_test(test_fleet),
-		cmocka_unit_test(test_fleet_refused),
-		cmocka_unit_test(test_print),
-		cmocka_unit_test(test_parted),
-		cmocka_unit_test(test_tree),
-		cmocka_unit_test(test_torture_catches),
+		cmocka_unit_test(test_yaml),	      cmocka_unit_test(test_fleet),
+		cmocka_unit_test(test_fleet_refused), cmocka_unit_test(test_print),
+		cmocka_unit_test(test_parted),	      cmocka_unit_test(test_cdi),
+		cmocka_unit_test(test_tree),	      cmocka_unit_test(test_torture_catches),
 	};
 
 	return cmocka_run_group_tests_name("torture/model", tests, set_up, tear_down);

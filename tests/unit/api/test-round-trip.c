@@ -216,6 +216,7 @@ static void test_grant(void **state)
 			grant.env[i][1] = '=';
 			random_text(grant.env[i] + 2, sizeof(grant.env[i]) - 2, 0);
 		}
+		random_text(grant.nvml, sizeof(grant.nvml), 0);
 		grant.device_count = (unsigned)random_below(DV_API_DEVICES_MOST + 1);
 		for (unsigned i = 0; i < grant.device_count; i++)
 			random_text(grant.devices[i], sizeof(grant.devices[i]), 1);
@@ -231,6 +232,7 @@ static void test_grant(void **state)
 		for (unsigned i = 0; i < grant.env_count; i++)
 			assert_string_equal(grant.env[i], back.env[i]);
 		assert_int_equal(grant.lease.missing, back.lease.missing);
+		assert_string_equal(grant.nvml, back.nvml);
 		assert_int_equal(grant.device_count, back.device_count);
 		for (unsigned i = 0; i < grant.device_count; i++)
 			assert_string_equal(grant.devices[i], back.devices[i]);

@@ -325,9 +325,12 @@ static void test_attach_slice_of_gpu(void **state)
 	struct dv_attach to;
 
 	gpu.kind = DV_GPU_NVIDIA;
+	gpu.mig.minor = 5;
 	assert_int_equal(
 		dv_method_ops(DV_METHOD_SLICE)->attach(&gpu, &step.lease, &paths, &to, NULL), 0);
 	assert_true(to.gated);
+	assert_int_equal(to.device_count, 3);
+	assert_string_equal(to.devices[0], "/dev/nvidia5");
 	assert_string_equal(variable(&to, "DIVVY_LEASE_SOCKET"), paths.socket);
 	assert_string_equal(variable(&to, "DIVVY_LEASE_NONCE"), "00112233");
 	assert_string_equal(variable(&to, "DIVVY_CUDA_LAYER"), paths.cuda_layer);
