@@ -242,6 +242,15 @@ static bool have_thread(struct dv_cu_device *device)
 
 /* --- submitting --- */
 
+void dv_cu_op_abandon(struct dv_cu_op *op)
+{
+	forget_before(op);
+	op->done = true;
+	op->done_ns = op->ready_ns;
+	dv_cu_stream_end(op->stream);
+	dv_cu_op_unref(op);
+}
+
 /* The legacy stream waits for all streams that block, and they wait for it. */
 static int after_neighbours(struct dv_cu_op *op)
 {
@@ -263,7 +272,7 @@ static int after_neighbours(struct dv_cu_op *op)
 enum dv_cu_result dv_cu_submit_free(struct dv_cu_op *op)
 {
 	if (!have_thread(op->device)) {
-		dv_cu_op_unref(op);
+		dv_cu_op_abandon(op);
 		return DV_CUDA_ERROR_OPERATING_SYSTEM;
 	}
 	op->ready_ns = DV_MAX(op->ready_ns, dv_now_ns());
@@ -279,7 +288,7 @@ enum dv_cu_result dv_cu_submit(struct dv_cu_op *op)
 	struct dv_cu_stream *stream = op->stream;
 
 	if (after_neighbours(op) < 0 || !have_thread(op->device)) {
-		dv_cu_op_unref(op);
+		dv_cu_op_abandon(op);
 		return DV_CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	dv_cu_op_unref(stream->last);
@@ -293,7 +302,7 @@ enum dv_cu_result dv_cu_submit_and_wait(struct dv_cu_op *op)
 	enum dv_cu_result result;
 
 	if (after_neighbours(op) < 0) {
-		dv_cu_op_unref(op);
+		dv_cu_op_abandon(op);
 		return DV_CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	op->refs++;

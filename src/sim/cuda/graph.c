@@ -367,93 +367,113 @@ static struct dv_cu_op *node_op(struct dv_cu_stream *stream, const struct dv_cu_
 	return op;
 }
 
-static enum dv_cu_result submit_nodes(const struct dv_cu_graph *graph, struct dv_cu_stream *stream,
-				      struct dv_cu_op *start, struct dv_cu_op *end);
+/* All that a launch submits, in order; nothing of it is submitted yet. */
+struct ops {
+	DV_VEC(struct dv_cu_op *) all;
+};
 
-/* The node's operation, or for a graph in it the end of all of that. The caller has a reference. */
-static enum dv_cu_result submit_node(struct dv_cu_node *node, struct dv_cu_stream *stream,
-				     struct dv_cu_op *start)
+static void drop(struct ops *ops)
 {
-	bool is_graph = node->params.type == DV_CU_GRAPH_NODE_TYPE_GRAPH;
-	struct dv_cu_op *op = node_op(stream, node), *end = NULL;
+	for (size_t i = 0; i < ops->all.len; i++)
+		dv_cu_op_abandon(ops->all.items[i]);
+	dv_vec_fini(&ops->all);
+}
+
+static struct dv_cu_op *keep(struct ops *ops, struct dv_cu_op *op)
+{
+	if (op && dv_vec_push(&ops->all, op) < 0) {
+		dv_cu_op_abandon(op);
+		op = NULL;
+	}
+	return op;
+}
+
+static int make_nodes(const struct dv_cu_graph *graph, struct dv_cu_stream *stream,
+		      struct dv_cu_op *start, struct dv_cu_op *end, struct ops *ops);
+
+/* The node's operation, or for a graph in it the end of all of that. */
+static int make_node(struct dv_cu_node *node, struct dv_cu_stream *stream, struct dv_cu_op *start,
+		     struct ops *ops)
+{
+	struct dv_cu_op *op = keep(ops, node_op(stream, node)), *end;
 	int r = op ? 0 : -ENOMEM;
 
 	if (r == 0 && !node->before.len)
 		r = dv_cu_op_after(op, start);
 	for (size_t i = 0; r == 0 && i < node->before.len; i++)
 		r = dv_cu_op_after(op, node->before.items[i]->op);
-	if (r < 0) {
-		dv_cu_op_unref(op);
-		return DV_CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	op->refs++;
 	node->op = op;
-	DV_TRY(dv_cu_submit_free(op));
-	if (!is_graph)
-		return DV_CUDA_SUCCESS;
+	if (r < 0 || node->params.type != DV_CU_GRAPH_NODE_TYPE_GRAPH)
+		return r;
 	end = dv_cu_op_new(stream, 0);
 	if (!end)
-		return DV_CUDA_ERROR_OUT_OF_MEMORY;
-	end->refs++;
-	if (dv_cu_op_after(end, op) < 0 ||
-	    submit_nodes(node->params.child.graph, stream, op, end) != DV_CUDA_SUCCESS) {
+		return -ENOMEM;
+	r = dv_cu_op_after(end, op);
+	if (r == 0)
+		r = make_nodes(node->params.child.graph, stream, op, end, ops);
+	if (r < 0) {
 		dv_cu_op_unref(end);
-		dv_cu_op_unref(end);
-		return DV_CUDA_ERROR_OUT_OF_MEMORY;
+		return r;
 	}
-	dv_cu_op_unref(op);
-	node->op = end;
-	return dv_cu_submit_free(end);
+	node->op = keep(ops, end);
+	return node->op ? 0 : -ENOMEM;
 }
 
-static enum dv_cu_result submit_nodes(const struct dv_cu_graph *graph, struct dv_cu_stream *stream,
-				      struct dv_cu_op *start, struct dv_cu_op *end)
+static int make_nodes(const struct dv_cu_graph *graph, struct dv_cu_stream *stream,
+		      struct dv_cu_op *start, struct dv_cu_op *end, struct ops *ops)
 {
-	enum dv_cu_result result = DV_CUDA_SUCCESS;
+	int r = 0;
 
-	for (size_t i = 0; result == DV_CUDA_SUCCESS && i < graph->nodes.len; i++) {
-		struct dv_cu_node *node = graph->nodes.items[i];
-
-		result = submit_node(node, stream, start);
-		if (result == DV_CUDA_SUCCESS && dv_cu_op_after(end, node->op) < 0)
-			result = DV_CUDA_ERROR_OUT_OF_MEMORY;
+	for (size_t i = 0; r == 0 && i < graph->nodes.len; i++) {
+		r = make_node(graph->nodes.items[i], stream, start, ops);
+		if (r == 0)
+			r = dv_cu_op_after(end, graph->nodes.items[i]->op);
 	}
-	for (size_t i = 0; i < graph->nodes.len; i++) {
-		dv_cu_op_unref(graph->nodes.items[i]->op);
+	for (size_t i = 0; i < graph->nodes.len; i++)
 		graph->nodes.items[i]->op = NULL;
+	return r;
+}
+
+/* The last first: it waits for the others, and these can't fail any more. Takes both. */
+static enum dv_cu_result submit(struct dv_cu_op *start, struct dv_cu_op *end, struct ops *ops)
+{
+	enum dv_cu_result result = dv_cu_submit(start);
+
+	if (result != DV_CUDA_SUCCESS) {
+		dv_cu_op_unref(end);
+		return result;
 	}
-	return result;
+	DV_TRY(dv_cu_submit(end));
+	for (size_t i = 0; i < ops->all.len; i++)
+		(void)dv_cu_submit_free(ops->all.items[i]);
+	ops->all.len = 0;
+	return DV_CUDA_SUCCESS;
 }
 
 /* In the stream it is one operation: it begins with `start`, and ends with `end`. */
 enum dv_cu_result dv_cu_graph_launch(struct dv_cu_exec *exec, struct dv_cu_stream *stream)
 {
+	enum dv_cu_result result = DV_CUDA_ERROR_OUT_OF_MEMORY;
 	struct dv_cu_op *start, *end;
-	enum dv_cu_result result;
+	struct ops ops = {0};
 
 	DV_TRY(allocate_all(exec));
 	start = dv_cu_op_new(stream, 0);
 	end = start ? dv_cu_op_new(stream, 0) : NULL;
-	if (!end || dv_cu_op_after(start, exec->last) < 0) {
+	if (end && dv_cu_op_after(start, exec->last) == 0 &&
+	    make_nodes(exec->graph, stream, start, end, &ops) == 0) {
+		end->refs++;
+		result = submit(start, end, &ops);
+	} else {
 		dv_cu_op_unref(start);
-		dv_cu_op_unref(end);
-		free_all(exec, exec->graph->nodes.len);
-		return DV_CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	start->refs++;
-	end->refs++;
-	result = dv_cu_submit(start);
-	if (result == DV_CUDA_SUCCESS)
-		result = submit_nodes(exec->graph, stream, start, end);
-	dv_cu_op_unref(start);
 	if (result == DV_CUDA_SUCCESS) {
 		dv_cu_op_unref(exec->last);
 		exec->last = end;
-		end->refs++;
-		result = dv_cu_submit(end);
 	} else {
 		dv_cu_op_unref(end);
+		free_all(exec, exec->graph->nodes.len);
 	}
-	dv_cu_op_unref(end);
+	drop(&ops);
 	return result;
 }

@@ -129,6 +129,7 @@ struct dv_cu_function {
 struct dv_cu_module {
 	struct dv_cu_context *context; /* NULL: a library, of all contexts */
 	bool is_library, open_ended;   /* open-ended: any function may be asked for */
+	bool starved;		       /* there was no memory for one */
 	DV_VEC(struct dv_cu_function *) functions;
 	DV_VEC(struct dv_cu_global *) globals;
 	dv_cu_ptr overhead;
@@ -226,6 +227,8 @@ void dv_cu_stream_end(struct dv_cu_stream *stream);
 /* A new operation with room for so many bytes of data; NULL: no memory. */
 struct dv_cu_op *dv_cu_op_new(struct dv_cu_stream *stream, size_t size);
 void dv_cu_op_unref(struct dv_cu_op *op);
+/* One that is not submitted comes to nothing: whoever has it, such as an event, does not wait. */
+void dv_cu_op_abandon(struct dv_cu_op *op);
 int dv_cu_op_after(struct dv_cu_op *op, struct dv_cu_op *before);
 /* It is the stream's next; the stream owns it from here on. */
 enum dv_cu_result dv_cu_submit(struct dv_cu_op *op);

@@ -27,6 +27,7 @@ struct dv_cu_function *dv_cu_function_new(struct dv_cu_module *module, const cha
 	function = dv_cu_new(DV_CU_FUNCTION, sizeof(*function));
 	if (!function || dv_vec_push(&module->functions, function) < 0) {
 		dv_cu_free(function);
+		module->starved = true;
 		return NULL;
 	}
 	memcpy(function->name, name, len);
@@ -385,6 +386,8 @@ static enum dv_cu_result load(struct dv_cu_context *context, const void *image, 
 		return DV_CUDA_ERROR_OUT_OF_MEMORY;
 	module->is_library = is_library;
 	result = dv_cu_image_read(module, image);
+	if (module->starved)
+		result = DV_CUDA_ERROR_OUT_OF_MEMORY;
 	if (result == DV_CUDA_SUCCESS && context)
 		result = join_context(module, context);
 	if (result == DV_CUDA_SUCCESS)
@@ -457,11 +460,12 @@ static enum dv_cu_result get_function(struct dv_cu_module *module, const char *n
 	DV_NEED(ret && name && *name);
 	if (!is_module(module))
 		return DV_CUDA_ERROR_INVALID_HANDLE;
+	module->starved = false;
 	function = find_function(module, name, strlen(name));
 	if (!function && module->open_ended)
 		function = dv_cu_function_new(module, name, strlen(name));
 	if (!function)
-		return DV_CUDA_ERROR_NOT_FOUND;
+		return module->starved ? DV_CUDA_ERROR_OUT_OF_MEMORY : DV_CUDA_ERROR_NOT_FOUND;
 	*ret = function;
 	return DV_CUDA_SUCCESS;
 }
