@@ -27,6 +27,7 @@ enum {
 	DV_HTTP_ANSWER_MOST = 64 << 20, /* what a client reads */
 	DV_HTTP_CLIENTS_MOST = 256,
 	DV_CLIENTS_PER_LEASE_MOST = 512, /* processes of one tenant attached to the gate */
+	DV_LOOKERS_PER_LEASE_MOST = 512, /* and of those that only look */
 
 	DV_SYSFS_FILE_MOST = 64 << 10,
 	DV_SYSFS_ENTRIES_MOST = 65536,

@@ -96,6 +96,7 @@ struct dv_gate_tenant {
 	uint64_t denied, hellos, faults;
 	unsigned peer_count;	/* connected */
 	unsigned greeted_count; /* attached */
+	unsigned looker_count;	/* attached, only to look */
 	uint64_t window_ns;	/* start of the window of messages */
 	unsigned window_cost, muted_count;
 	bool holding; /* it is its turn, on the page of holder_count peers */

@@ -101,8 +101,10 @@ void dv_gate_peer_close(struct dv_gate_peer *peer)
 		TAILQ_REMOVE(&node->strangers, peer, waiting);
 		return;
 	}
-	if (peer->looks)
+	if (peer->looks) {
+		tenant->looker_count--;
 		return;
+	}
 	tenant->greeted_count--;
 	dv_gate_turn_gone(peer, node->now_ns);
 	dv_gate_tenant_release(tenant, peer, peer->held_bytes);
@@ -194,6 +196,10 @@ static void hello(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t 
 	}
 	peer->looks = msg->a == DV_LAYER_NVML;
 	peer->own_pid = msg->b <= INT32_MAX ? (uint32_t)msg->b : 0;
+	if (peer->looks && tenant->looker_count >= DV_LOOKERS_PER_LEASE_MOST) {
+		refuse(peer, DV_REFUSAL_FULL);
+		return;
+	}
 	if ((peer->looks && msg->c) || dv_gate_pages_init(&peer->pages, NULL) < 0 ||
 	    !dv_gate_tenant_charge(tenant, peer, msg->c)) {
 		fault(peer);
@@ -204,7 +210,9 @@ static void hello(struct dv_gate_peer *peer, const struct dv_msg *msg, uint64_t 
 	dv_gate_turn_welcome(peer);
 	TAILQ_REMOVE(&tenant->node->strangers, peer, waiting);
 	peer->greeted = true;
-	if (!peer->looks) {
+	if (peer->looks) {
+		tenant->looker_count++;
+	} else {
 		peer->lately[0].at_ns = peer->lately[1].at_ns = now_ns;
 		tenant->greeted_count++;
 		tenant->hellos++;

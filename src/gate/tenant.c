@@ -89,7 +89,8 @@ static void welcome_one(struct dv_gate_tenant *tenant, int fd, uint64_t now_ns)
 		turn_away(fd, DV_REFUSAL_PEER);
 		return;
 	}
-	if (tenant->peer_count >= DV_CLIENTS_PER_LEASE_MOST) {
+	/* What it is shows only when it says hello. */
+	if (tenant->peer_count - tenant->looker_count >= DV_CLIENTS_PER_LEASE_MOST) {
 		turn_away(fd, DV_REFUSAL_FULL);
 		return;
 	}

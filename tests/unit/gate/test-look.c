@@ -100,6 +100,59 @@ static void test_says_nothing_else(void **state)
 	fake_close(&fake, A);
 }
 
+/* However many look, there is room for those that compute. */
+static void test_too_many(void **state)
+{
+	static int fds[DV_LOOKERS_PER_LEASE_MOST];
+	struct fake_client client;
+	struct dv_msg msg;
+	int fd;
+
+	fake_open(&fake, A, 1000, false);
+	for (size_t i = 0; i <= DV_ARRAY_LEN(fds); i++) {
+		int pages[2] = {-1, -1};
+
+		fd = fake_connect(&fake, A);
+		assert_true(fd >= 0);
+		msg = fake_msg(DV_MSG_HELLO, DV_LAYER_NVML, 1, 0);
+		fake_send(fd, &msg);
+		assert_true(fake_recv(fd, &msg, pages));
+		if (i == DV_ARRAY_LEN(fds))
+			break;
+		assert_int_equal(msg.type, DV_MSG_WELCOME);
+		close(pages[0]);
+		close(pages[1]);
+		fds[i] = fd;
+	}
+	assert_int_equal(msg.type, DV_MSG_REFUSED);
+	assert_int_equal(msg.a, DV_REFUSAL_FULL);
+	close(fd);
+	fake_attach(&fake, A, 0, &client);
+	fake_await_clients(&fake, A, 1);
+	fake_detach(&client);
+	/* One that goes makes room for another. */
+	close(fds[0]);
+	for (int i = 0; i < 500; i++) {
+		int pages[2] = {-1, -1};
+
+		fd = fake_connect(&fake, A);
+		msg = fake_msg(DV_MSG_HELLO, DV_LAYER_NVML, 1, 0);
+		fake_send(fd, &msg);
+		assert_true(fake_recv(fd, &msg, pages));
+		close(fd);
+		if (msg.type == DV_MSG_WELCOME) {
+			close(pages[0]);
+			close(pages[1]);
+			break;
+		}
+		(void)usleep(10000);
+	}
+	assert_int_equal(msg.type, DV_MSG_WELCOME);
+	for (size_t i = 1; i < DV_ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	fake_close(&fake, A);
+}
+
 static void test_processes(void **state)
 {
 	struct fake_client looker, one, two, other;
@@ -235,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_no_client, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_says_nothing_else, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_named_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_use, setup, teardown),
