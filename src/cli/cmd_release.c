@@ -29,7 +29,8 @@ const struct dv_verb dv_verb_release = {
 	.most = 1,
 	.help = "give a lease back",
 	.text = "Processes of the tenant that still use the device are cut off: what they hold is "
-		"given back and they get nothing new. Only the owner of a lease and an "
+		"given back and they get nothing new. A file that `divvy attach --as cdi` wrote is "
+		"good for nothing then, and is yours to remove. Only the owner of a lease and an "
 		"administrator may release it.",
 	.run = run_release,
 };

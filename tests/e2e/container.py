@@ -81,7 +81,8 @@ class ByHand(_Container):
 
     def command(self, *command):
         root = os.path.join(self.dir, "root")
-        lines = ["set -e", f"mkdir -p {root}", f"mount -t tmpfs none {root}", f"mkdir {root}/proc {root}/tmp {root}/app"]
+        lines = ["set -e", f"mkdir -p {root}", f"mount -t tmpfs none {root}",
+                 f"mkdir {root}/proc {root}/tmp {root}/app"]
         for path in SYSTEM:
             if os.path.islink(path):
                 lines.append(f"ln -s {os.readlink(path)} {root}{path}")
@@ -129,8 +130,8 @@ class ByCrun(_Container):
         mounts += [{"destination": to, "source": source, "options": options} for source, to, options in self.mounts]
         spaces = ["user", "mount", "pid", "network", "ipc", "uts"]
         config = {"ociVersion": "1.0.0", "root": {"path": root}, "hostname": "c", "mounts": mounts,
-                  "process": {"args": list(command), "env": self.env, "cwd": "/", "user": {"uid": self.inside, "gid": 0},
-                              "noNewPrivileges": True},
+                  "process": {"args": list(command), "env": self.env, "cwd": "/", "noNewPrivileges": True,
+                              "user": {"uid": self.inside, "gid": 0}},
                   "linux": {"namespaces": [{"type": kind} for kind in spaces], "uidMappings": ids,
                             "gidMappings": ids}}
         with open(os.path.join(self.dir, "config.json"), "w", encoding="utf-8") as f:
@@ -154,7 +155,8 @@ class ByCrun(_Container):
 
 
 class ByPodman(_Container):
-    """By podman, which reads the file itself. Its storage is the test's; where it looks for files is covered."""
+    """By podman, which reads the file itself. Its storage is the test's; where it looks for files, and has its
+    locks, is covered."""
 
     def who(self):
         return {}
@@ -188,7 +190,8 @@ class ByPodman(_Container):
             run += ["--volume", f"{path}:/app/{os.path.basename(path)}:ro"]
         run += [*options, "--rootfs", root, *command]
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-                f"mount -t tmpfs none /run && mkdir /run/cdi && cp {file} /run/cdi/divvy.json && "
+                "mount -t tmpfs none /run && mount -t tmpfs none /dev/shm && mkdir /run/cdi && "
+                f"cp {file} /run/cdi/divvy.json && "
                 "mount -t cgroup2 none /sys/fs/cgroup && exec " + shlex.join(run)]
 
     @staticmethod

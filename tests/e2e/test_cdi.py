@@ -53,7 +53,7 @@ class Boxes:
         with open(path, encoding="utf-8") as f:
             self.files[name] = f.read()
         expect(os.listdir(self.user.dir).count(f"divvy-{name}.json") == 1 and
-               not [n for n in os.listdir(self.user.dir) if n.startswith(f"divvy-{name}.json.")], "and nothing beside it")
+               not [n for n in os.listdir(self.user.dir) if n.startswith(f"divvy-{name}.json.")], "nothing beside it")
         return check(self.files[name])
 
     def box(self, kind, name, *options, env=()):
@@ -70,7 +70,8 @@ def values(text):
 def limits(boxes, kind):
     box = boxes.box(kind, "one")
     status, out, err = box.run("/app/cuda-tenant", "info")
-    expect((status, out) == (0, f"{(4096 - CONTEXT_MIB) * MIB} {4096 * MIB}\n"), "the slice, a context taken", status, out, err)
+    expect((status, out) == (0, f"{(4096 - CONTEXT_MIB) * MIB} {4096 * MIB}\n"), "the slice, a context taken", out,
+           err)
     left = (4096 - CONTEXT_MIB) * MIB
     status, out, err = box.run("/app/cuda-tenant", "alloc", str(left))
     expect(status == 0, "the limit itself", status, out, err)
@@ -81,7 +82,8 @@ def limits(boxes, kind):
 def apart(boxes, kind):
     """A neighbour on the same GPU, and one on another."""
     one, two, far = (boxes.box(kind, name) for name in ("one", "two", "far"))
-    holders = [box.spawn("/app/cuda-tenant", "hold", str(size * MIB)) for box, size in ((one, 512), (two, 2048), (far, 1024))]
+    holders = [box.spawn("/app/cuda-tenant", "hold", str(size * MIB))
+               for box, size in ((one, 512), (two, 2048), (far, 1024))]
     for holder in holders:
         expect(holder.stdout.readline() == "held\n", "it holds its memory", holder.poll())
     pids = {name: wait_for(lambda n=name: boxes.lease(n)["pids"]) for name in ("one", "two", "far")}
@@ -103,7 +105,8 @@ def apart(boxes, kind):
     env = values(env)
     expect(env["NVIDIA_VISIBLE_DEVICES"] == "void" and env["CUDA_VISIBLE_DEVICES"] == gpus[0]["uuid"] and
            env["DIVVY_LEASE_SOCKET"] == "/run/divvy/lease/sock", env)
-    status, inside, err = one.run("/usr/bin/find", "/run", "/dev", boxes.lab.dir, "-not", "-path", boxes.lab.dir + "/root/*")
+    status, inside, err = one.run("/usr/bin/find", "/run", "/dev", boxes.lab.dir, "-not", "-path",
+                                  boxes.lab.dir + "/root/*")
     nonces = {name: values("\n".join(check(text)["containerEdits"]["env"]))["DIVVY_LEASE_NONCE"]
               for name, text in boxes.files.items()}
     secrets = [gpus[1]["uuid"], nonces["two"], nonces["far"], "divvyd.sock", "state.db", "leases"]
@@ -169,7 +172,8 @@ def refused(boxes, kind):
                                 (("attach", "one", "--as", "cid"), 2, "F11")):
         done = lab.divvy(*words)
         expect(done.returncode == status and says in done.stderr and done.stdout == "", words, done)
-    child = lab.spawn("run", "--name", "short", "--memory", "2GiB", "--compute", "10%", "--gpu", "1", "--", "sleep", "30")
+    child = lab.spawn("run", "--name", "short", "--memory", "2GiB", "--compute", "10%", "--gpu", "1", "--", "sleep",
+                      "30")
     wait_for(lambda: any(lease["name"] == "short" for lease in lab.leases()))
     done = lab.divvy("attach", "short", "--as", "cdi")
     expect(done.returncode == 3 and "S21" in done.stderr, "a command's own lease", done)
@@ -182,7 +186,7 @@ def refused(boxes, kind):
     begun = time.monotonic()
     expect(lab.divvy("release", "one").returncode == 0, "released")
     out, err = holder.communicate(timeout=60)
-    expect(holder.returncode == 4 and time.monotonic() - begun < 15, "its launches are refused", holder.returncode, out, err)
+    expect(holder.returncode == 4 and time.monotonic() - begun < 15, "its launches are refused", holder, out, err)
     status, out, err = box.run("/app/cuda-tenant", "info")
     expect(status != 0 and out == "", "and nothing starts by it", status, out, err)
 
