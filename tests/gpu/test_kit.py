@@ -12,7 +12,7 @@ import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SIM = os.path.join(os.environ["DIVVY_BUILD"], "src/sim/divvy-sim")
-PARTS = ["conformance", "gate", "share", "latency", "memory", "start", "frameworks", "experiments", "others"]
+PARTS = ["conformance", "gate", "share", "latency", "memory", "start", "frameworks", "experiments", "killed", "others"]
 
 
 def expect(holds, *what):
@@ -86,6 +86,7 @@ def all_parts(kit):
     expect(rows["cuMemAlloc of a byte more in a slice"]["value"] == 3, rows)
     expect(rows["the ledger against the bytes asked for and a context"]["value"] == 0, rows)
     expect(rows["NVML's process against the ledger"]["state"] == "ok", rows)
+    between(kit.rows("killed")["killed holder: its neighbour waits at worst"], 1, 500)
     rows = kit.rows("experiments")
     ours = rows["slice: E5 cuLaunchKernel --dlmopen"]["note"]
     expect("/place/" in ours and ours == rows["slice: E5 cuLaunchKernel dlopen"]["note"], "the layer, every way", ours)
