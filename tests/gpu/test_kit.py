@@ -12,7 +12,16 @@ import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SIM = os.path.join(os.environ["DIVVY_BUILD"], "src/sim/divvy-sim")
-PARTS = ["conformance", "gate", "share", "latency", "memory", "start", "frameworks", "experiments", "killed", "others"]
+PARTS = ["conformance", "gate", "share", "latency", "memory", "start", "frameworks", "experiments", "killed", "cap", "others"]
+
+
+# Stands for the real one: it asks whatever libnvidia-ml.so.1 the loader finds.
+NVIDIA_SMI = f"""#!{sys.executable}
+import sys
+sys.path.insert(0, {os.path.join(HERE, "kit")!r})
+import nvml
+print(f"{{nvml.first_gpu().memory().total >> 20}}, 0" if len(sys.argv) > 1 else "a page")
+"""
 
 
 def expect(holds, *what):
@@ -26,7 +35,12 @@ class Kit:
         self.top, self.machine, self.build = top, os.path.join(top, "m"), os.path.join(top, "build")
         self.tmp = os.path.join(top, "tmp")
         os.mkdir(self.tmp)
-        self.env = dict(os.environ, TMPDIR=self.tmp)
+        programs = os.path.join(top, "bin")
+        os.mkdir(programs)
+        with open(os.path.join(programs, "nvidia-smi"), "w", encoding="utf-8") as f:
+            f.write(NVIDIA_SMI)
+        os.chmod(f.name, 0o755)
+        self.env = dict(os.environ, TMPDIR=self.tmp, PATH=f"{programs}:{os.environ['PATH']}")
         for name in ("OUT", "HAMI_CORE", "DIVVY_SIM_MACHINE"):
             self.env.pop(name, None)
         subprocess.run([SIM, "new", self.machine, "lab-4090"], check=True)
@@ -86,6 +100,9 @@ def all_parts(kit):
     expect(rows["cuMemAlloc of a byte more in a slice"]["value"] == 3, rows)
     expect(rows["the ledger against the bytes asked for and a context"]["value"] == 0, rows)
     expect(rows["NVML's process against the ledger"]["state"] == "ok", rows)
+    row = kit.rows("frameworks")["nvidia-smi in a slice: memory in all"]
+    expect((row["value"], row["plain"]) == ("8192", "24576"), "NVML shows the slice", row)
+    between(kit.rows("cap")["a cap of 50 %, 1 ms kernels, each waited for: worst second"], 0, 40)
     between(kit.rows("killed")["killed holder: its neighbour waits at worst"], 1, 500)
     rows = kit.rows("experiments")
     ours = rows["slice: E5 cuLaunchKernel --dlmopen"]["note"]

@@ -3,21 +3,12 @@
 import os
 import random
 import signal
-import struct
 import subprocess
 import time
 
-HEAD = 13  # words of struct dv_cuda_record; the 7th is how many times follow, then as many moments
-COUNT = 6
+from records import Record
+
 KERNEL, SECONDS, GOAL_MS, AFTER_S = "1ms", 10, 10, 0.1
-
-
-def moments(path):
-    """When each kernel of a record ended, in ns."""
-    with open(path, "rb") as f:
-        data = f.read()
-    words = struct.unpack(f"<{len(data) // 8}Q", data)
-    return words[HEAD + words[COUNT]:]
 
 
 def start(part, name, seconds, out=None, policy="best-effort"):
@@ -78,7 +69,7 @@ def run(part):
     if not deaths or lives.returncode != 0:
         part.fail("the neighbour of one that is killed", f"it ended with {lives.returncode}, {len(deaths)} deaths")
         return
-    gaps = worst_gaps(moments(out), deaths)
+    gaps = worst_gaps(Record(out).ended, deaths)
     if len(gaps) < len(deaths):
         part.fail("the neighbour's kernels after a death", f"seen after {len(gaps)} of {len(deaths)}")
         return
