@@ -288,7 +288,8 @@ static int read_quotas(const struct section *top)
 
 static int read_gate(const struct section *top)
 {
-	static const char *const keys[] = {"quantum", "linger", "hold_timeout", "copies", NULL};
+	static const char *const keys[] = {"quantum", "linger", "hold_timeout",
+					   "copies",  "away",	NULL};
 	struct dv_sched_config *sched = &top->config->sched;
 	struct section in = {0};
 	int r = enter(top, "gate", keys, &in);
@@ -305,7 +306,8 @@ static int read_gate(const struct section *top)
 	if (r < 0)
 		return r;
 	sched->idle_forget_ns = 5 * sched->quantum_ns;
-	return get_bool(&in, "copies", &top->config->gate_copies);
+	r = get_bool(&in, "copies", &top->config->gate_copies);
+	return r < 0 ? r : get_choice(&in, "away", "run", "wait", &top->config->away_waits);
 }
 
 static int read_mig(const struct section *top)

@@ -29,6 +29,7 @@ struct dv_config {
 	DV_VEC(struct dv_config_quota) quotas;
 	struct dv_sched_config sched;
 	bool gate_copies;
+	bool away_waits;      /* launches wait for a divvyd that is away, else they pass */
 	bool report_drift;    /* a MIG partition that is not there any more is only said to be so */
 	uint64_t mig_look_ns; /* how often that is looked for */
 	bool end_unleased;    /* a process that computes on a shared GPU without a lease is ended */

@@ -94,6 +94,7 @@ static int open_gate(struct dv_daemon *daemon, struct dv_error *err)
 					      .run_path = daemon->place.leases_dir,
 					      .sched = daemon->config.sched,
 					      .gate_copies = daemon->config.gate_copies,
+					      .away_waits = daemon->config.away_waits,
 					      .reattach_grace_ns = REATTACH_GRACE_MS *
 								   DV_NS_PER_MS};
 

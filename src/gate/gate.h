@@ -20,6 +20,7 @@ struct dv_gate_config {
 	const char *run_path; /* its path, for clients */
 	struct dv_sched_config sched;
 	bool gate_copies;
+	bool away_waits;	    /* what tenants launch waits for a divvyd that is away */
 	uint64_t reattach_grace_ns; /* after a restart: how long earlier clients may take to return
 				     */
 };

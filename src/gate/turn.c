@@ -18,7 +18,8 @@ static uint32_t base_flags(const struct dv_gate_tenant *tenant)
 
 	if (!tenant->lease.timed)
 		return 0;
-	return DV_GRANT_GATED | (config->gate_copies ? DV_GRANT_COPIES : 0);
+	return DV_GRANT_GATED | (config->gate_copies ? DV_GRANT_COPIES : 0) |
+	       (config->away_waits ? DV_GRANT_AWAY_WAITS : 0);
 }
 
 /* It may come at any moment, and does not wait for what others have queued. */

@@ -36,6 +36,10 @@
  * it holds nothing, has no turn, and says nothing but DV_MSG_USE and DV_MSG_PROCESS, which any
  * client may say. It is told of its own tenant alone.
  *
+ * The hang-up without a word before it is divvyd being away, not the lease being gone: the client
+ * looks for it, and does meanwhile what its last page said with DV_GRANT_AWAY_WAITS. A client that
+ * does not know the flag passes its launches, as before there was one.
+ *
  * divvyd hangs up on a client that breaks the form (size, magic, version, an unknown type, a
  * second HELLO), that does not say HELLO within 2 s, or that does not read its answers. One that
  * sends very much is read more slowly.
@@ -110,6 +114,8 @@ struct dv_msg {
 #define DV_GRANT_HELD 2u    /* this client may launch until `until_ns`, or until revoked */
 #define DV_GRANT_ENDLESS 4u /* held, and nobody else wants it: no timing needed */
 #define DV_GRANT_COPIES 8u  /* transfers are gated as launches are */
+#define DV_GRANT_AWAY_WAITS                                                                        \
+	16u /* while divvyd is away nothing is launched; without it launches pass freely then */
 
 /* Written by divvyd alone. A client reads `epoch` (acquire), the rest, and `epoch` again; an odd
  * epoch is being written. `epoch` is also the futex on which a client waits. */

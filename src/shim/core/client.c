@@ -232,8 +232,14 @@ static int try_attach(uint64_t deadline_ns)
 	pthread_mutex_unlock(&self.lock);
 
 	r = dv_shim_link_open(&hello, deadline_ns, &link, &welcome);
-	if (r > 0 && r != DV_REFUSAL_FULL)
+	if (r > 0 && r != DV_REFUSAL_FULL) {
+		bool was_away = dv_shim_state() == DV_SHIM_AWAY;
+
 		set_state(DV_SHIM_REFUSED);
+		/* Nobody will grant what waits for divvyd. */
+		if (was_away && self.changed)
+			self.changed();
+	}
 	if (r != 0)
 		return r < 0 ? r : -ECONNREFUSED;
 	grant = welcome.grant_fd;
@@ -301,6 +307,8 @@ static int ensure_attached(void)
 		break;
 	}
 	limit = self.waited_from_ns + DV_SHIM_PATIENCE_MS * MS;
+	if (dv_shim_grant_flags(dv_shim_pages.grant) & DV_GRANT_AWAY_WAITS)
+		limit = UINT64_MAX;
 	/* Patience is spent: a look now and then, and no more waiting. */
 	if (dv_shim_now_ns() >= limit && dv_shim_now_ns() < self.next_try_ns)
 		return -ECONNREFUSED;

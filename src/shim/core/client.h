@@ -17,8 +17,9 @@
 #include "wire/gate.h"
 
 enum {
-	/* How long a call waits for a divvyd that is away: one that starts again beside tenants
-	 * that keep every CPU busy takes seconds. */
+	/* How long a call waits for a divvyd that is away, unless all of the tenant waits for it
+	 * (DV_GRANT_AWAY_WAITS): one that starts again beside tenants that keep every CPU busy
+	 * takes seconds. */
 	DV_SHIM_PATIENCE_MS = 10000,
 };
 
@@ -63,7 +64,8 @@ void dv_shim_charge_release(void *charge);
 /* Changes in the child of a fork. */
 uint32_t dv_shim_generation(void);
 
-/* Called in the thread that learnt it, without locks, when pages were swapped (attached, away). */
+/* Called in the thread that learnt it, when pages were swapped (attached, away), or divvyd is back
+ * and says no. */
 void dv_shim_on_change(void (*changed)(void));
 /* Called in the child of a fork, while there is no other thread. */
 void dv_shim_on_fork(void (*forked)(void));

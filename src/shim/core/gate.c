@@ -324,6 +324,13 @@ void dv_shim_gate_settle(void)
 	pthread_mutex_unlock(&gate->order);
 }
 
+bool dv_shim_gate_rules(enum dv_shim_state state)
+{
+	return state == DV_SHIM_ATTACHED ||
+	       (state == DV_SHIM_AWAY &&
+		dv_shim_grant_flags(dv_shim_pages.grant) & DV_GRANT_AWAY_WAITS);
+}
+
 bool dv_shim_gate_want(uint32_t epoch)
 {
 	if (!gate->wants)
@@ -393,7 +400,7 @@ enum dv_shim_verdict dv_shim_gate_enter(uint64_t key, struct dv_shim_ticket **re
 		dv_shim_count(&counters->refused_calls, 1);
 		return DV_SHIM_DENY;
 	}
-	if (state == DV_SHIM_ATTACHED) {
+	if (dv_shim_gate_rules(state)) {
 		if (!(dv_shim_grant_flags(dv_shim_pages.grant) & DV_GRANT_GATED))
 			return DV_SHIM_PASS;
 		verdict = ask(key, ret_ticket);
@@ -663,7 +670,7 @@ bool dv_shim_gate_may_set(void *token)
 	enum next next = NOTHING;
 	DV_SHIM_KEEP;
 
-	if (dv_shim_state() != DV_SHIM_ATTACHED)
+	if (!dv_shim_gate_rules(dv_shim_state()))
 		return true;
 	pthread_mutex_lock(&gate->lock);
 	now_ns = dv_shim_now_ns();

@@ -30,7 +30,8 @@
 
 enum dv_shim_verdict {
 	DV_SHIM_DENY, /* no lease: refuse the call */
-	DV_SHIM_PASS, /* divvyd is away, or the gate cannot work: let it through; counted */
+	DV_SHIM_PASS, /* divvyd is away and not waited for, or the gate cannot work: let it
+		       * through; counted */
 	DV_SHIM_GO,
 	DV_SHIM_WAIT,
 };

@@ -112,6 +112,11 @@ void dv_shim_gate_spare(struct dv_shim_ticket *ticket);
 /* Say that this process has work, if that is not said yet. False: it could not be sent. */
 bool dv_shim_gate_want(uint32_t epoch);
 
+/* With or without the lock. */
+/* Somebody grants, now or when divvyd is back and its tenants wait for that: what is not held is
+ * held back. */
+bool dv_shim_gate_rules(enum dv_shim_state state);
+
 /* Without the lock. */
 void dv_shim_gate_ring(void);
 /* With `order`: markers behind what is untracked, if anything is. */

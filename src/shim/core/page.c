@@ -39,7 +39,7 @@ static int install_local_grant(const struct dv_shim_pages *pages, const struct d
 		return -ENOMEM;
 	*local = *from;
 	memcpy(local->device, pages->grant->device, sizeof(local->device));
-	local->flags = DV_GRANT_GATED;
+	local->flags = DV_GRANT_GATED | (from->flags & DV_GRANT_AWAY_WAITS);
 	local->epoch = 0;
 	return install(local, pages->grant);
 }
@@ -189,6 +189,6 @@ void dv_shim_grant_read(const struct dv_grant *page, struct dv_grant *ret)
 		if (i > 50)
 			sched_yield();
 	}
-	got.flags = DV_GRANT_GATED;
+	got.flags = DV_GRANT_GATED | (got.flags & DV_GRANT_AWAY_WAITS);
 	*ret = got;
 }

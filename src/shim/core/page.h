@@ -22,7 +22,7 @@ int dv_shim_pages_init(struct dv_shim_pages *pages) DV_MUST_CHECK;
 /* Put divvyd's pages there; the counters go on counting. The descriptors stay the caller's.
  * -EPROTO: too small, or not what it should be. */
 int dv_shim_pages_adopt(struct dv_shim_pages *pages, int grant_fd, int counters_fd) DV_MUST_CHECK;
-/* divvyd is gone: keep its limits and the counts, in local pages. */
+/* divvyd is gone: keep its limits, whether launches wait for it, and the counts, in local pages. */
 int dv_shim_pages_part(struct dv_shim_pages *pages);
 /* In the child of a fork: blank local pages; the parent's are no longer reachable. */
 int dv_shim_pages_forget(struct dv_shim_pages *pages) DV_MUST_CHECK;

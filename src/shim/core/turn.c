@@ -39,6 +39,7 @@ struct wait_on {
 struct turn {
 	struct dv_grant grant;
 	enum dv_shim_state state;
+	bool ruled; /* somebody grants, now or later */
 	uint64_t now_ns;
 	uint64_t wake_ns; /* look again then */
 	bool holds;
@@ -92,6 +93,7 @@ static void observe(struct turn *turn)
 	bool held;
 
 	turn->state = dv_shim_state();
+	turn->ruled = dv_shim_gate_rules(turn->state);
 	turn->now_ns = dv_shim_now_ns();
 	turn->wake_ns = UINT64_MAX;
 	dv_shim_grant_read(dv_shim_pages.grant, &turn->grant);
@@ -137,7 +139,7 @@ static bool may_go(struct turn *turn, const struct dv_shim_ticket *ticket)
 {
 	uint64_t left_ns, ahead_ns;
 
-	if (turn->state != DV_SHIM_ATTACHED)
+	if (!turn->ruled)
 		return true; /* nobody will grant: what was accepted must not hang */
 	turn->holds = dv_shim_gate_holds(&turn->grant, turn->now_ns);
 	if (!turn->holds)
@@ -161,7 +163,7 @@ static void take_next(struct turn *turn)
 
 	while (turn->count < BATCH && (ticket = dv_shim_list_first(&gate->queued)) &&
 	       may_go(turn, ticket)) {
-		if (turn->state != DV_SHIM_ATTACHED && !ticket->setting)
+		if (!turn->ruled && !ticket->setting)
 			dv_shim_count(&dv_shim_pages.counters->passed_ungated, 1);
 		turn->tokens[turn->count++] = ticket->token;
 		dv_shim_gate_let_go(ticket, turn->now_ns);

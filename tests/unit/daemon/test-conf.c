@@ -33,7 +33,7 @@ static void test_whole(void **state)
 		"  groups:\n"
 		"    '4000000002': {leases: 7, memory: 4GiB}\n"
 		"    '4000000003': {leases: 8, memory: 2GiB}\n"
-		"gate: {quantum: 10ms, linger: 1ms, hold_timeout: 2s, copies: true}\n"
+		"gate: {quantum: 10ms, linger: 1ms, hold_timeout: 2s, copies: true, away: wait}\n"
 		"mig: {drift: report, look: 250ms}\n"
 		"unleased: {action: stop, look: 2s}\n"
 		"unenforced: warn\n";
@@ -54,6 +54,7 @@ static void test_whole(void **state)
 	assert_int_equal(config.sched.hold_timeout_ns, 2 * DV_NS_PER_S);
 	assert_int_equal(config.sched.idle_forget_ns, 50 * DV_NS_PER_MS);
 	assert_true(config.gate_copies);
+	assert_true(config.away_waits);
 	assert_false(config.stop_unenforced);
 	assert_true(config.report_drift);
 	assert_int_equal(config.mig_look_ns, 250 * DV_NS_PER_MS);
@@ -105,6 +106,7 @@ static void test_faults(void **state)
 		{"version: 1\ngates: {}\n", "F05", 2, 1, "gate"},
 		{"version: 1\ngate: {quantum: 5}\n", "F07", 2, 17, "ms"},
 		{"version: 1\ngate: {quantum: 50ms}\n", "F07", 2, 17, "from 1ms to 20ms"},
+		{"version: 1\ngate: {away: stop}\n", "F11", 2, 14, "run or wait"},
 		{"version: 1\ngate: [1]\n", "F06", 2, 7, "gate"},
 		{"version: 1\nmig: {drift: keep}\n", "F11", 2, 14, "restore or report"},
 		{"version: 1\nmig: {look: 1ms}\n", "F07", 2, 13, "from 100ms"},
@@ -162,6 +164,7 @@ static void test_example(void **state)
 	assert_int_equal(config.sched.hold_timeout_ns, defaults.sched.hold_timeout_ns);
 	assert_int_equal(config.sched.idle_forget_ns, defaults.sched.idle_forget_ns);
 	assert_int_equal(config.gate_copies, defaults.gate_copies);
+	assert_false(config.away_waits);
 	assert_int_equal(config.stop_unenforced, defaults.stop_unenforced);
 	dv_config_fini(&config);
 	dv_config_fini(&defaults);

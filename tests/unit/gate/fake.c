@@ -23,6 +23,7 @@ static void start(struct fake_gate *fake)
 	struct dv_gate_config config = {.run_fd = fake->run_fd,
 					.run_path = fake->dir,
 					.reattach_grace_ns = fake->grace_ns,
+					.away_waits = fake->away_waits,
 					.sched = dv_sched_defaults};
 	struct dv_error err = {0};
 

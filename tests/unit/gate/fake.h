@@ -13,6 +13,7 @@ struct fake_gate {
 	int run_fd;
 	uint64_t hold_timeout_ns; /* set before init; 0: 10 s */
 	uint64_t grace_ns;
+	bool away_waits;
 	struct dv_gate *gate;
 };
 

@@ -41,6 +41,15 @@ static int setup_short_hold(void **state)
 	return 0;
 }
 
+static int setup_waited_for(void **state)
+{
+	fake.hold_timeout_ns = 0;
+	fake.away_waits = true;
+	fake_gate_init(&fake, 0);
+	fake.away_waits = false;
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	fake_gate_fini(&fake);
@@ -83,6 +92,25 @@ static void test_alone(void **state)
 	fake_stats(&fake, A, &stats);
 	assert_int_equal(stats.sched.grants, 2);
 	fake_detach(&a);
+}
+
+/* Every page of a tenant that is gated says it, from the greeting on: divvyd may be killed at any
+ * moment. */
+static void test_waited_for(void **state)
+{
+	struct fake_client a, b;
+
+	two_tenants(&a, &b);
+	assert_int_equal(fake_grant(&a).flags, DV_GRANT_GATED | DV_GRANT_AWAY_WAITS);
+	fake_want(&a);
+	assert_int_equal(fake_await(&a, HELD, HELD).flags,
+			 DV_GRANT_GATED | HELD | ENDLESS | DV_GRANT_AWAY_WAITS);
+	fake_want(&b);
+	(void)fake_await(&a, ENDLESS, 0);
+	(void)fake_await(&a, HELD, 0);
+	assert_int_equal(fake_grant(&a).flags, DV_GRANT_GATED | DV_GRANT_AWAY_WAITS);
+	fake_detach(&a);
+	fake_detach(&b);
 }
 
 static void test_untimed_is_not_gated(void **state)
@@ -619,6 +647,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_waited_for, setup_waited_for, teardown),
 		cmocka_unit_test_setup_teardown(test_untimed_is_not_gated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hand_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crossing, setup, teardown),

@@ -228,7 +228,12 @@ static void reserve(struct fake *fake, struct client *client, const struct dv_ms
 
 static void drained(struct fake *fake, struct client *client, const struct dv_msg *msg)
 {
-	/* Late, or of one that was never given the device. */
+	/* As divvyd: of one that was never given the device it is a wish, if it says so. */
+	if (!client->held_epoch && !client->wants && msg->c == 1) {
+		fake->stats.wants++;
+		client->wants = true;
+	}
+	/* Late, or of such a one. */
 	if (!client->held_epoch || msg->a < client->held_epoch)
 		return;
 	fake->stats.busy_ns += msg->b;

@@ -480,6 +480,57 @@ static void divvyd_restarts(void)
 		usleep(1000);
 }
 
+static bool clients_are(const struct fake_stats *stats, uint64_t count)
+{
+	return stats->clients == count;
+}
+
+static enum dv_cu_result call_alloc(void)
+{
+	dv_cu_ptr p;
+
+	return CU(cuMemAlloc_v2)(&p, 4096);
+}
+
+/* divvyd goes while a turn is held, and tenants are to wait for it: nothing is launched until it is
+ * back and has granted; when it says that the lease is gone, what waits goes on. */
+static void divvyd_is_waited_for(void)
+{
+	struct fake *fake = begin(&(struct fake_config){
+		.mode = FAKE_MANUAL, .linger_ns = 1000 * MS, .more_flags = DV_GRANT_AWAY_WAITS});
+	struct call call, alloc;
+
+	kernel = FAKE(fake_cuda_kernel)(MS);
+	fake_grant(fake, ENDLESS, 0);
+	CHECK(call_launch() == OK && CU(cuCtxSynchronize)() == OK);
+	for (int i = 0; i < 2; i++) {
+		fake_die(fake);
+		usleep(50000); /* until the hang-up is seen */
+		start(&call, call_launch);
+		start(&alloc, call_alloc);
+		usleep(100000);
+		CHECK(!has_ended(&call) && !has_ended(&alloc));
+		CHECK(gpu().launches == 1u + (unsigned)i);
+		fake_revive(fake);
+		CHECK(fake_wait(fake, wants_are, 1u + (unsigned)i));
+		usleep(2000);
+		CHECK(!has_ended(&call));
+		fake_grant(fake, HELD, now_ns() + 100000 * MS);
+		CHECK(join(&call) == OK && join(&alloc) == OK);
+	}
+	CHECK(stats_of(fake).counters.passed_ungated == 0);
+	fake_refuse(fake, DV_REFUSAL_GONE);
+	fake_die(fake);
+	usleep(50000);
+	start(&call, call_launch);
+	usleep(20000);
+	CHECK(!has_ended(&call));
+	fake_revive(fake);
+	CHECK(join(&call) == OK);
+	CHECK(call_launch() == DV_CUDA_ERROR_SYSTEM_NOT_READY);
+	CHECK(fake_wait(fake, clients_are, 0));
+}
+
 enum { HAMMERS = 6, BLOWS = 150 };
 
 static void *hammer(void *arg)
@@ -552,6 +603,7 @@ TEST(no_deadlock)
 TEST(captures)
 TEST(contexts_end)
 TEST(divvyd_restarts)
+TEST(divvyd_is_waited_for)
 TEST(many_threads)
 
 static void test_forked(void **state)
@@ -563,13 +615,21 @@ static void test_forked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_free_way),     cmocka_unit_test(test_every_launch_waits),
-		cmocka_unit_test(test_copies_pass),  cmocka_unit_test(test_taken_away),
-		cmocka_unit_test(test_idle_answers), cmocka_unit_test(test_time_over),
-		cmocka_unit_test(test_groups),	     cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_no_deadlock),  cmocka_unit_test(test_captures),
-		cmocka_unit_test(test_contexts_end), cmocka_unit_test(test_divvyd_restarts),
-		cmocka_unit_test(test_many_threads), cmocka_unit_test(test_forked),
+		cmocka_unit_test(test_free_way),
+		cmocka_unit_test(test_every_launch_waits),
+		cmocka_unit_test(test_copies_pass),
+		cmocka_unit_test(test_taken_away),
+		cmocka_unit_test(test_idle_answers),
+		cmocka_unit_test(test_time_over),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_no_deadlock),
+		cmocka_unit_test(test_captures),
+		cmocka_unit_test(test_contexts_end),
+		cmocka_unit_test(test_divvyd_restarts),
+		cmocka_unit_test(test_many_threads),
+		cmocka_unit_test(test_forked),
+		cmocka_unit_test(test_divvyd_is_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("shim/cuda-time", tests, NULL, NULL);

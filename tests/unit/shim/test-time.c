@@ -194,6 +194,40 @@ static void time_over(void)
 	CHECK(stats_of(fake).counters.launches == ran());
 }
 
+/* The same where tenants are to wait for it: it runs when divvyd is back and has granted. A
+ * program's own event waits, too, as what it sets free would run. */
+static void away_waits(void)
+{
+	struct fake *fake = begin(&(struct fake_config){
+		.mode = FAKE_MANUAL, .linger_ns = 1000 * MS, .more_flags = DV_GRANT_AWAY_WAITS});
+	cl_command_queue queue = new_queue(0);
+	cl_kernel kernel = fake_opencl_kernel(MS);
+	cl_event own, event;
+	cl_int r;
+
+	fake_grant(fake, ENDLESS, 0);
+	launch(queue, kernel, 0, NULL, NULL);
+	CHECK(cl->clFinish(queue) == CL_SUCCESS && ran() == 1);
+	own = cl->clCreateUserEvent(fake_opencl_context, &r);
+	CHECK(r == CL_SUCCESS);
+	launch(queue, kernel, 1, &own, NULL);
+	fake_die(fake);
+	usleep(50000);
+	CHECK(cl->clSetUserEventStatus(own, CL_COMPLETE) == CL_SUCCESS);
+	launch(queue, kernel, 0, NULL, &event);
+	CHECK(cl->clFlush(queue) == CL_SUCCESS);
+	usleep(50000);
+	CHECK(ran() == 1 && status_of(event) != CL_COMPLETE);
+	fake_revive(fake);
+	CHECK(fake_wait(fake, wants_are, 1));
+	usleep(2000);
+	CHECK(ran() == 1);
+	fake_grant(fake, HELD, now_ns() + 100000 * MS);
+	CHECK(cl->clFinish(queue) == CL_SUCCESS && ran() == 3);
+	CHECK(stats_of(fake).counters.passed_ungated == 0);
+	CHECK(cl->clReleaseEvent(own) == CL_SUCCESS && cl->clReleaseEvent(event) == CL_SUCCESS);
+}
+
 static bool ran_are(const struct fake_stats *stats, uint64_t count)
 {
 	return ran() >= count;
@@ -588,6 +622,7 @@ TEST(waits_for_its_turn)
 TEST(taken_away)
 TEST(idle_answers)
 TEST(time_over)
+TEST(away_waits)
 TEST(late_grant)
 TEST(shortened)
 TEST(bounded)
@@ -608,27 +643,17 @@ TEST(fork_gate)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_free_way),
-		cmocka_unit_test(test_waits_for_its_turn),
-		cmocka_unit_test(test_taken_away),
-		cmocka_unit_test(test_idle_answers),
-		cmocka_unit_test(test_time_over),
-		cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_long_ones_wait),
-		cmocka_unit_test(test_own_event_free),
-		cmocka_unit_test(test_own_event_endless),
-		cmocka_unit_test(test_own_event_timed),
-		cmocka_unit_test(test_own_event_manual),
-		cmocka_unit_test(test_parked),
-		cmocka_unit_test(test_failed_event),
-		cmocka_unit_test(test_wait_lists),
-		cmocka_unit_test(test_storm),
-		cmocka_unit_test(test_never_unheld),
-		cmocka_unit_test(test_fork_gate),
-		cmocka_unit_test(test_late_grant),
-		cmocka_unit_test(test_shortened),
-		cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_copies_pass),
+		cmocka_unit_test(test_free_way),	cmocka_unit_test(test_waits_for_its_turn),
+		cmocka_unit_test(test_taken_away),	cmocka_unit_test(test_idle_answers),
+		cmocka_unit_test(test_time_over),	cmocka_unit_test(test_away_waits),
+		cmocka_unit_test(test_bounded),		cmocka_unit_test(test_long_ones_wait),
+		cmocka_unit_test(test_own_event_free),	cmocka_unit_test(test_own_event_endless),
+		cmocka_unit_test(test_own_event_timed), cmocka_unit_test(test_own_event_manual),
+		cmocka_unit_test(test_parked),		cmocka_unit_test(test_failed_event),
+		cmocka_unit_test(test_wait_lists),	cmocka_unit_test(test_storm),
+		cmocka_unit_test(test_never_unheld),	cmocka_unit_test(test_fork_gate),
+		cmocka_unit_test(test_late_grant),	cmocka_unit_test(test_shortened),
+		cmocka_unit_test(test_copies),		cmocka_unit_test(test_copies_pass),
 	};
 
 	return cmocka_run_group_tests_name("shim/time", tests, NULL, NULL);
