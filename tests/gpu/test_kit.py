@@ -18,6 +18,7 @@ PARTS = ["conformance", "gate", "share", "latency", "memory", "start", "framewor
 # Stands for the real one: it asks whatever libnvidia-ml.so.1 the loader finds.
 NVIDIA_SMI = f"""#!{sys.executable}
 import sys
+sys.dont_write_bytecode = True
 sys.path.insert(0, {os.path.join(HERE, "kit")!r})
 import nvml
 print(f"{{nvml.first_gpu().memory().total >> 20}}, 0" if len(sys.argv) > 1 else "a page")
