@@ -16,6 +16,7 @@ struct dv_cli {
 	const char *socket;	     /* --socket, or NULL */
 	const char *machine;	     /* --machine, or NULL */
 	struct divvy_client *client; /* see dv_remote_call; NULL until then */
+	bool answered;		     /* on it */
 	const char *whose;	     /* that divvyd is, where it cannot say it itself; or NULL */
 };
 

@@ -31,8 +31,8 @@ static int connect_once(struct dv_cli *cli, struct dv_error *err)
 	return r < 0 ? dv_remote_adopt(&error, r, err) : 0;
 }
 
-int dv_remote_call(struct dv_cli *cli, const char *verb, const char *path, const char *body,
-		   char **ret_answer, struct dv_error *err)
+static int call_once(struct dv_cli *cli, const char *verb, const char *path, const char *body,
+		     char **ret_answer, struct dv_error *err)
 {
 	struct divvy_error error = {0};
 	int r = connect_once(cli, err);
@@ -40,7 +40,24 @@ int dv_remote_call(struct dv_cli *cli, const char *verb, const char *path, const
 	if (r < 0)
 		return r;
 	r = divvy_call(cli->client, verb, path, body, ret_answer, &error);
+	cli->answered |= r != -ECONNREFUSED;
 	return r < 0 ? dv_remote_adopt(&error, r, err) : 0;
+}
+
+int dv_remote_call(struct dv_cli *cli, const char *verb, const char *path, const char *body,
+		   char **ret_answer, struct dv_error *err)
+{
+	struct dv_error lost = {0};
+	int r = call_once(cli, verb, path, body, ret_answer, &lost);
+
+	if (r == -ECONNREFUSED && cli->client && !cli->answered && strcmp(verb, "GET") == 0) {
+		divvy_close(cli->client);
+		cli->client = NULL;
+		return call_once(cli, verb, path, body, ret_answer, err);
+	}
+	if (r < 0 && err)
+		*err = lost;
+	return r;
 }
 
 int dv_remote_get(struct dv_cli *cli, char **ret_answer, struct dv_error *err, const char *fmt, ...)

@@ -11,8 +11,10 @@ static inline DV_UNUSED void dv_answer_freep(char **answer)
 	divvy_free(*answer);
 }
 
-/* Ask divvyd; -ECONNREFUSED when there is none, else its refusal as it is. `fmt` makes the path;
- * names in it are checked by the caller (dv_is_name). */
+/* Ask divvyd; -ECONNREFUSED when there is none, else its refusal as it is. A divvyd that ends
+ * between the connection and its first answer is connected to (or started) once more, if this only
+ * reads: what changes something may have been done. `fmt` makes the path; names in it are checked
+ * by the caller (dv_is_name). */
 int dv_remote_get(struct dv_cli *cli, char **ret_answer, struct dv_error *err, const char *fmt,
 		  ...) DV_MUST_CHECK DV_PRINTF(4, 5);
 int dv_remote_call(struct dv_cli *cli, const char *verb, const char *path, const char *body,

@@ -20,7 +20,15 @@
 
 extern char **environ;
 
-enum { START_MS = 5000, POLL_MS = 10, AGAIN_MS = 250, LOG_MOST = 1 << 20 };
+/* START_MS: for one that is not seen to live. One that lives may need long on a busy machine. */
+enum {
+	START_MS = 5000,
+	ALIVE_MS = 60000,
+	POLL_MS = 10,
+	AGAIN_MS = 250,
+	AGAIN_MOST_MS = 4000,
+	LOG_MOST = 1 << 20
+};
 
 /* The descriptor on which divvyd answers; see daemon/ready.h. */
 enum { READY_FD = 3, OPTIONS_MOST = 16 };
@@ -72,25 +80,32 @@ static int spawn(const struct dv_client_own *own, int log_fd, int ready_fd, pid_
 	return r;
 }
 
-/* Read what divvyd says until it closes the pipe; returns the length, 0 for nothing. */
-static size_t hear(int fd, char *buf, size_t size, uint64_t until_ns)
+/* Read what divvyd says until it closes the pipe, as it does when it ends. False: it is there
+ * still, and has not said all. */
+static bool hear(int fd, char *buf, size_t size, uint64_t until_ns)
 {
+	bool closed = false;
 	size_t len = 0;
 
-	while (len < size - 1) {
+	while (len < size - 1 && !closed) {
 		uint64_t now = dv_now_ns();
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		ssize_t n;
 
-		if (now >= until_ns || poll(&p, 1, (int)((until_ns - now) / DV_NS_PER_MS) + 1) <= 0)
+		if (now >= until_ns)
 			break;
-		n = read(fd, buf + len, size - 1 - len);
-		if (n <= 0)
-			break;
-		len += (size_t)n;
+		n = poll(&p, 1, (int)((until_ns - now) / DV_NS_PER_MS) + 1);
+		if (n > 0)
+			n = read(fd, buf + len, size - 1 - len);
+		else if (n == 0 || errno == EINTR)
+			continue;
+		if (n > 0)
+			len += (size_t)n;
+		else
+			closed = true;
 	}
 	buf[len] = '\0';
-	return len;
+	return closed || len == size - 1;
 }
 
 /* The last line of the log, for a divvyd that died without a word. */
@@ -131,13 +146,13 @@ static int not_started(const char *said, const char *log_path, struct dv_error *
 	return dv_error_fix(err, r, "see %s", log_path);
 }
 
-/* 0: it is up, or another one was faster; the caller dials. */
-static int start(const struct dv_client_own *own, const char *dir, uint64_t until_ns,
-		 struct dv_error *err)
+/* 0: it is up; 1: another one was faster, and may not be up yet; the caller dials. */
+static int start(const struct dv_client_own *own, const char *dir, struct dv_error *err)
 {
 	char log_path[256], said[2048];
 	dv_autoclose int log_fd = open_log(dir, log_path, sizeof(log_path), err);
 	int ends[2], status, r;
+	bool whole;
 	pid_t pid;
 
 	if (log_fd < 0)
@@ -156,12 +171,20 @@ static int start(const struct dv_client_own *own, const char *dir, uint64_t unti
 				    "--socket");
 	}
 	close(take_fd(say_fd));
-	(void)hear(hear_fd, said, sizeof(said), until_ns);
+	whole = hear(hear_fd, said, sizeof(said), dv_now_ns() + ALIVE_MS * DV_NS_PER_MS);
 	/* The process we started ends as soon as the one in the background is on its way. */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
-	if (strcmp(said, "ready\n") == 0 || strcmp(said, "taken\n") == 0)
+	if (strcmp(said, "ready\n") == 0)
 		return 0;
+	if (strcmp(said, "taken\n") == 0)
+		return 1;
+	if (!whole) {
+		r = dv_error_set(err, -ECONNREFUSED,
+				 "divvyd has been starting for %d s and is not up yet",
+				 ALIVE_MS / 1000);
+		return dv_error_fix(err, r, "see %s, and try again", log_path);
+	}
 	return not_started(said, log_path, err);
 }
 
@@ -175,8 +198,9 @@ static void sleep_ms(long ms)
 int dv_client_dial_own(const struct dv_client_own *own, char *path, size_t size, bool may_start,
 		       struct dv_error *err)
 {
-	uint64_t until_ns = dv_now_ns() + START_MS * DV_NS_PER_MS;
-	uint64_t again_ns = 0;
+	const uint64_t from_ns = dv_now_ns();
+	uint64_t until_ns = from_ns + START_MS * DV_NS_PER_MS;
+	uint64_t again_ns = 0, again_ms = AGAIN_MS;
 	char dir[DV_CLIENT_PATH_SIZE];
 	int r = own->dir ? 0 : dv_dirs_run(dir, sizeof(dir), err);
 
@@ -205,10 +229,14 @@ int dv_client_dial_own(const struct dv_client_own *own, char *path, size_t size,
 					    "--socket");
 		}
 		if (now >= again_ns) {
-			r = start(own, dir, until_ns, err);
+			r = start(own, dir, err);
 			if (r < 0)
 				return r;
-			again_ns = dv_now_ns() + AGAIN_MS * DV_NS_PER_MS;
+			/* A divvyd lives, ours or another's. */
+			until_ns = r > 0 ? from_ns + ALIVE_MS * DV_NS_PER_MS
+					 : dv_now_ns() + START_MS * DV_NS_PER_MS;
+			again_ns = dv_now_ns() + again_ms * DV_NS_PER_MS;
+			again_ms = DV_MIN(2 * again_ms, (uint64_t)AGAIN_MOST_MS);
 		} else {
 			sleep_ms(POLL_MS);
 		}

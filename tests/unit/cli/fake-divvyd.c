@@ -22,6 +22,7 @@ static const struct fake_answer *script;
 static size_t script_len;
 static char *(*server)(const char *verb, const char *path);
 static char asked[8192];
+static unsigned losing;
 static const char *fake_root = "/";
 
 void fake_set_root(const char *root)
@@ -44,6 +45,11 @@ void fake_divvyd_serve(char *(*serve)(const char *verb, const char *path))
 const char *fake_divvyd_asked(void)
 {
 	return asked;
+}
+
+void fake_divvyd_loses(unsigned calls)
+{
+	losing = calls;
 }
 
 int divvy_connect(const char *socket_path, unsigned flags, struct divvy_client **ret_client,
@@ -83,6 +89,13 @@ int divvy_call(struct divvy_client *client, const char *verb, const char *path, 
 
 	(void)snprintf(asked + len, sizeof(asked) - len, "%s %s%s%s\n", verb, path, body ? " " : "",
 		       body ? body : "");
+	if (losing) {
+		losing--;
+		*error = (struct divvy_error){.code = -ECONNREFUSED, .exit_status = 5};
+		(void)snprintf(error->name, sizeof(error->name), "unreachable");
+		(void)snprintf(error->message, sizeof(error->message), "the connection is lost");
+		return -ECONNREFUSED;
+	}
 	if (server) {
 		char *document = server(verb, path);
 

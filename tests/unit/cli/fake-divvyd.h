@@ -20,6 +20,8 @@ void fake_divvyd(const struct fake_answer *answers, size_t count);
 /* Asked first, if not NULL: a document (the fake frees it), or NULL for what the script says. */
 void fake_divvyd_serve(char *(*serve)(const char *verb, const char *path));
 const char *fake_divvyd_asked(void);
+/* So many calls lose the connection before they are answered. */
+void fake_divvyd_loses(unsigned calls);
 
 /* Where the command finds /proc and /sys; "/" until told. */
 void fake_set_root(const char *root);

@@ -127,6 +127,42 @@ static void test_full_disk(void **state)
 	assert_non_null(strstr(text, "No space left on device"));
 }
 
+/* divvyd ends between the connection and its answer: what only reads is asked once more. */
+static void test_lost_connection(void **state)
+{
+	const struct fake_answer answers[] = {
+		{.verb = "GET", .path = "/v1/status", .document = fake_status()},
+		{.verb = "DELETE", .path = "/v1/leases/a", .document = fake_leases()},
+	};
+	struct fake_run ran;
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	fake_divvyd_loses(1);
+	FAKE_RUN(&ran, "status");
+	assert_int_equal(ran.status, 0);
+	assert_string_equal(ran.err, "");
+	assert_string_equal(fake_divvyd_asked(), "GET /v1/status\nGET /v1/status\n");
+	fake_run_fini(&ran);
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	fake_divvyd_loses(3);
+	FAKE_RUN(&ran, "status");
+	assert_int_equal(ran.status, 5);
+	assert_non_null(strstr(ran.err, "the connection is lost"));
+	assert_string_equal(fake_divvyd_asked(), "GET /v1/status\nGET /v1/status\n");
+	fake_run_fini(&ran);
+
+	/* It may be released by now. */
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	fake_divvyd_loses(1);
+	FAKE_RUN(&ran, "release", "a");
+	assert_int_equal(ran.status, 5);
+	assert_string_equal(fake_divvyd_asked(), "DELETE /v1/leases/a\n");
+	fake_run_fini(&ran);
+	fake_divvyd(NULL, 0);
+	fake_divvyd_loses(0);
+}
+
 /* Every line fits on a terminal, and every verb and option has its words. */
 static void test_help_fits(void **state)
 {
@@ -174,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_machine_is_refused),
 		cmocka_unit_test(test_count_of_words),
 		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_lost_connection),
 		cmocka_unit_test(test_help_fits),
 		cmocka_unit_test(test_tables),
 	};
