@@ -64,6 +64,8 @@ json_t *dv_api_lease_put(const struct dv_lease *lease)
 		dv_api_put_int(&out, "launcher", lease->launcher);
 	dv_api_put_int(&out, "created_s", lease->created_s);
 	dv_api_put_memory(&out, "memory_used", lease->memory_used_bytes);
+	if (lease->memory_seen_bytes)
+		dv_api_put_memory(&out, "memory_seen", lease->memory_seen_bytes);
 	time_put(&out, lease);
 	pids_put(&out, lease);
 	users_put(&out, lease);
@@ -182,6 +184,7 @@ int dv_api_lease_get(const struct dv_api_in *from, const json_t *value, struct d
 	r = r < 0 ? r : words_get(&in, &lease);
 	r = r < 0 ? r : dv_api_get_memory(&in, "memory", &lease.memory_bytes);
 	r = r < 0 ? r : dv_api_get_memory(&in, "memory_used", &lease.memory_used_bytes);
+	r = r < 0 ? r : dv_api_get_memory(&in, "memory_seen", &lease.memory_seen_bytes);
 	r = r < 0 ? r : dv_api_get_share(&in, "compute_pct", &lease.compute_mpct);
 	r = r < 0 ? r : dv_api_get_share(&in, "got_pct", &lease.got_mpct);
 	r = r < 0 ? r : dv_api_get_unsigned(&in, "window_ms", UINT32_MAX, &lease.window_ms);

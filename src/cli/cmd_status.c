@@ -80,19 +80,31 @@ static void print_given(struct dv_out *out, const struct dv_gpu *gpu,
 	}
 }
 
+/* ", 1.6GiB by the driver", where that differs by more than what rounding makes of it. */
+static const char *seen_text(const struct dv_lease *lease, char *buf, size_t size)
+{
+	char text[DV_SHOW_SIZE];
+
+	buf[0] = '\0';
+	if (lease->memory_seen_bytes > lease->memory_used_bytes + 2 * DV_MIB)
+		(void)snprintf(buf, size, ", %s by the driver",
+			       dv_show_size(lease->memory_seen_bytes, text));
+	return buf;
+}
+
 static void add_tenant(struct dv_table *table, struct dv_out *out, const struct dv_lease *lease)
 {
-	char a[DV_SHOW_SIZE], b[DV_SHOW_SIZE], bar[DV_BAR_SIZE];
+	char a[DV_SHOW_SIZE], b[DV_SHOW_SIZE], seen[DV_SHOW_SIZE + 24], bar[DV_BAR_SIZE];
 
 	dv_table_add(table, "%s", lease->name);
 	dv_table_add(table, "%s", dv_show_method(lease, a));
 	if (lease->memory_bytes)
-		dv_table_add(table, "%s %s of %s",
-			     dv_out_bar(out, lease->memory_used_bytes, lease->memory_bytes,
-					TENANT_BAR, bar),
-			     lease->memory_used_bytes ? dv_show_size(lease->memory_used_bytes, a)
-						      : "0",
-			     dv_show_size(lease->memory_bytes, b));
+		dv_table_add(
+			table, "%s %s of %s%s",
+			dv_out_bar(out, lease->memory_used_bytes, lease->memory_bytes, TENANT_BAR,
+				   bar),
+			lease->memory_used_bytes ? dv_show_size(lease->memory_used_bytes, a) : "0",
+			dv_show_size(lease->memory_bytes, b), seen_text(lease, seen, sizeof(seen)));
 	else
 		dv_table_add(table, "%s", dv_show_part(lease, a));
 	dv_table_add(table, "%s", dv_show_share(lease->compute_mpct, a));

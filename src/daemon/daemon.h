@@ -30,6 +30,13 @@ enum {
 struct dv_launcher;
 struct dv_sighting;
 
+/* What the driver says the processes of a lease have. */
+struct dv_memory_seen {
+	int64_t lease_id;
+	char gpu[DV_UUID_SIZE];
+	uint64_t bytes;
+};
+
 struct dv_daemon {
 	struct dv_config config;
 	struct dv_place place;
@@ -67,6 +74,7 @@ struct dv_daemon {
 	DV_VEC(struct dv_request *) waiting; /* for `up`, or for a new probe */
 	DV_VEC(struct dv_launcher *) launchers;
 	DV_VEC(struct dv_sighting *) sightings;
+	DV_VEC(struct dv_memory_seen) memory_seen;
 	size_t unleased_at; /* the GPU that is looked at next; 0: a round begins */
 };
 
@@ -119,11 +127,14 @@ unsigned dv_launchers_pids(const struct dv_daemon *daemon, int64_t lease_id, pid
 			   unsigned most);
 void dv_launchers_fini(struct dv_daemon *daemon);
 
-/* unleased.c: processes that compute on a GPU which slices share, without a lease there. They are
- * looked for now and then while there are such slices. */
+/* unleased.c: processes that compute on a GPU which slices share: what the driver says that
+ * tenants' have, and those without a lease there. They are looked at now and then while there are
+ * such slices. */
 int dv_unleased_on_look(sd_event_source *source, uint64_t usec, void *arg);
 /* Begin to look, or end it, by the leases there are now. */
 void dv_unleased_touch(struct dv_daemon *daemon);
+/* What the lease's processes had at the last look; 0: not known. */
+uint64_t dv_unleased_memory(const struct dv_daemon *daemon, int64_t lease_id);
 /* Those of this GPU into its `unleased`. */
 void dv_unleased_show(const struct dv_daemon *daemon, struct dv_gpu *gpu);
 void dv_unleased_fini(struct dv_daemon *daemon);

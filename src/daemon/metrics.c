@@ -96,6 +96,11 @@ static double memory_used(const struct dv_lease *lease, const struct dv_gate_sta
 	return (double)stats->memory_used_bytes;
 }
 
+static double memory_seen(const struct dv_lease *lease, const struct dv_gate_stats *stats)
+{
+	return (double)lease->memory_seen_bytes;
+}
+
 static double memory_denied(const struct dv_lease *lease, const struct dv_gate_stats *stats)
 {
 	return (double)stats->memory_denied;
@@ -145,6 +150,8 @@ static const struct measure measures[] = {
 	{"divvy_lease_memory_limit_bytes", "gauge", "Memory limit; 0: none of its own.", false,
 	 memory_limit},
 	{"divvy_lease_memory_used_bytes", "gauge", "Device memory in use.", true, memory_used},
+	{"divvy_lease_memory_seen_bytes", "gauge",
+	 "What the driver says its processes have; 0: not known.", true, memory_seen},
 	{"divvy_lease_memory_denied_total", "counter", "Allocations refused over the limit.", true,
 	 memory_denied},
 	{"divvy_lease_share_wanted_ratio", "gauge",

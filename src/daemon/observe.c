@@ -33,6 +33,7 @@ static void add_stats(const struct dv_daemon *daemon, struct dv_gate_stats *stat
 	if (dv_gate_stats(daemon->gate, lease->id, stats, NULL) < 0)
 		return;
 	lease->memory_used_bytes = stats->memory_used_bytes;
+	lease->memory_seen_bytes = dv_unleased_memory(daemon, lease->id);
 	lease->window_ms = stats->window_ms;
 	lease->got_mpct = stats->got_mpct;
 	lease->wait_p99_ns = stats->wait_p99_ns;

@@ -77,25 +77,55 @@ static bool is_tenant(const struct dv_daemon *daemon, const struct dv_lease *lea
 	return stats->client_count > stats->client_listed;
 }
 
-/* Does it compute beside slices, and is no tenant of any? */
-static bool is_unleased(const struct dv_daemon *daemon, const struct dv_gpu *gpu,
-			const struct dv_holder *holder)
+/* Whose process it is: the lease, or NULL. *ret_beside: it computes beside slices. */
+static const struct dv_lease *lease_of(const struct dv_daemon *daemon, const struct dv_gpu *gpu,
+				       const struct dv_holder *holder, bool *ret_beside)
 {
 	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
 	dv_autofree struct dv_gate_stats *stats = malloc(sizeof(*stats));
-	bool beside = false;
 
+	*ret_beside = false;
 	for (size_t i = 0; stats && i < leases->len; i++) {
 		const struct dv_lease *lease = &leases->items[i];
 
 		if (strcmp(lease->gpu_uuid, gpu->uuid) != 0)
 			continue;
-		beside = beside || is_beside(gpu, lease, holder->instance);
+		*ret_beside = *ret_beside || is_beside(gpu, lease, holder->instance);
 		if (lease->method == DV_METHOD_SLICE &&
 		    is_tenant(daemon, lease, holder->pid, stats))
-			return false;
+			return lease;
 	}
-	return beside;
+	return NULL;
+}
+
+/* Forget what was seen on the GPU before; with NULL all. */
+static void forget_memory(struct dv_daemon *daemon, const char *gpu)
+{
+	for (size_t i = daemon->memory_seen.len; i > 0; i--)
+		if (!gpu || strcmp(daemon->memory_seen.items[i - 1].gpu, gpu) == 0)
+			dv_vec_remove(&daemon->memory_seen, i - 1);
+}
+
+static void add_memory(struct dv_daemon *daemon, const struct dv_lease *lease, uint64_t bytes)
+{
+	struct dv_memory_seen seen = {.lease_id = lease->id, .bytes = bytes};
+
+	for (size_t i = 0; i < daemon->memory_seen.len; i++)
+		if (daemon->memory_seen.items[i].lease_id == lease->id) {
+			daemon->memory_seen.items[i].bytes += bytes;
+			return;
+		}
+	(void)dv_copy(seen.gpu, sizeof(seen.gpu), lease->gpu_uuid);
+	/* Without memory it is not known. */
+	(void)!dv_vec_push(&daemon->memory_seen, seen);
+}
+
+uint64_t dv_unleased_memory(const struct dv_daemon *daemon, int64_t lease_id)
+{
+	for (size_t i = 0; i < daemon->memory_seen.len; i++)
+		if (daemon->memory_seen.items[i].lease_id == lease_id)
+			return daemon->memory_seen.items[i].bytes;
+	return 0;
 }
 
 static struct dv_sighting *find(const struct dv_daemon *daemon, const char *gpu, pid_t pid,
@@ -205,6 +235,18 @@ static void forget(struct dv_daemon *daemon, const char *gpu)
 	}
 }
 
+static void see_one(struct dv_daemon *daemon, const struct dv_gpu *gpu,
+		    const struct dv_holder *holder)
+{
+	bool beside;
+	const struct dv_lease *lease = lease_of(daemon, gpu, holder, &beside);
+
+	if (lease)
+		add_memory(daemon, lease, holder->memory_bytes);
+	else if (beside)
+		see(daemon, gpu, holder);
+}
+
 static void look_at_next(struct dv_daemon *daemon);
 
 static void looked(void *arg, const struct dv_worker_outcome *outcome)
@@ -215,9 +257,9 @@ static void looked(void *arg, const struct dv_worker_outcome *outcome)
 
 	if (outcome->r < 0)
 		dv_log_error(DV_LOG_DEBUG, outcome->err, "looking for who has no lease");
+	forget_memory(daemon, look->gpu);
 	for (unsigned i = 0; gpu && outcome->r == 0 && i < outcome->holder_count; i++)
-		if (is_unleased(daemon, gpu, &outcome->holders[i]))
-			see(daemon, gpu, &outcome->holders[i]);
+		see_one(daemon, gpu, &outcome->holders[i]);
 	forget(daemon, look->gpu);
 	look_at_next(daemon);
 }
@@ -289,6 +331,7 @@ void dv_unleased_touch(struct dv_daemon *daemon)
 		return;
 	(void)sd_event_source_set_enabled(daemon->unleased, SD_EVENT_OFF);
 	forget(daemon, NULL);
+	forget_memory(daemon, NULL);
 }
 
 void dv_unleased_show(const struct dv_daemon *daemon, struct dv_gpu *gpu)
@@ -308,4 +351,5 @@ void dv_unleased_fini(struct dv_daemon *daemon)
 {
 	forget(daemon, NULL);
 	dv_vec_fini(&daemon->sightings);
+	dv_vec_fini(&daemon->memory_seen);
 }

@@ -54,10 +54,12 @@ struct dv_lease {
 	/* Observed, not stored. */
 	bool missing; /* its MIG partition was not there when the GPU was last looked at */
 	uint64_t memory_used_bytes;
-	uint32_t window_ms;   /* over which got_mpct was measured; 0: not measured */
-	uint32_t got_mpct;    /* share of the shared node's time that it got */
-	uint64_t wait_p99_ns; /* from wanting the device to getting it */
-	unsigned pid_count;   /* may be greater than DV_LEASE_PIDS_MOST; that many are listed */
+	uint64_t memory_seen_bytes; /* what the driver says its processes have, at the last look;
+				       0: not known */
+	uint32_t window_ms;	    /* over which got_mpct was measured; 0: not measured */
+	uint32_t got_mpct;	    /* share of the shared node's time that it got */
+	uint64_t wait_p99_ns;	    /* from wanting the device to getting it */
+	unsigned pid_count; /* may be greater than DV_LEASE_PIDS_MOST; that many are listed */
 	pid_t pids[DV_LEASE_PIDS_MOST];
 	unsigned user_count; /* may be greater than DV_LEASE_USERS_MOST */
 	struct dv_lease_user users[DV_LEASE_USERS_MOST];

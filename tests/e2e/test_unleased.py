@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from lib import BUILD, expect, wait_for
+from lib import BUILD, end_session, expect, wait_for
 from mig_world import MachineNode
 
 TENANT = os.path.join(BUILD, "tests/e2e/cuda/cuda-tenant")
@@ -21,7 +21,7 @@ children = []
 
 def begin(node, *command):
     """A program beside divvy, on the driver itself, or a command of divvy's."""
-    child = subprocess.Popen(command, env=node.env, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, env=node.env, stdout=subprocess.PIPE, text=True, start_new_session=True)
     children.append(child)
     expect(child.stdout.readline() == "held\n", "it computes", command)
     return child
@@ -49,8 +49,7 @@ def machine(config, text=MACHINE):
 
 def end(*ended):
     for child in ended:
-        child.kill()
-        child.wait()
+        end_session(child)
 
 
 def gpus(node):
@@ -81,6 +80,10 @@ def reported():
         expect(line.endswith("} 1"), "metrics", line)
         entry, = node.logged("unleased")
         expect(entry["subject"] == "GPU 0" and str(mine.pid) in entry["text"], "told once", entry)
+        # What the driver says of a tenant is what divvyd counts, and what it does not count.
+        lease = wait_for(lambda: next((l for l in node.leases().values() if "memory_seen_mib" in l), None))
+        expect(lease["memory_used_mib"] <= lease["memory_seen_mib"] <= lease["memory_used_mib"] + 16,
+               "account and driver", lease)
         # Seen again after a restart; gone when it is gone.
         node.crash()
         node.start()

@@ -71,6 +71,7 @@ static inline void random_lease(struct dv_lease *lease)
 	lease->launcher = lease->ephemeral ? (pid_t)(1 + random_below(4000000)) : 0;
 	lease->created_s = (int64_t)random_below(INT64_C(1) << 40);
 	lease->memory_used_bytes = random_bytes_count();
+	lease->memory_seen_bytes = random_bytes_count();
 	if (random_below(2)) {
 		lease->window_ms = 1 + (uint32_t)random_below(100000);
 		lease->got_mpct = (uint32_t)random_below(DV_MPCT_WHOLE + 1);

@@ -32,6 +32,7 @@ static void check_lease(const struct dv_lease *a, const struct dv_lease *b)
 	assert_int_equal(a->launcher, b->launcher);
 	assert_int_equal(a->created_s, b->created_s);
 	assert_int_equal(a->memory_used_bytes, b->memory_used_bytes);
+	assert_int_equal(a->memory_seen_bytes, b->memory_seen_bytes);
 	assert_int_equal(a->window_ms, b->window_ms);
 	assert_int_equal(a->got_mpct, b->got_mpct);
 	assert_int_equal(a->wait_p99_ns, b->wait_p99_ns);
