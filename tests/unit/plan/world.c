@@ -245,6 +245,15 @@ static void carry_out(struct world *world, const struct dv_step *step)
 	fail_msg("step %u: no lease %s", step->id, step->tenant);
 }
 
+/* "a" and its further GPUs, "a.1": not "a1". A tenant that was refused keeps what it had. */
+static bool is_of(const struct dv_lease *lease, const struct dv_assignment *to)
+{
+	size_t len = strlen(to->tenant);
+
+	return strncmp(lease->name, to->tenant, len) == 0 &&
+	       (lease->name[len] == '\0' || lease->name[len] == '.');
+}
+
 /* A slice's node is its partition's, or none, until it is made. */
 static bool is_placed(const struct dv_lease *lease, const struct dv_assignment *to)
 {
@@ -268,8 +277,7 @@ static void check_outcome(const struct world *world, const struct dv_plan *plan)
 		for (size_t j = 0; j < plan->assignments.len; j++) {
 			const struct dv_assignment *to = &plan->assignments.items[j];
 
-			found += strncmp(lease->name, to->tenant, strlen(to->tenant)) == 0 &&
-				 strcmp(lease->gpu_uuid, to->gpu_uuid) == 0 &&
+			found += is_of(lease, to) && strcmp(lease->gpu_uuid, to->gpu_uuid) == 0 &&
 				 lease->method == to->method && is_placed(lease, to);
 		}
 		leases += found > 0;
