@@ -45,8 +45,28 @@ def check(text):
     return device
 
 
+def end_all():
+    """Whatever a test that failed left running."""
+    for process in _Container.started:
+        process.kill()
+        process.wait()
+
+
+def finish(process):
+    """(Status, output, messages); one that does not end is shown as it stands."""
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        print(f"{process.pid} does not end, status {process.poll()}")
+        subprocess.run(["ps", "-eo", "pid,ppid,pidns,stat,nlwp,wchan:32,comm", "--forest"], check=False)
+        raise
+    return process.returncode, out, err
+
+
 class _Container:
     """`programs`: files of this machine, in /app. `env`: what the image has; the device's stands before it."""
+    started = []
+    spaces = []
 
     def __init__(self, user, device, programs, env=()):
         self.user, self.device, self.image_env = user, device, list(env)
@@ -63,23 +83,27 @@ class _Container:
         os.chown(self.dir, user.uid, -1)
 
     def spawn(self, *command):
-        return subprocess.Popen(self.command(*command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                cwd="/", **self.who())
+        """In a process namespace of its own: with the first process of it everything ends."""
+        space = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", *self.spaces]
+        process = subprocess.Popen([*space, "sh", "-c", self.script(command)], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, cwd="/", **self.who())
+        self.started.append(process)
+        return process
 
     def run(self, *command):
-        process = self.spawn(*command)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
+        return finish(self.spawn(*command))
 
 
 class ByHand(_Container):
     """In user, mount, process, network, IPC and host name namespaces of its own: as a rootless runtime has it, the
     user is root in there."""
 
+    spaces = ["--user", "--map-root-user", "--net", "--ipc", "--uts"]
+
     def who(self):
         return as_user(self.user.uid)
 
-    def command(self, *command):
+    def script(self, command):
         root = os.path.join(self.dir, "root")
         lines = ["set -e", f"mkdir -p {root}", f"mount -t tmpfs none {root}",
                  f"mkdir {root}/proc {root}/tmp {root}/app"]
@@ -98,8 +122,7 @@ class ByHand(_Container):
         lines.append(f"mount -t proc proc {root}/proc || echo no proc >&2")
         lines.append(f"cd {root} && exec chroot {root} /usr/bin/env -i " +
                      " ".join(shlex.quote(word) for word in [*self.env, *command]))
-        return ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc",
-                "--uts", "--propagation", "private", "sh", "-c", "\n".join(lines)]
+        return "\n".join(lines)
 
     @staticmethod
     def why_not(user):
@@ -113,10 +136,12 @@ class ByCrun(_Container):
     there; 1 is somebody else here, too."""
     count, inside = 0, 0
 
+    spaces = ["--mount-proc"]
+
     def who(self):
         return {}
 
-    def command(self, *command):
+    def script(self, command):
         root = os.path.join(self.dir, "rootfs")
         if not os.path.isdir(root):
             os.mkdir(root)
@@ -140,8 +165,7 @@ class ByCrun(_Container):
         # Some machines have both versions of cgroups, which crun does not take.
         run = ["crun", "--root", os.path.join(self.user.dir, "crun"), "--cgroup-manager=disabled", "run", "--bundle",
                self.dir, f"divvy-{os.getpid()}-{ByCrun.count}"]
-        return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-                "mount -t cgroup2 none /sys/fs/cgroup && exec " + shlex.join(run)]
+        return "mount -t cgroup2 none /sys/fs/cgroup && " + shlex.join(run)
 
     @staticmethod
     def why_not(user):
@@ -158,10 +182,12 @@ class ByPodman(_Container):
     """By podman, which reads the file itself. Its storage is the test's; where it looks for files, and has its
     locks, is covered."""
 
+    spaces = ["--mount-proc"]
+
     def who(self):
         return {}
 
-    def command(self, *command, options=()):
+    def script(self, command):
         root = os.path.join(self.dir, "rootfs")
         if not os.path.isdir(root):
             for name in ("usr", "proc", "sys", "dev", "etc", "tmp", "run", "app"):
@@ -171,7 +197,7 @@ class ByPodman(_Container):
                 if os.path.islink(path):
                     os.symlink(os.readlink(path), root + path)
             os.chown(root, self.user.uid, -1)
-        store = os.path.join(self.user.dir, "podman")
+        store = os.path.join(self.dir, "podman")
         file = os.path.join(self.dir, "device.json")
         with open(file, "w", encoding="utf-8") as f:
             json.dump({"cdiVersion": "0.5.0", "kind": "divvy/lease", "devices": [self.device]}, f)
@@ -188,11 +214,9 @@ class ByPodman(_Container):
                 run += ["--volume", f"{path}:{path}:ro"]
         for path in self.programs:
             run += ["--volume", f"{path}:/app/{os.path.basename(path)}:ro"]
-        run += [*options, "--rootfs", root, *command]
-        return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-                "mount -t tmpfs none /run && mount -t tmpfs none /dev/shm && mkdir /run/cdi && "
-                f"cp {file} /run/cdi/divvy.json && "
-                "mount -t cgroup2 none /sys/fs/cgroup && exec " + shlex.join(run)]
+        run += ["--rootfs", root, *command]
+        return ("mount -t tmpfs none /run && mount -t tmpfs none /dev/shm && mkdir /run/cdi && "
+                f"cp {file} /run/cdi/divvy.json && mount -t cgroup2 none /sys/fs/cgroup && " + shlex.join(run))
 
     @staticmethod
     def why_not(user):

@@ -8,7 +8,7 @@ import signal
 import stat
 import time
 
-from container import ByCrun, ByHand, ByPodman, check
+from container import ByCrun, ByHand, ByPodman, check, end_all, finish
 from lab import CONTEXT_MIB, TENANT, Lab
 from lib import BUILD, MachineUser, expect, skip, wait_for
 from mig_world import World
@@ -130,7 +130,7 @@ def apart(boxes, kind):
 def shares(boxes, kind):
     loop = ["/app/cuda-tenant", "loop", "5000", "1000", "4"]
     children = [boxes.box(kind, name).spawn(*loop) for name in ("one", "two")]
-    few, many = (int(child.communicate(timeout=60)[0]) for child in children)
+    few, many = (int(finish(child)[1]) for child in children)
     got = 100 * few / (few + many)
     print(f"{kind.__name__}: 30 to 70: {got:.1f} %")
     expect(22 < got < 40, "shares hold", few, many)
@@ -145,8 +145,8 @@ def outlives(boxes, kind):
         os.kill(daemon, signal.SIGKILL)
     wait_for(lambda: not boxes.user.daemons())
     wait_for(lambda: boxes.lease("one")["pids"] == pid)
-    out, err = child.communicate(timeout=60)
-    expect(child.returncode == 0 and int(out) > 500, "it went on", child.returncode, out, err)
+    status, out, err = finish(child)
+    expect(status == 0 and int(out) > 500, "it went on", status, out, err)
     status, out, err = box.run("/app/cuda-tenant", "info")
     expect(status == 0 and out.endswith(f" {4096 * MIB}\n"), "the same file does", status, out, err)
 
@@ -185,8 +185,8 @@ def refused(boxes, kind):
     wait_for(lambda: boxes.lease("one")["pids"])
     begun = time.monotonic()
     expect(lab.divvy("release", "one").returncode == 0, "released")
-    out, err = holder.communicate(timeout=60)
-    expect(holder.returncode == 4 and time.monotonic() - begun < 15, "its launches are refused", holder, out, err)
+    status, out, err = finish(holder)
+    expect(status == 4 and time.monotonic() - begun < 15, "its launches are refused", status, out, err)
     status, out, err = box.run("/app/cuda-tenant", "info")
     expect(status != 0 and out == "", "and nothing starts by it", status, out, err)
 
@@ -233,5 +233,6 @@ try:
         last = way
     refused(rooms, last)
 finally:
+    end_all()
     user.end()
 print("containers: all held")
