@@ -275,7 +275,7 @@ static int look_in(struct dv_wait *wait, struct state *state, uint64_t now, stru
 	int r = 0;
 
 	if (wait->measure && dv_run_lease(wait->cli, wait->lease, &lease, NULL) == 0)
-		dv_measure_add(wait->measure, &lease);
+		dv_measure_add(wait->measure, &lease, dv_now_ns());
 	if (wait->look)
 		r = look(wait, state, now, err);
 	state->look_ms = DV_MIN(2 * state->look_ms, (unsigned)LOOK_LAST_MS);

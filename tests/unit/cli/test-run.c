@@ -293,6 +293,7 @@ static void test_measure(void **state)
 	lease_now.pids[0] = 0x3ffffff;
 	lease_now.memory_used_bytes = UINT64_C(512) << 20;
 	lease_now.got_mpct = 24500;
+	lease_now.window_ms = 50;
 	FAKE_RUN(&run, "run", "--measure", "sh", "-c", "sleep 0.3; exit 4");
 	assert_int_equal(run.status, 4);
 	assert_ptr_equal(strstr(run.err, "divvy: x ran "), run.err);
