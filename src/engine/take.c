@@ -196,12 +196,37 @@ static int begin(struct dv_engine *engine, struct dv_op *op, size_t gpu, struct 
 struct choice {
 	unsigned matched, tried;
 	const struct dv_op *holder;
-	struct dv_error first; /* refusal of the first GPU that was tried */
+	struct dv_error told; /* the refusal of the GPU that comes nearest; of the first, if none */
+	bool lacks;	      /* that GPU only has not enough left */
+	bool room;	      /* it has the memory, only its time is given away */
+	uint64_t left;	      /* what it has left, bytes or share */
 };
+
+/* Who asks for too much wants to hear where the most could be had, not what the first GPU has. */
+static void note_refusal(const struct dv_engine *engine, struct choice *choice, size_t gpu,
+			 const struct dv_error *err)
+{
+	const struct dv_gpu *of = &engine->gpus.items[gpu];
+	bool room = strcmp(err->rule, "G02") == 0, lacks = room || strcmp(err->rule, "G01") == 0;
+	uint64_t memory = 0;
+	uint32_t mpct = 0;
+
+	if (lacks)
+		dv_tree_left(of, &engine->leases, of->uuid, &memory, &mpct);
+	memory = room ? mpct : memory;
+	if (choice->tried++ &&
+	    (choice->lacks > lacks || choice->room > room ||
+	     (choice->lacks == lacks && choice->room == room && choice->left >= memory)))
+		return;
+	choice->told = *err;
+	choice->lacks = lacks;
+	choice->room = room;
+	choice->left = memory;
+}
 
 static void refuse(struct dv_op *op, struct choice *choice)
 {
-	struct dv_error err = choice->first;
+	struct dv_error err = choice->told;
 
 	if (choice->matched == 0) {
 		if (op->request.gpu[0])
@@ -214,8 +239,8 @@ static void refuse(struct dv_op *op, struct choice *choice)
 		dv_engine_refuse_stalled(op, choice->holder, "GPU");
 		return;
 	} else if (choice->tried > 1) {
-		dv_error_prefix(&err, err.code, "none of %u GPUs will do; the first",
-				choice->tried);
+		dv_error_prefix(&err, err.code, "none of %u GPUs will do; the %s", choice->tried,
+				choice->lacks ? "nearest" : "first");
 	}
 	dv_engine_op_refuse(op, err.code, &err);
 }
@@ -247,8 +272,7 @@ bool dv_engine_start_take(struct dv_engine *engine, struct dv_op *op)
 			dv_engine_op_refuse(op, r, &err);
 			return true;
 		}
-		if (choice.tried++ == 0)
-			choice.first = err;
+		note_refusal(engine, &choice, i, &err);
 	}
 	if (wait)
 		return false;

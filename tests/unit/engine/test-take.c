@@ -127,6 +127,33 @@ static void test_first_that_fits(void **state)
 	assert_non_null(strstr(fake->err.msg, "none of 2 GPUs"));
 }
 
+/* Nowhere: what is told is where the most could be had. */
+static void test_nearest(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_lease_request request = fake_slice("a");
+
+	(void)snprintf(request.gpu, sizeof(request.gpu), "0");
+	request.memory_bytes = 5 * DV_GIB;
+	assert_int_equal(fake_take(fake, &request, &fake_alice), 0);
+	request = fake_slice("b");
+	request.memory_bytes = 900 * DV_GIB;
+	refused(fake, &request, -ENOSPC, "G01");
+	assert_non_null(strstr(fake->err.msg, "none of 2 GPUs will do; the nearest: "));
+	assert_non_null(strstr(fake->err.msg, "GPU 1"));
+	assert_string_equal(fake->err.fix, "ask for at most 8GiB, or give back a lease");
+	/* GPU 0 has the time, GPU 1 the memory, too: it is the nearer one. */
+	request = fake_slice("c");
+	(void)snprintf(request.gpu, sizeof(request.gpu), "1");
+	request.compute_mpct = 90000;
+	assert_int_equal(fake_take(fake, &request, &fake_alice), 0);
+	request = fake_slice("d");
+	request.memory_bytes = 5 * DV_GIB;
+	request.compute_mpct = 20000;
+	refused(fake, &request, -ENOSPC, "G02");
+	assert_non_null(strstr(fake->err.msg, "GPU 1"));
+}
+
 static void test_whole(void **state)
 {
 	struct fake *fake = fake_of_state(state);
@@ -381,6 +408,7 @@ int main(void)
 		PLACE_TEST(test_defaults),
 		PLACE_TEST(test_named_gpu),
 		PLACE_TEST(test_first_that_fits),
+		PLACE_TEST(test_nearest),
 		PLACE_TEST(test_whole),
 		PLACE_TEST(test_partitions),
 		PLACE_TEST(test_who_may),
