@@ -88,7 +88,7 @@ static void add_case(struct dv_json *json, const struct dv_bench_case *c)
 static int list_cases(struct dv_cli *cli, const struct dv_bench_options *o, enum kind kind,
 		      struct dv_error *err)
 {
-	static const struct dv_column columns[] = {{"CASE"}, {"WHAT", .least = 20}};
+	static const struct dv_column columns[] = {{"CASE"}, {"WHAT", .least = 20, .wrap = true}};
 	dv_cleanup(dv_table_fini) struct dv_table table = {0};
 	size_t count;
 	const struct dv_bench_case *cases = dv_bench_cases(&count);

@@ -33,7 +33,12 @@ static int number(const char *what, const char *text, unsigned long long most,
 }
 
 static const struct dv_column columns[] = {
-	{"ID", .right = true}, {"TIME"}, {"USER"}, {"WHAT"}, {"ON"}, {"OUTCOME", .least = 8},
+	{"ID", .right = true},
+	{"TIME"},
+	{"USER"},
+	{"WHAT"},
+	{"ON"},
+	{"OUTCOME", .least = 20, .wrap = true},
 };
 
 static int print_log(struct dv_out *out, const struct dv_api_log *log, struct dv_error *err)

@@ -68,6 +68,7 @@ struct dv_column {
 	bool right;	/* flush right, for numbers */
 	unsigned least; /* may be cut to so many columns, 6 and up; 0: never */
 	bool whole;	/* not cut then, but on a line of its own: names */
+	bool wrap;	/* not cut then, but wrapped: sentences in the last column */
 };
 
 struct dv_cell {

@@ -129,6 +129,17 @@ static void print_cell(struct dv_out *out, const struct dv_cell *cell,
 		(void)fprintf(out->file, "%*s", pad, "");
 }
 
+/* A sentence that does not fit goes on below itself; ends the line. */
+static bool wrap_last(const struct dv_table *table, struct dv_out *out, const struct dv_cell *cell,
+		      const struct dv_column *column, unsigned width, unsigned at)
+{
+	if (!column->wrap || column != &table->columns[table->column_count - 1] ||
+	    dv_out_width(cell->text) <= width)
+		return false;
+	dv_out_wrap(out, cell->style, at, at, cell->text);
+	return true;
+}
+
 static void print_row(const struct dv_table *table, struct dv_out *out, unsigned indent,
 		      const struct dv_cell *cells, const unsigned *widths)
 {
@@ -142,6 +153,9 @@ static void print_row(const struct dv_table *table, struct dv_out *out, unsigned
 	for (size_t c = 0; c < shown; c++) {
 		if (c)
 			(void)fputs("  ", out->file);
+		if (wrap_last(table, out, &cells[c], &table->columns[c], widths[c],
+			      at + (c ? 2 : 0)))
+			return;
 		print_cell(out, &cells[c], &table->columns[c], widths[c], c + 1 == shown);
 		at += widths[c] + (c ? 2 : 0);
 		/* What did not fit has this line to itself; the row goes on below. */

@@ -165,6 +165,30 @@ static void test_table_whole(void **state)
 	dv_table_fini(&table);
 }
 
+/* Sentences in the last column are not cut: they go on below themselves. */
+static void test_table_wrap(void **state)
+{
+	static const struct dv_column log[] = {{"ID", .right = true},
+					       {"OUTCOME", .least = 8, .wrap = true}};
+	struct dv_table table;
+	struct page page;
+
+	dv_table_init(&table, log, DV_ARRAY_LEN(log));
+	dv_table_add(&table, "7");
+	dv_table_add(&table, "undone: the driver größe failed");
+	dv_table_add(&table, "8");
+	dv_table_add(&table, "done");
+	page_open(&page, true, false);
+	page.out.columns = 22;
+	assert_int_equal(dv_table_print(&table, &page.out, 1, NULL), 0);
+	page_is(&page, " ID  OUTCOME\n"
+		       "  7  undone: the\n"
+		       "     driver größe\n"
+		       "     failed\n"
+		       "  8  done\n");
+	dv_table_fini(&table);
+}
+
 static void test_table_cut(void **state)
 {
 	struct dv_table table;
@@ -226,15 +250,11 @@ static void test_init(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_render),
-		cmocka_unit_test(test_width),
-		cmocka_unit_test(test_bar),
-		cmocka_unit_test(test_colour_only_adds),
-		cmocka_unit_test(test_wrap),
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_table_whole),
-		cmocka_unit_test(test_table_cut),
-		cmocka_unit_test(test_table_of_wide_signs),
+		cmocka_unit_test(test_render),	    cmocka_unit_test(test_width),
+		cmocka_unit_test(test_bar),	    cmocka_unit_test(test_colour_only_adds),
+		cmocka_unit_test(test_wrap),	    cmocka_unit_test(test_table),
+		cmocka_unit_test(test_table_whole), cmocka_unit_test(test_table_cut),
+		cmocka_unit_test(test_table_wrap),  cmocka_unit_test(test_table_of_wide_signs),
 		cmocka_unit_test(test_init),
 	};
 
