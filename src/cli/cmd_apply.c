@@ -42,7 +42,9 @@ static int get_consent(struct dv_cli *cli, const struct dv_plan *plan, const cha
 		return r;
 	dv_outf(&cli->err, "\nThis disturbs %s. Do it? [y/N] ", whom);
 	(void)fflush(cli->err.file);
-	if (!fgets(line, sizeof(line), stdin) || (line[0] != 'y' && line[0] != 'Y'))
+	if (!fgets(line, sizeof(line), stdin))
+		dv_outf(&cli->err, "\n");
+	if (line[0] != 'y' && line[0] != 'Y')
 		return refuse(whom, path, err);
 	*ret_consent = true;
 	return 0;
@@ -59,9 +61,14 @@ static int send(struct dv_cli *cli, const struct dv_api_wish *wish, char **ret_a
 
 static void tell(struct dv_cli *cli, const struct dv_plan *plan)
 {
-	if (!plan->steps.len)
+	if (!plan->steps.len && !plan->kept)
+		dv_outf(&cli->out, "%s: as wanted already, without tenants\n", plan->fleet);
+	else if (!plan->steps.len)
 		dv_outf(&cli->out, "%s: as wanted already, %u tenant%s stand%s\n", plan->fleet,
 			plan->kept, dv_plural(plan->kept), plan->kept == 1 ? "s" : "");
+	else if (!plan->assignments.len)
+		dv_outf(&cli->out, "%s: done in %zu step%s, no tenants are left\n", plan->fleet,
+			plan->steps.len, dv_plural(plan->steps.len));
 	else
 		dv_outf(&cli->out, "%s: done in %zu step%s, %zu tenant%s placed\n", plan->fleet,
 			plan->steps.len, dv_plural(plan->steps.len), plan->assignments.len,

@@ -139,9 +139,7 @@ static void show_moves(struct dv_out *out, const struct dv_plan *plan)
 			continue;
 		(void)snprintf(text, sizeof(text), "%s %s", a->tenant, a->reason);
 		dv_outf(out, "%s", first ? "\n" : "");
-		dv_out_style(out, DV_STYLE_WARN, "move");
-		dv_outf(out, " ");
-		dv_out_wrap(out, DV_STYLE_NONE, 2, 5, text);
+		dv_out_wrap(out, DV_STYLE_WARN, 2, 0, text);
 		first = false;
 	}
 }
@@ -154,12 +152,12 @@ static void show_freed(struct dv_out *out, const struct dv_plan *plan)
 
 	if (!plan->defragments)
 		return;
-	dv_buf_add(&buf, plan->freed.len ? "could be made before and after: "
+	dv_buf_add(&buf, plan->freed.len ? "how many could be made, before → after: "
 					 : "no move would leave more room in one piece");
 	for (size_t i = 0; i < plan->freed.len; i++) {
 		const struct dv_freed *f = &plan->freed.items[i];
 
-		dv_buf_addf(&buf, "%s%s %u and %u", i ? ", " : "", f->profile, f->before, f->after);
+		dv_buf_addf(&buf, "%s%s %u → %u", i ? ", " : "", f->profile, f->before, f->after);
 	}
 	if (dv_buf_take(&buf, &text) < 0) {
 		out->failed = true;
@@ -200,7 +198,9 @@ static int show_steps(struct dv_out *out, const struct dv_plan *plan, struct dv_
 	char buf[512];
 
 	if (!plan->steps.len) {
-		dv_outf(out, "\nNothing is to be done.\n");
+		/* Of those that have no place nothing can be done, which was said. */
+		if (!plan->unplaced.len)
+			dv_outf(out, "\nNothing is to be done.\n");
 		return 0;
 	}
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
@@ -227,8 +227,10 @@ static void show_waste(struct dv_out *out, const struct dv_plan *plan)
 	if (plan->waste_memory_bytes)
 		dv_buf_addf(&buf, "%s of memory", dv_show_size(plan->waste_memory_bytes, size));
 	if (plan->waste_mpct)
-		dv_buf_addf(&buf, "%s%s of compute", buf.len ? ", " : "",
-			    dv_show_share(plan->waste_mpct, share));
+		/* Of several it is the sum. */
+		dv_buf_addf(&buf, "%s%s of %scompute", buf.len ? ", " : "",
+			    dv_show_share(plan->waste_mpct, share),
+			    plan->gpus_used > 1 ? "one device's " : "");
 	if (plan->waste_stranded_slices)
 		dv_buf_addf(&buf, "%s%u stranded slice%s", buf.len ? ", " : "",
 			    plan->waste_stranded_slices, dv_plural(plan->waste_stranded_slices));

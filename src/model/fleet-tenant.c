@@ -403,6 +403,25 @@ static int check_own(const struct dv_yaml *doc, const struct dv_yaml_node *map,
 	return 0;
 }
 
+/* Without a method a profile can only be one of the fleet's own. */
+static int check_own_name(const struct dv_yaml *doc, const struct dv_yaml_node *map,
+			  const struct dv_fleet_defaults *defaults, const struct dv_tenant *tenant,
+			  struct dv_error *err)
+{
+	const char *words[DV_SLICE_PROFILES_MOST + 1] = {NULL};
+	struct dv_error why = {0};
+	int r;
+
+	if (!tenant->profile[0] || tenant->gpus || tenant->method != DV_METHOD_NONE ||
+	    !defaults->profile_count)
+		return 0;
+	for (size_t i = 0; i < DV_MIN(defaults->profile_count, (size_t)DV_SLICE_PROFILES_MOST); i++)
+		words[i] = defaults->profiles[i].name;
+	(void)!dv_word_parse("profile", words, tenant->profile, &why);
+	r = dv_yaml_fail(doc, dv_yaml_get(map, "profile"), "F11", err, "%s", why.msg);
+	return dv_error_fix(err, r, "%s, or add the method of a GPU's profile", why.fix);
+}
+
 /* A profile of the fleet's own goes before one of MIG that is called the same. */
 static int take_own(const struct dv_yaml *doc, const struct dv_yaml_node *map,
 		    const struct dv_fleet_defaults *defaults, struct dv_tenant *tenant,
@@ -454,6 +473,9 @@ int dv_fleet_read_tenant(const struct dv_yaml *doc, const struct dv_yaml_node *n
 	if (r < 0)
 		return r;
 	merge_defaults(defaults, &tenant);
+	r = check_own_name(doc, node, defaults, &tenant, err);
+	if (r < 0)
+		return r;
 	r = check_keys(doc, node, &tenant, err);
 	if (r < 0)
 		return r;

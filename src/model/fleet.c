@@ -355,7 +355,7 @@ static int add_fix(struct dv_error *err, int r)
 		{"F04", "write the value out where it is wanted"},
 		{"F05", "correct the key, or take it out"},
 		{"F06", "write there what is wanted"},
-		{"F07", "write a number within the bounds, with its unit"},
+		{"F07", "write a number within the bounds"},
 		{"F08", "choose another name"},
 		{"F09", "give each tenant a name of its own"},
 		{"F10", "add what is missing"},

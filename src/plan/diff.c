@@ -37,12 +37,17 @@ static const char *share_text(uint32_t mpct, char buf[32])
 	return mpct ? dv_share_print(mpct, buf, 32) : "none of its own";
 }
 
-/* "slice, 512MiB, 40%", "slice of 3g.40gb, ...": a lease in a few words. */
+/* "slice, 512MiB, 40%", "slice of 3g.40gb, ...", "mig 3g.40gb": a lease in a few words. */
 static const char *lease_text(enum dv_method method, const char *of, uint64_t bytes, uint32_t mpct,
 			      char buf[64])
 {
 	char size[32], share[32];
 
+	/* The profile says how much. */
+	if (method == DV_METHOD_MIG && *of) {
+		(void)snprintf(buf, 64, "%s %s", dv_method_name(method), of);
+		return buf;
+	}
 	(void)snprintf(buf, 64, "%s%s%s%s%s%s%s", dv_method_name(method), *of ? " of " : "", of,
 		       bytes ? ", " : "", bytes ? dv_size_print(bytes, size, sizeof(size)) : "",
 		       mpct ? ", " : "", mpct ? dv_share_print(mpct, share, sizeof(share)) : "");
@@ -97,8 +102,7 @@ static void compare(struct differ *d, const struct dv_plan *plan, const struct d
 
 	if (!lease) {
 		add(d, a->tenant, "lease",
-		    lease_text(a->method, a->on == DV_METHOD_MIG ? a->profile : "", a->memory_bytes,
-			       a->compute_mpct, wanted),
+		    lease_text(a->method, a->profile, a->memory_bytes, a->compute_mpct, wanted),
 		    "none");
 		return;
 	}
@@ -165,9 +169,8 @@ static void unwanted(struct differ *d, const struct dv_plan *plan, const struct 
 
 		if (strcmp(lease->fleet, plan->fleet) == 0 && !is_wanted(plan, lease->name))
 			add(d, lease->name, "lease", "none",
-			    lease_text(lease->method,
-				       lease->method == DV_METHOD_SLICE ? lease->profile : "",
-				       lease->memory_bytes, lease->compute_mpct, text));
+			    lease_text(lease->method, lease->profile, lease->memory_bytes,
+				       lease->compute_mpct, text));
 	}
 }
 

@@ -187,6 +187,9 @@ static void explain_mig(const struct dv_task *task, const struct dv_packing *pac
 		    "no partition %s that it may share has the compute slices left, and there is "
 		    "no place for another",
 		    whole);
+	else if (free_most < need && !free_most)
+		say(to, "S01", "it needs %u memory slice%s of a GPU, and none is free", need,
+		    dv_plural(need));
 	else if (free_most < need)
 		say(to, "S01", "it needs %u memory slice%s of a GPU, and at most %u %s free on one",
 		    need, dv_plural(need), free_most, free_most == 1 ? "is" : "are");

@@ -388,7 +388,11 @@ static void explain_room(const struct look *look, const struct dv_grid_why *why,
 	const char *gpu = look->packing->rooms[look->rooms[why->gpu]].gpu->id;
 	size_t len = 0;
 
-	if (why->kind == DV_GRID_WHY_CELLS)
+	if (why->kind == DV_GRID_WHY_CELLS && !why->free)
+		(void)snprintf(to->reason, sizeof(to->reason),
+			       "%.40s needs %u memory slice%s of a GPU, and none is free", p->name,
+			       p->size, dv_plural(p->size));
+	else if (why->kind == DV_GRID_WHY_CELLS)
 		(void)snprintf(to->reason, sizeof(to->reason),
 			       "%.40s needs %u memory slice%s of a GPU, and at most %u %s free on "
 			       "one",

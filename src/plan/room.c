@@ -225,7 +225,7 @@ static const char *method_why(const struct dv_room *room, const struct dv_want *
 		return "it has no such method";
 	if (!can->ok)
 		return can->why;
-	return PLANNED & 1u << method ? "the fleet's gpus: do not allow this method there"
+	return PLANNED & 1u << method ? "the fleet's 'gpus:' do not allow this method there"
 				      : "this divvy cannot plan it yet";
 }
 
@@ -242,7 +242,7 @@ const char *dv_room_forbids(const struct dv_room *room, const struct dv_want *wa
 		return "S18";
 	}
 	if (!room->allowed) {
-		(void)snprintf(buf, size, "the fleet's gpus: do not name GPU %s", gpu->id);
+		(void)snprintf(buf, size, "the fleet's 'gpus:' do not name GPU %s", gpu->id);
 		return "S18";
 	}
 	if (is_vm_on_cpu(room, want)) {

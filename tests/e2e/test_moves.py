@@ -44,8 +44,7 @@ def test(user):
     asked = world.write("asked.yaml", AFTER % "moves: 1")
     done = world.divvy("plan", asked)
     expect(done.returncode == 0, "planned", done)
-    said = " ".join(done.stdout.split())
-    expect("move a moves from GPU 0 at 1 to make room for 'b'; nobody uses it" in said, "said", done)
+    expect("\na moves from GPU 0 at 1 to make room for 'b'; nobody uses it" in done.stdout, "said", done)
     plan = world.json("plan", asked)
     expect([s["op"] for s in plan["steps"]] == ["mig.destroy", "mig.create", "mig.create"], "in order", plan)
     expect([a["from"] is None for a in plan["assignments"]] == [False, True], "where it was", plan)
@@ -100,7 +99,7 @@ def defragment(user):
     done = world.good("plan", "--defragment", fleet, "-o", saved)
     said = " ".join(done.stdout.split())
     expect("to leave more room in one piece; nobody uses it" in said, "said", done)
-    expect("7g.80gb 0 and 1" in said, "what it frees", done)
+    expect("7g.80gb 0 → 1" in said, "what it frees", done)
     expect("Nothing is to be done" in world.divvy("plan", fleet).stdout, "a plan changes nothing")
     world.good("apply", saved)
     gpus = [g["uuid"] for g in world.json("gpus")["gpus"] if g["kind"] == "nvidia"]

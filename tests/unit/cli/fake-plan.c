@@ -136,3 +136,17 @@ const char *fake_plan_stands(void)
 	assignment.kept = true;
 	return encode(&plan);
 }
+
+const char *fake_plan_ends_all(void)
+{
+	struct dv_step step = {.id = 1, .op = "slice.destroy", .gpu = "0", .gpu_uuid = "CPU-1"};
+	struct dv_plan plan = {
+		.fleet = "lab",
+		.file = "lab.yaml",
+		.state = "0123456789abcdef",
+		.steps = {.items = &step, .len = 1},
+	};
+
+	(void)snprintf(step.tenant, sizeof(step.tenant), "old");
+	return encode(&plan);
+}

@@ -173,6 +173,19 @@ static void test_apply(void **state)
 	assert_non_null(strstr(fake_divvyd_asked(), "\"consent\":true"));
 }
 
+static void test_apply_ends_all(void **state)
+{
+	const struct fake_answer answers[] = {{"POST", "/v1/plan", fake_plan_ends_all(), {0}},
+					      {"POST", "/v1/apply", "{}", {0}}};
+	const char *path = put_text("lab.yaml", "version: 1\n");
+	struct fake_run run;
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	FAKE_RUN(&run, "apply", path);
+	assert_string_equal(run.out, "lab: done in 1 step, no tenants are left\n");
+	fake_run_fini(&run);
+}
+
 static void test_apply_needs_consent(void **state)
 {
 	const struct fake_answer answers[] = {{"POST", "/v1/plan", fake_plan_disturbs(), {0}},
@@ -274,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_assert_and_diff),
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_apply_needs_consent),
+		cmocka_unit_test(test_apply_ends_all),
 		cmocka_unit_test(test_export),
 	};
 

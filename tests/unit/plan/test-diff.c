@@ -109,6 +109,28 @@ static void test_every_kind_of_difference(void **state)
 	dv_vec_fini(&d);
 }
 
+/* Of a partition the profile says all. */
+static void test_partitions(void **state)
+{
+	struct dv_assignment assignments[] = {wanted("new", false)};
+	struct dv_lease items[] = {actual("old", "lab")};
+	const struct dv_leases leases = {.items = items, .len = 1};
+	struct dv_plan plan = {.fleet = "lab"};
+	struct dv_differences d = {0};
+
+	assignments[0].method = DV_METHOD_MIG;
+	(void)dv_copy(assignments[0].profile, sizeof(assignments[0].profile), "7g.80gb");
+	items[0].method = DV_METHOD_MIG;
+	(void)dv_copy(items[0].profile, sizeof(items[0].profile), "1c.3g.40gb");
+	plan.assignments.items = assignments;
+	plan.assignments.len = 1;
+	assert_int_equal(dv_diff_make(&plan, &leases, &d, NULL), 0);
+	assert_int_equal(d.len, 2);
+	assert_string_equal(find(&d, "new", "lease")->wanted, "mig 7g.80gb");
+	assert_string_equal(find(&d, "old", "lease")->actual, "mig 1c.3g.40gb");
+	dv_vec_fini(&d);
+}
+
 static void test_as_wanted_is_no_difference(void **state)
 {
 	struct dv_assignment assignments[] = {wanted("same", true)};
@@ -154,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_kind_of_difference),
 		cmocka_unit_test(test_as_wanted_is_no_difference),
+		cmocka_unit_test(test_partitions),
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_moved),
 	};

@@ -191,6 +191,11 @@ static void test_ways_out(void **state)
 	check_said("e", "names none", "name one of this machine's: 0");
 	check_said("f-1", "limit of it is reached: instances of 1g.10gb+me, 1 at most",
 		   "'1g.10gb' fits now");
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: a, count: 2, method: mig, profile: 7g.80gb}\n");
+	replan();
+	check_said("a-1", "7g.80gb needs 8 memory slices of a GPU, and none is free", "");
+	world_fleet(&world, "tenants: []\n");
 	/* Who is in the way is named. */
 	gpu = &world.gpus.items[0];
 	gpu->mig.instances[gpu->mig.instance_count++] = (struct dv_mig_instance){

@@ -418,7 +418,8 @@ static void test_named_but_not_allowed(void **state)
 			    "tenants: [{name: a, gpu: 1}]\n");
 	replan();
 	assert_string_equal(unplaced_of(&plan, "a")->rules[0], "S18");
-	assert_string_equal(unplaced_of(&plan, "a")->reason, "the fleet's gpus: do not name GPU 1");
+	assert_string_equal(unplaced_of(&plan, "a")->reason,
+			    "the fleet's 'gpus:' do not name GPU 1");
 }
 
 static void test_no_gpus(void **state)
