@@ -199,6 +199,10 @@ static void end_undo(struct dv_engine *engine, struct dv_op *op)
 	for (size_t i = 0; i < op->journal.steps.len; i++)
 		if (op->journal.steps.items[i].state == DV_JOURNAL_FAILED)
 			word = "failed";
+	if (op->journal.steps.len > 1 && strcmp(word, "undone") == 0 && !op->err.fix[0])
+		dv_error_fix(&op->err, op->err.code,
+			     "all that was done before it is undone; see to the cause, then try "
+			     "again");
 	(void)snprintf(outcome, sizeof(outcome), "%s: %.200s", word,
 		       op->err.msg[0] ? op->err.msg : "divvyd ended before it was over");
 	r = dv_store_begin(engine->store, &err);

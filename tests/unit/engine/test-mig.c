@@ -82,6 +82,7 @@ static void test_undone_with_the_mode(void **state)
 	plan_two(fake, &plan);
 	fake->fail_step = 3;
 	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), -EIO);
+	assert_non_null(strstr(fake->err.fix, "is undone"));
 	assert_string_equal(fake->log, "+mig.enable GPU-1\n+mig.create GPU-1/p0+4\n"
 				       "+mig.create GPU-1/p6+1\n-mig.create GPU-1/p6+1\n"
 				       "-mig.create GPU-1/p0+4\n-mig.enable GPU-1\n");
