@@ -42,7 +42,9 @@ static int name_of(const char *machine, char *buf, size_t size, struct dv_error 
 	}
 	real = realpath(machine, NULL);
 	if (!real)
-		return dv_error_errno(err, errno, "%s", machine);
+		return dv_error_fix(
+			err, dv_error_set(err, -EBADMSG, "%.300s: %s", machine, strerror(errno)),
+			"check the name, and that you may read it");
 	base = strrchr(real, '/') + 1;
 	/* Short: a socket's address below it has little room. */
 	(void)snprintf(buf, size, "%.8s-%08x", base,
@@ -103,11 +105,12 @@ static int make(const char *dir, const char *machine, struct dv_error *err)
 		*line++ = '\0';
 	r = dv_error_set(err, -EINVAL, "%.400s",
 			 strncmp(said, "divvy-sim: ", 11) == 0 ? said + 11 : said);
-	if (line && *line) {
-		line[strcspn(line, "\n")] = '\0';
-		dv_error_fix(err, r, "%.400s", line);
-	}
-	return r;
+	if (!line || !*line)
+		return dv_error_fix(err, r,
+				    "correct the file; docs/simulated-machines.md says "
+				    "what may stand in it");
+	line[strcspn(line, "\n")] = '\0';
+	return dv_error_fix(err, r, "%.400s", line);
 }
 
 /* Make what is missing. Somebody may make it at the same moment: then it is there. */

@@ -93,7 +93,7 @@ static void test_machine_is_refused(void **state)
 	assert_non_null(strstr(ran.err, "fix: "));
 	fake_run_fini(&ran);
 	FAKE_RUN(&ran, "--machine", "../dgx", "status");
-	assert_int_equal(ran.status, 1);
+	assert_int_equal(ran.status, 2);
 	assert_non_null(strstr(ran.err, "../dgx"));
 	fake_run_fini(&ran);
 	FAKE_RUN(&ran, "--machine", "..", "status");
