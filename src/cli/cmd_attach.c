@@ -83,6 +83,14 @@ static int put_out(struct dv_cli *cli, const char *out, const char *text, struct
 	return 0;
 }
 
+static bool has_cuda_layer(const struct dv_api_grant *grant)
+{
+	for (unsigned i = 0; i < grant->env_count; i++)
+		if (strncmp(grant->env[i], "DIVVY_CUDA_LAYER=", 17) == 0)
+			return true;
+	return false;
+}
+
 static int put_env(struct dv_cli *cli, const char *out, const char *answer,
 		   const struct dv_api_grant *grant, struct dv_error *err)
 {
@@ -95,6 +103,12 @@ static int put_env(struct dv_cli *cli, const char *out, const char *answer,
 		dv_buf_addf(&buf, "%s\n", grant->env[i]);
 	if (dv_buf_take(&buf, &text) < 0)
 		return dv_error_set(err, -ENOMEM, "no memory for the environment");
+	if (!cli->json && has_cuda_layer(grant))
+		dv_outf(&cli->err,
+			"divvy: by these alone no program is in the slice: start it by divvy run "
+			"--name %s, which puts divvy's library in the driver's place, or in a "
+			"container by --as cdi\n",
+			grant->lease.name);
 	return put_out(cli, out, text, err);
 }
 
@@ -149,6 +163,8 @@ const struct dv_verb dv_verb_attach = {
 		"divvy first makes sure that the layer reports to divvyd, else there is no file "
 		"(rule G03). The file is as good as the lease: the driver, divvy and the lease "
 		"must be those that it was written for.\n\n"
+		"The lines of --as env alone put no program into a slice of an NVIDIA GPU: divvy "
+		"run --name NAME does, by the library that it puts in the driver's place.\n\n"
 		"With --json the whole grant, but for --as cdi.",
 	.options = options,
 	.run = run_attach,

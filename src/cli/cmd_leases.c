@@ -36,7 +36,7 @@ static int print_leases(struct dv_out *out, const struct dv_api_status *status,
 							      : "-");
 		dv_table_add_style(&table, dv_show_state_style(lease->state), "%s",
 				   dv_show_state(lease));
-		dv_table_add(&table, "%u", lease->pid_count);
+		dv_table_add(&table, "%u", dv_show_pids(lease));
 	}
 	return dv_table_print(&table, out, 0, err);
 }
@@ -71,6 +71,7 @@ const struct dv_verb dv_verb_leases = {
 		"process "
 		"uses the device round the gate), releasing, broken (a step failed and could not "
 		"be "
-		"undone).",
+		"undone). PIDS is how many processes there are: those that report to the gate, or, "
+		"where none does, those that have it by divvy run.",
 	.run = run_leases,
 };

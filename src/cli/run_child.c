@@ -101,7 +101,9 @@ static struct failure settle(const struct dv_child_spec *spec)
 		/* The grant outlives this process's copy of it. */
 		if (putenv((char *)grant->env[i]) != 0)
 			return (struct failure){STAGE_ENV, errno};
-	r = spec->cuda_dir ? dv_cuda_place_enter(spec->cuda_dir) : 0;
+	r = spec->cuda_dir     ? dv_cuda_place_enter(spec->cuda_dir)
+	    : spec->driver_dir ? dv_cuda_place_enter(spec->driver_dir)
+			       : 0;
 	if (r)
 		return (struct failure){STAGE_ENV, r};
 	r = spec->cuda_dir ? dv_mounts_enter(spec->mounts) : 0;

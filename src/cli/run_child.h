@@ -17,6 +17,7 @@ struct dv_child_spec {
 	void *arg;
 	const sigset_t *mask;		/* signals that are blocked in it */
 	const char *cuda_dir;		/* where it finds the CUDA driver, or NULL */
+	const char *driver_dir;		/* without one: where a simulated machine's is, or NULL */
 	const struct dv_mounts *mounts; /* of its own; NULL: the machine's */
 };
 

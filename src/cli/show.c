@@ -96,7 +96,9 @@ const char *dv_show_part(const struct dv_lease *lease, char buf[DV_SHOW_SIZE])
 	else
 		(void)snprintf(buf, DV_SHOW_SIZE, "units %u-%u", node.start,
 			       node.start + node.size - 1);
-	if (node.has_part)
+	if (node.has_part && node.part_size == 1)
+		append(buf, DV_SHOW_SIZE, ", compute %u", node.part_start);
+	else if (node.has_part)
 		append(buf, DV_SHOW_SIZE, ", compute %u-%u", node.part_start,
 		       node.part_start + node.part_size - 1);
 	return buf;
@@ -108,6 +110,11 @@ const char *dv_show_gpu(const struct dv_lease *lease, const struct dv_gpus *gpus
 		if (strcmp(gpus->items[i].uuid, lease->gpu_uuid) == 0)
 			return gpus->items[i].id;
 	return "?";
+}
+
+unsigned dv_show_pids(const struct dv_lease *lease)
+{
+	return lease->pid_count ? lease->pid_count : lease->user_count;
 }
 
 const char *dv_show_state(const struct dv_lease *lease)

@@ -17,7 +17,7 @@ const char *dv_show_time(int64_t time_s, char buf[DV_SHOW_SIZE]);
 /* "slice", "mig 2g.20gb" */
 const char *dv_show_method(const struct dv_lease *lease, char buf[DV_SHOW_SIZE]);
 /* Which part of the device: "", "unit 1", "units 0-1" (of the CPU device: its CPUs), "units 4-7,
- * compute 2-2" (of a MIG partition, compute slices within it). */
+ * compute 2" (of a MIG partition, compute slices within it). */
 const char *dv_show_part(const struct dv_lease *lease, char buf[DV_SHOW_SIZE]);
 /* The id of the lease's device, or "?" when it is not there. */
 const char *dv_show_gpu(const struct dv_lease *lease, const struct dv_gpus *gpus);
@@ -26,6 +26,9 @@ const char *dv_show_gpu(const struct dv_lease *lease, const struct dv_gpus *gpus
 const char *dv_show_state(const struct dv_lease *lease);
 enum dv_style dv_show_state_style(enum dv_lease_state state);
 
+/* How many processes: those that report to the gate, or, where none does, the users by divvy run.
+ */
+unsigned dv_show_pids(const struct dv_lease *lease);
 /* What is known of a GPU, in one line without what is not: model, address, memory, compute units.
  */
 enum { DV_FACTS_SIZE = 256 };

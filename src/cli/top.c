@@ -94,7 +94,7 @@ static void add_tenant(struct dv_table *table, struct dv_out *out, const struct 
 		     dv_show_size(lease->memory_bytes, b));
 	dv_table_add_style(table, dv_show_state_style(lease->state), "%s",
 			   dv_lease_state_name(lease->state));
-	dv_table_add(table, "%u", lease->pid_count);
+	dv_table_add(table, "%u", dv_show_pids(lease));
 }
 
 static int print_gpu(struct dv_out *out, const struct dv_gpu *gpu, const struct dv_leases *leases,

@@ -3,7 +3,7 @@
 import json
 
 from container import check
-from lib import MachineUser, expect
+from lib import DIVVY, MachineUser, expect
 from mig_world import World
 
 MACHINE = """name: two-h100
@@ -65,6 +65,13 @@ def test(user):
     done = world.divvy("run", "--name", "big", "--", "env")
     seen = [line for line in done.stdout.splitlines() if line.startswith("CUDA_VISIBLE_DEVICES=MIG-")]
     expect(done.returncode == 0 and len(seen) == 1, "one device", done)
+    # It finds the machine's own driver, and is one who is there.
+    done = world.divvy("run", "--name", "big", "--", "python3", "-c",
+                       "import ctypes; print(ctypes.CDLL('libcuda.so.1').cuInit(0))")
+    expect(done.returncode == 0 and done.stdout == "0\n", "the simulated driver", done)
+    done = world.divvy("run", "--name", "big", "--", DIVVY, "--machine", world.path, "leases")
+    expect([line.split()[-2:] for line in done.stdout.splitlines() if line.startswith("big ")] == [["active", "1"]],
+           "somebody is there", done)
 
     # What a container is given: the environment, and exactly the nodes of its partition.
     gpu = [g for g in world.json("gpus")["gpus"] if g["id"] == "0"][0]["mig"]

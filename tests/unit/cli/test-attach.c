@@ -309,10 +309,23 @@ static void test_out(void **state)
 
 	FAKE_RUN(&run, "attach", "x", "-o", path);
 	assert_int_equal(run.status, 0);
+	assert_string_equal(run.err, "");
 	fake_run_fini(&run);
 	assert_int_equal(dv_file_read(path, 1 << 20, &text, &len, NULL), 0);
 	assert_string_equal(text, "CUDA_VISIBLE_DEVICES=MIG-1\nNVIDIA_VISIBLE_DEVICES=MIG-1\n");
 	free(text);
+
+	/* Of a slice it is not enough to have these. */
+	add_env("DIVVY_CUDA_LAYER=/layer");
+	FAKE_RUN(&run, "attach", "x");
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(run.out, "\nDIVVY_CUDA_LAYER=/layer\n"));
+	assert_non_null(strstr(run.err, "divvy run --name x"));
+	fake_run_fini(&run);
+	FAKE_RUN(&run, "attach", "x", "--json");
+	assert_string_equal(run.err, "");
+	fake_run_fini(&run);
+	grant.env_count--;
 
 	(void)snprintf(path, sizeof(path), "%s/nowhere/out.json", dir);
 	REFUSED(1, "nowhere", "x", "--as", "cdi", "-o", path);
