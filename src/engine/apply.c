@@ -337,7 +337,14 @@ static int try_make(struct trial *trial, struct dv_step *step, struct dv_error *
 	return 0;
 }
 
-/* A mode changes only where nobody is. */
+/* A mode changes only where nobody is. Who is there by a lease whose partition is not, as after a
+ * reboot, is not disturbed when the mode comes on. */
+static bool keeps_mode(const struct dv_gpu *gpu, const struct dv_lease *lease, bool on)
+{
+	return strcmp(lease->gpu_uuid, gpu->uuid) == 0 &&
+	       !(on && dv_engine_mig_missing(gpu, lease));
+}
+
 static int try_gpu(struct trial *trial, struct dv_step *step, struct dv_error *err)
 {
 	struct dv_engine *engine = trial->engine;
@@ -348,7 +355,7 @@ static int try_gpu(struct trial *trial, struct dv_step *step, struct dv_error *e
 	if (i < 0)
 		return stale(err, "a GPU of the plan is not there any more");
 	for (size_t n = 0; n < trial->leases.len; n++)
-		if (strcmp(trial->leases.items[n].gpu_uuid, step->gpu_uuid) == 0)
+		if (keeps_mode(&engine->gpus.items[i], &trial->leases.items[n], kind->makes))
 			return stale(err, "somebody has a part of a GPU whose mode it changes");
 	r = dv_engine_check_gpu(&engine->gpus.items[i], kind->method, DV_KIND_PROCESS, err);
 	if (r == 0)

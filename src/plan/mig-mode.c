@@ -93,7 +93,8 @@ const char *dv_plan_mode_step(const struct dv_room *room)
 {
 	char ignored[256];
 
-	if (room->migs && room->gpu->mig.mode == DV_MIG_OFF)
+	/* Other leases' partitions that went with the mode are not this fleet's to bring back. */
+	if (room->migs && room->ours && room->gpu->mig.mode == DV_MIG_OFF)
 		return "mig.enable";
 	if (as_wished(room) || dv_plan_mode_forbids(room, ignored, sizeof(ignored)))
 		return NULL;

@@ -62,6 +62,23 @@ with MachineNode(MACHINE, "mig: {look: 200ms, drift: report}\n") as node:
     wait_for(lambda: node.divvy("assert", fleet).status == 0)
     expect(node.layout() == wanted, "there again", node.layout())
 
+# Two fleets on one GPU: whoever applies first turns the mode on beside what the other had, and takes none of its places.
+with MachineNode(MACHINE, "mig: {look: 200ms, drift: report}\n") as node:
+    fleets = [node.write(f"{name}.yaml", f"version: 1\nname: {name}\ntenants:\n  - {{name: {name}-t, kind: process, "
+                         f"method: mig, profile: {profile}}}\n") for name, profile in (("a", "3g.40gb"), ("b", "1g.10gb"))]
+    for fleet in fleets:
+        expect(node.divvy("apply", fleet).status == 0, "one beside the other")
+    wanted = node.layout()
+    node.sim("reboot")
+    wait_for(lambda: len(node.logged("missing")) == 2)
+    done = node.divvy("plan", node.write("none.yaml", "version: 1\nname: none\ntenants: []\n"))
+    expect(done.status == 0 and "mig.enable" not in done.out, "a third one has nothing to do there", done)
+    for fleet in reversed(fleets):
+        done = node.divvy("apply", fleet)
+        expect(done.status == 0, "each by itself", done)
+    expect(node.layout() == wanted, "all of it", node.layout(), wanted)
+    wait_for(lambda: not any(lease.get("missing") for lease in node.leases().values()))
+
 # Slices of a partition come back with it, the way into them too: while divvyd is at work, and where another's
 # slice brings the partition back that was left so.
 SLICED = """name: one-h100

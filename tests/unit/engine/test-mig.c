@@ -468,6 +468,47 @@ static void test_no_mode_under_others(void **state)
 	assert_int_equal(mig_of(fake)->mode, DV_MIG_ON);
 }
 
+/* After a reboot that took the mode, and with drift only reported, two fleets have leases there and
+ * nothing else: each makes its own again, the first of them the mode. Never is it turned off. */
+static void test_mode_beside_missing(void **state)
+{
+	struct fake *fake = fake_of_state(state);
+	struct dv_mig *mig = &fake->world->gpus[1].mig;
+	struct dv_plan plan;
+
+	plan_two(fake, &plan);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	plan_begin(&plan, fake, "hall");
+	(void)dv_copy(plan_mig(&plan, "GPU-1/p4+1", "c")->lease.profile, DV_PROFILE_SIZE,
+		      "1g.10gb");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, false), 0);
+	fake->report_drift = true;
+	dv_engine_set_drift(fake->engine, true);
+	mig->mode = DV_MIG_OFF;
+	mig->instance_count = mig->compute_count = 0;
+	fake->world->thing_count = 0;
+	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);
+	assert_true(dv_engine_lease(fake->engine, "a")->missing);
+
+	plan_begin(&plan, fake, "hall");
+	plan_end(&plan, fake, "c");
+	plan_mode(&plan, "GPU-1", true);
+	(void)dv_copy(plan_mig(&plan, "GPU-1/p4+1", "c")->lease.profile, DV_PROFILE_SIZE,
+		      "1g.10gb");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, true), 0);
+	assert_int_equal(mig->mode, DV_MIG_ON);
+	assert_int_equal(mig->instance_count, 1);
+	assert_int_equal(dv_engine_leases(fake->engine)->len, 3);
+	assert_true(dv_engine_lease(fake->engine, "a")->missing);
+	assert_false(dv_engine_lease(fake->engine, "c")->missing);
+	/* Off it goes only without them. */
+	plan_begin(&plan, fake, "hall");
+	plan_end(&plan, fake, "c");
+	plan_mode(&plan, "GPU-1", false);
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, true), -ESTALE);
+	assert_string_equal(fake->err.rule, "S12");
+}
+
 /* Everything ends and the mode goes off; where that fails the partitions are there again. */
 static void test_off_and_undone(void **state)
 {
@@ -539,6 +580,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cannot_come_back, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_place_of_a_profile, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_no_mode_under_others, setup, place_teardown),
+		cmocka_unit_test_setup_teardown(test_mode_beside_missing, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_off_and_undone, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_off_killed_anywhere, setup, place_teardown),
 		cmocka_unit_test_setup_teardown(test_mode_that_cannot_be, setup, place_teardown),

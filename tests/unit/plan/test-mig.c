@@ -587,6 +587,31 @@ static void test_missing(void **state)
 	dv_vec_fini(&differences);
 }
 
+/* The mode went in a reboot, and with it what another fleet has: whoever wants something there
+ * turns it on beside that one's places, and nobody else does. */
+static void test_missing_of_others(void **state)
+{
+	struct dv_lease *lease;
+
+	world_mig(&world, "GPU-1", DV_MIG_OFF);
+	lease = world_lease(&world, "a", "other", "GPU-1/p0+4", 40320 * DV_MIB, 0);
+	lease->method = DV_METHOD_MIG;
+	lease->missing = true;
+	(void)dv_copy(lease->profile, sizeof(lease->profile), "3g.40gb");
+	world_fleet(&world, "tenants:\n"
+			    "  - {name: b, method: mig, profile: 3g.40gb}\n");
+	replan();
+	assert_int_equal(plan.steps.len, 2);
+	assert_string_equal(plan.steps.items[0].op, "mig.enable");
+	assert_string_equal(place_of("b"), "p4+4");
+	world_fleet(&world, "tenants: []\n");
+	replan();
+	assert_int_equal(plan.steps.len, 0);
+	world_fleet(&world, "gpus: [{mig: on}]\ntenants: []\n");
+	replan();
+	assert_int_equal(steps_of("mig.enable"), 1);
+}
+
 /* Compute instances fill one partition before there is another. */
 static void test_parts(void **state)
 {
@@ -895,6 +920,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_batch, tear_down),
 		cmocka_unit_test_teardown(test_exact_places_of_many, tear_down),
 		cmocka_unit_test_teardown(test_missing, tear_down),
+		cmocka_unit_test_teardown(test_missing_of_others, tear_down),
 		cmocka_unit_test_teardown(test_parts_beside_many, tear_down),
 		cmocka_unit_test_teardown(test_defragment, tear_down),
 		cmocka_unit_test_teardown(test_defragment_leaves_alone, tear_down),
