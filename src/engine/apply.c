@@ -208,6 +208,9 @@ static int try_end(struct trial *trial, struct dv_step *step, struct dv_error *e
 	if (strcmp(lease->fleet, trial->op->plan.fleet) != 0 || lease->uid != trial->uid)
 		return not_the_fleets(lease, trial->op->plan.fleet, err);
 	r = dv_engine_check_held(trial->engine, (size_t)gpu, err);
+	if (r == 0)
+		r = dv_engine_mig_may_end(&trial->leases, &trial->engine->gpus.items[gpu], lease,
+					  err);
 	if (r < 0)
 		return r;
 	if (is_running(trial, lease, by, sizeof(by)) || step->disturb_count)

@@ -129,6 +129,13 @@ void dv_engine_mig_keep(struct dv_engine *engine, const struct dv_step *step,
 			enum dv_journal_state state);
 /* Does another lease have something in the MIG partition of this one? */
 bool dv_engine_mig_shared(const struct dv_engine *engine, const struct dv_lease *lease);
+/* May the lease's partition end with it? -EBUSY (rule M05) where somebody has put something into
+ * it, as far as the last probe saw. Of one that others of `leases` share the partition with: 0. */
+int dv_engine_mig_may_end(const struct dv_leases *leases, const struct dv_gpu *gpu,
+			  const struct dv_lease *lease, struct dv_error *err) DV_MUST_CHECK;
+/* Does every lease in the MIG partition of this one end by a step of the operation? */
+bool dv_engine_mig_vacates(const struct dv_engine *engine, const struct dv_op *op,
+			   const struct dv_lease *lease);
 /* Is it a lease on a MIG partition that is not there? */
 bool dv_engine_mig_missing(const struct dv_gpu *gpu, const struct dv_lease *lease);
 /* Mark the leases whose partition is not there, and audit those that were not marked before. */

@@ -49,21 +49,66 @@ static void add_instance(struct dv_mig *mig, const struct dv_node *node, const c
 	(void)dv_copy(instance->profile, sizeof(instance->profile), whole);
 }
 
-bool dv_engine_mig_shared(const struct dv_engine *engine, const struct dv_lease *lease)
+static bool share(const struct dv_lease *lease, const struct dv_lease *other)
 {
 	struct dv_node node, at;
 
-	if (!dv_lease_on_mig(lease) || dv_node_parse(lease->node, &node, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < engine->leases.len; i++) {
-		const struct dv_lease *other = &engine->leases.items[i];
+	return dv_lease_on_mig(lease) && other->id != lease->id &&
+	       dv_node_parse(lease->node, &node, NULL) == 0 &&
+	       dv_node_parse(other->node, &at, NULL) == 0 &&
+	       strcmp(at.gpu_uuid, node.gpu_uuid) == 0 && at.has_partition &&
+	       at.start == node.start && at.size == node.size;
+}
 
-		if (other->id != lease->id && dv_node_parse(other->node, &at, NULL) == 0 &&
-		    strcmp(at.gpu_uuid, node.gpu_uuid) == 0 && at.has_partition &&
-		    at.start == node.start && at.size == node.size)
+static bool is_shared(const struct dv_leases *leases, const struct dv_lease *lease)
+{
+	for (size_t i = 0; i < leases->len; i++)
+		if (share(lease, &leases->items[i]))
+			return true;
+	return false;
+}
+
+bool dv_engine_mig_shared(const struct dv_engine *engine, const struct dv_lease *lease)
+{
+	return is_shared(&engine->leases, lease);
+}
+
+static bool ends_by(const struct dv_op *op, const struct dv_lease *lease)
+{
+	for (size_t i = 0; i < op->journal.steps.len; i++) {
+		const struct dv_step *step = &op->journal.steps.items[i].step;
+
+		if (step->lease.id == lease->id && !dv_engine_step_kind(step->op)->makes)
 			return true;
 	}
 	return false;
+}
+
+bool dv_engine_mig_vacates(const struct dv_engine *engine, const struct dv_op *op,
+			   const struct dv_lease *lease)
+{
+	if (!dv_lease_on_mig(lease) || !ends_by(op, lease))
+		return false;
+	for (size_t i = 0; i < engine->leases.len; i++)
+		if (share(lease, &engine->leases.items[i]) &&
+		    !ends_by(op, &engine->leases.items[i]))
+			return false;
+	return true;
+}
+
+int dv_engine_mig_may_end(const struct dv_leases *leases, const struct dv_gpu *gpu,
+			  const struct dv_lease *lease, struct dv_error *err)
+{
+	const struct dv_mig_instance *there;
+	struct dv_node node;
+
+	if (!dv_lease_on_mig(lease) || dv_node_parse(lease->node, &node, NULL) < 0 ||
+	    node.has_part || is_shared(leases, lease))
+		return 0;
+	there = dv_mig_instance_at(&gpu->mig, node.start, node.size);
+	if (!there || (there->profile[0] && strcmp(there->profile, lease->profile) != 0))
+		return 0;
+	return dv_mig_may_end(&gpu->mig, there, lease->profile, gpu->id, err);
 }
 
 static void drop_part(struct dv_mig *mig, const struct dv_node *node)

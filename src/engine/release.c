@@ -140,6 +140,8 @@ bool dv_engine_start_release(struct dv_engine *engine, struct dv_op *op)
 		r = op->recovered ? 0 : dv_engine_may_release(engine, lease, &op->who, &err);
 	if (r == 0)
 		r = dv_engine_check_held(engine, (size_t)gpu, &err);
+	if (r == 0 && !op->recovered)
+		r = dv_engine_mig_may_end(&engine->leases, &engine->gpus.items[gpu], lease, &err);
 	if (r == 0)
 		r = start(engine, op, (size_t)gpu, lease, &err);
 	/* Nobody would ask again for one that recovery wants released. */

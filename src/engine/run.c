@@ -48,6 +48,7 @@ static void ask(struct dv_engine *engine, struct dv_op *op, size_t seq, bool und
 	op->asked = true;
 	op->answered = false;
 	step->alone = !dv_engine_mig_shared(engine, &step->lease);
+	step->vacates = !undo && dv_engine_mig_vacates(engine, op, &step->lease);
 	if (gpu < 0)
 		r = dv_error_set(&err, -ENODEV, "GPU %s is not there any more", step->gpu_uuid);
 	else

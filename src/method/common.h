@@ -34,8 +34,9 @@ int dv_method_partition_cpus(const struct dv_gpu *gpu, const struct dv_node *nod
 			     size_t size, struct dv_error *err) DV_MUST_CHECK;
 
 /* Of slices in a MIG partition: make the partition of the step's lease if it is not there; end it
- * if the lease is the last in it (step->alone). -EBUSY (rule M05) where a process computes there.
- */
+ * if the lease is the last in it (step->alone). -EBUSY (rule M05) where a process computes there,
+ * or somebody put something into it; the first of those that end together is refused for that
+ * already (step->vacates). */
 int dv_method_mig_host(const struct dv_method_env *env, const struct dv_gpu *gpu,
 		       const struct dv_step *step, bool make, struct dv_error *err) DV_MUST_CHECK;
 /* Which device of CUDA's the lease's partition is, into the environment and the device nodes of

@@ -261,6 +261,14 @@ still_there(const struct dv_nvml_gpu *now, const struct dv_lease *lease, const s
 	return there && (!there->profile[0] || strcmp(there->profile, name) == 0) ? there : NULL;
 }
 
+struct ending {
+	const struct dv_lease *lease;
+	const struct dv_node *node;
+	const struct dv_mig_instance *there;
+	bool undoes;	/* the making of it */
+	bool only_look; /* whether it could be ended */
+};
+
 /* Is this one of the compute instances that end with the lease? */
 static bool ends(const struct dv_mig_compute *compute, uint32_t instance,
 		 const struct dv_node *node)
@@ -284,30 +292,50 @@ static bool scope_of(const struct dv_nvml_gpu *now, uint32_t instance, const str
 	return part;
 }
 
+/* Nobody computes in what ends with the lease, and nobody put anything of his own into it. */
+static int may_unmake(const struct dv_method_env *env, const struct dv_nvml *nvml,
+		      const struct dv_nvml_gpu *now, const struct dv_gpu *gpu,
+		      const struct ending *ending, struct dv_error *err)
+{
+	const struct dv_mig_instance *there = ending->there;
+	const struct dv_node *node = ending->node;
+	struct scope scope;
+	char who[160], what[80];
+	int r = 0;
+
+	if (!node->has_part)
+		r = dv_mig_may_end(&now->mig, there, ending->lease->profile, gpu->id, err);
+	if (r == 0 && scope_of(now, there->id, node, &scope) &&
+	    name_users(env, nvml, gpu->uuid, scope, who, sizeof(who))) {
+		(void)snprintf(what, sizeof(what), "the partition %s of GPU %s",
+			       ending->lease->profile, gpu->id);
+		r = in_use(err, what, who);
+	}
+	return r;
+}
+
 static int unmake(const struct dv_method_env *env, const struct dv_nvml *nvml,
-		  const struct dv_gpu *gpu, const struct dv_lease *lease,
-		  const struct dv_node *node, struct dv_error *err)
+		  const struct dv_gpu *gpu, struct ending *ending, struct dv_error *err)
 {
 	const struct dv_mig_instance *there;
 	struct dv_nvml_gpu now = {0};
-	struct scope scope;
 	unsigned others = 0;
-	char who[160], what[80];
 	int r = dv_nvml_observe_one(nvml, gpu->uuid, &now, err);
 
-	there = r < 0 ? NULL : still_there(&now, lease, node);
+	there = ending->there = r < 0 ? NULL : still_there(&now, ending->lease, ending->node);
 	if (!there)
 		return r;
-	if (scope_of(&now, there->id, node, &scope) &&
-	    name_users(env, nvml, gpu->uuid, scope, who, sizeof(who))) {
-		(void)snprintf(what, sizeof(what), "the partition %s of GPU %s", lease->profile,
-			       gpu->id);
-		return in_use(err, what, who);
-	}
+	/* What is to be undone never came to be where somebody else has the place. */
+	if (ending->undoes && !ending->node->has_part &&
+	    dv_mig_may_end(&now.mig, there, ending->lease->profile, gpu->id, NULL) < 0)
+		return 0;
+	r = may_unmake(env, nvml, &now, gpu, ending, err);
+	if (r < 0 || ending->only_look)
+		return r;
 	for (unsigned i = 0; r == 0 && i < now.mig.compute_count; i++) {
 		const struct dv_mig_compute *compute = &now.mig.computes[i];
 
-		if (ends(compute, there->id, node))
+		if (ends(compute, there->id, ending->node))
 			r = dv_nvml_destroy_part(nvml, gpu->uuid, there->id, compute->id, err);
 		else
 			others += compute->instance == there->id;
@@ -344,8 +372,10 @@ static int act_on_node(const struct dv_method_env *env, const struct dv_nvml *nv
 		r = read_node(gpu, step, false, &node, err);
 	if (r < 0)
 		return r;
-	return makes ? make(nvml, gpu, &step->lease, &node, err)
-		     : unmake(env, nvml, gpu, &step->lease, &node, err);
+	if (makes)
+		return make(nvml, gpu, &step->lease, &node, err);
+	return unmake(env, nvml, gpu,
+		      &(struct ending){.lease = &step->lease, .node = &node, .undoes = undo}, err);
 }
 
 int dv_method_mig_host(const struct dv_method_env *env, const struct dv_gpu *gpu,
@@ -355,13 +385,19 @@ int dv_method_mig_host(const struct dv_method_env *env, const struct dv_gpu *gpu
 	struct dv_node node = {0};
 	int r = read_node(gpu, step, true, &node, err);
 
-	if (r < 0 || (!makes && !step->alone))
+	if (r < 0 || (!makes && !step->alone && !step->vacates))
 		return r;
 	r = dv_nvml_open(env->nvml, &nvml, err);
 	if (r < 0)
 		return r;
-	return makes ? make(nvml, gpu, &step->lease, &node, err)
-		     : unmake(env, nvml, gpu, &step->lease, &node, err);
+	if (makes)
+		return make(nvml, gpu, &step->lease, &node, err);
+	return unmake(env, nvml, gpu,
+		      &(struct ending){.lease = &step->lease,
+				       .node = &node,
+				       .undoes = strcmp(step->op, "slice.create") == 0,
+				       .only_look = !step->alone},
+		      err);
 }
 
 static int act(const struct dv_method_env *env, const struct dv_gpu *gpu,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/str.h"
 #include "model/word.h"
 
 static const char *const modes[DV_MIG_MODE_COUNT + 1] = {
@@ -97,4 +98,22 @@ const struct dv_mig_compute *dv_mig_compute_whole(const struct dv_mig *mig,
 	    compute->size != is->compute_slices)
 		return NULL;
 	return compute;
+}
+
+int dv_mig_may_end(const struct dv_mig *mig, const struct dv_mig_instance *instance,
+		   const char *profile, const char *gpu, struct dv_error *err)
+{
+	const struct dv_mig_compute *there = dv_mig_compute_of(mig, instance->id);
+
+	if (!there || dv_mig_compute_whole(mig, instance, profile))
+		return 0;
+	dv_error_rule(
+		err, -EBUSY, "M05",
+		"somebody put a compute instance of %u slice%s at %u into the partition %s of "
+		"GPU %s, in the place of the lease's own, which is gone",
+		there->size, dv_plural(there->size), there->start, profile, gpu);
+	return dv_error_fix(
+		err, -EBUSY,
+		"if nobody needs it: nvidia-smi mig -i %s -dci -gi %u -ci %u; then again", gpu,
+		instance->id, there->id);
 }

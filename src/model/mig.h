@@ -116,3 +116,7 @@ const struct dv_mig_compute *dv_mig_compute_of(const struct dv_mig *mig, uint32_
 const struct dv_mig_compute *dv_mig_compute_whole(const struct dv_mig *mig,
 						  const struct dv_mig_instance *instance,
 						  const char *profile);
+/* May it end with a lease that has all of it, on GPU number `gpu`? -EBUSY (rule M05) that names the
+ * compute instance in it which is not all of it: that is somebody else's. */
+int dv_mig_may_end(const struct dv_mig *mig, const struct dv_mig_instance *instance,
+		   const char *profile, const char *gpu, struct dv_error *err) DV_MUST_CHECK;

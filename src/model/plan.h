@@ -58,6 +58,9 @@ struct dv_step {
 	/* Nobody else has anything in the lease's partition: it comes, or goes, with the lease.
 	 * Told to whoever does the step, at that time. */
 	bool alone;
+	/* The same for all that the operation still ends there, this one perhaps the first of
+	 * them: where the partition could not go with the last, none is to go. */
+	bool vacates;
 	/* What the step makes; of a destroy, what it must be able to make again. */
 	struct dv_lease lease;
 };

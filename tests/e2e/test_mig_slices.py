@@ -26,6 +26,9 @@ tenants:
 """
 
 
+EMPTY = "version: 1\nname: lab\ntenants: []\n"
+
+
 def spawn(world, name, *args):
     return subprocess.Popen([DIVVY, "--machine", world.path, "run", "--name", name, "--", TENANT, *args],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=world.user.env, cwd="/",
@@ -97,6 +100,14 @@ def ended(world, fleet):
     expect(holder.returncode == 0 and not lease(world, "many")["pids"], "it came to its end", holder.returncode, out)
     expect(world.divvy("release", "many").returncode == 0, "nobody is in it")
     expect(world.divvy("apply", fleet).returncode == 0 and instances(world)[0] == before, "there again")
+    # Nor does the first of several lose its way to the device where the partition cannot go with the last.
+    holders = [spawn(world, name, "loop", "4000", "1000", "4") for name in ("few", "many")]
+    wait_for(lambda: all(lease(world, name)["got_pct"] for name in ("few", "many")))
+    done = world.divvy("apply", world.write("empty.yaml", EMPTY), "--yes")
+    expect(done.returncode == 3 and "M05" in done.stderr, "in use", done)
+    outs = [holder.communicate(timeout=60) for holder in holders]
+    expect([holder.returncode for holder in holders] == [0, 0], "both came to their end", outs)
+    expect(instances(world)[0] == before and world.divvy("diff", fleet).returncode == 0, "all as before")
 
 
 def brought_back(world, fleet):
@@ -135,8 +146,7 @@ def test(user):
     refused(world)
     ended(world, fleet)
     brought_back(world, fleet)
-    empty = world.write("empty.yaml", "version: 1\nname: lab\ntenants: []\n")
-    expect(world.divvy("apply", empty, "--yes").returncode == 0, "emptied")
+    expect(world.divvy("apply", world.write("empty.yaml", EMPTY), "--yes").returncode == 0, "emptied")
     expect(instances(world) == [[], []], "no partition is left behind", instances(world))
 
 

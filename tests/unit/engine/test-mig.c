@@ -367,6 +367,18 @@ static void test_cut_anew(void **state)
 		assert_int_equal(dv_engine_lease(fake->engine, "a")->missing, size < 3);
 		assert_false(dv_engine_lease(fake->engine, "b")->missing);
 	}
+	/* That part is somebody else's, and does not end with the lease; nothing is begun for that.
+	 */
+	fake->log[0] = '\0';
+	assert_int_equal(fake_release(fake, "a", &fake_alice), -EBUSY);
+	assert_string_equal(fake->err.rule, "M05");
+	plan_begin(&plan, fake, "lab");
+	plan_end(&plan, fake, "b");
+	plan_end(&plan, fake, "a");
+	assert_int_equal(plan_apply(&plan, fake, &fake_alice, true), -EBUSY);
+	assert_string_equal(fake->err.rule, "M05");
+	assert_string_equal(fake->log, "");
+	assert_int_equal(dv_engine_lease(fake->engine, "a")->state, DV_LEASE_READY);
 	/* Nor is a size that the driver does not say another. */
 	mig->computes[0].size = 0;
 	assert_int_equal(dv_engine_set_gpus(fake->engine, fake->world->gpus, 2, NULL), 0);

@@ -241,6 +241,53 @@ static void test_in_use(void **state)
 	assert_int_equal(look()->compute_count, 1);
 }
 
+static const struct dv_nvml *driver(struct dv_nvml **ret)
+{
+	assert_int_equal(dv_nvml_open(library, ret, NULL), 0);
+	return *ret;
+}
+
+/* Somebody ends the whole compute instance of the first partition and puts one of a slice there. */
+static void cut_anew(void)
+{
+	const struct dv_mig *mig = look();
+	struct dv_mig_part_wish wish = {mig->instances[0].id, 1, 0};
+	struct dv_nvml *nvml = NULL;
+	uint32_t id;
+
+	assert_int_equal(
+		dv_nvml_destroy_part(driver(&nvml), uuid, wish.instance, mig->computes[0].id, NULL),
+		0);
+	assert_int_equal(dv_nvml_create_part(nvml, uuid, &wish, &id, NULL), 0);
+	dv_nvml_close(nvml);
+	assert_int_equal(look()->computes[0].size, 1);
+}
+
+/* A compute instance in the place of the lease's is somebody's: it stays, and so does what it is
+ * in.
+ */
+static void test_cut_anew(void **state)
+{
+	struct dv_error err = {0};
+
+	must("mig.enable", "", "", false);
+	must("mig.create", "/p4+4", "3g.40gb", false);
+	cut_anew();
+	assert_int_equal(act("mig.destroy", "/p4+4", "3g.40gb", false, &err), -EBUSY);
+	assert_string_equal(err.rule, "M05");
+	assert_non_null(strstr(err.msg, "compute instance of 1 slice at 0"));
+	assert_non_null(strstr(err.fix, "-dci"));
+	assert_int_equal(look()->compute_count, 1);
+	/* One that could not be made there has nothing there to be undone. */
+	err = (struct dv_error){0};
+	assert_int_equal(act("mig.create", "/p4+4", "3g.40gb", false, &err), -EBUSY);
+	must("mig.create", "/p4+4", "3g.40gb", true);
+	assert_int_equal(look()->compute_count, 1);
+	assert_int_equal(look()->instance_count, 1);
+}
+
+static bool vacates; /* all others in the partition end with it */
+
 static int act_on_slice(const char *op, bool undo, bool alone, struct dv_error *err)
 {
 	const struct dv_method_env env = {.root = &root, .nvml = library};
@@ -249,6 +296,7 @@ static int act_on_slice(const char *op, bool undo, bool alone, struct dv_error *
 			       .start = -1,
 			       .size = -1,
 			       .alone = alone,
+			       .vacates = vacates,
 			       .lease = lease_of("/p4+4/s7", "3g.40gb")};
 
 	step.lease.method = DV_METHOD_SLICE;
@@ -295,14 +343,31 @@ static void test_slices(void **state)
 	assert_int_equal(act_on_slice("slice.destroy", false, true, &err), -EBUSY);
 	assert_string_equal(err.rule, "M05");
 	assert_int_equal(look()->instance_count, 1);
+	/* Nor is the first of several ended whose last could not be. */
+	assert_int_equal(act_on_slice("slice.destroy", false, false, NULL), 0);
+	vacates = true;
+	err = (struct dv_error){0};
+	assert_int_equal(act_on_slice("slice.destroy", false, false, &err), -EBUSY);
+	assert_string_equal(err.rule, "M05");
 	assert_int_equal(sim("reboot", NULL, NULL, NULL), 0);
 	must("mig.enable", "", "", false);
 	assert_int_equal(act_on_slice("slice.destroy", true, true, NULL), 0);
 	assert_int_equal(look()->instance_count, 1);
+	assert_int_equal(act_on_slice("slice.destroy", false, false, NULL), 0);
+	assert_int_equal(look()->instance_count, 1);
+	vacates = false;
 	assert_int_equal(act_on_slice("slice.create", true, true, NULL), 0);
 	assert_int_equal(look()->instance_count, 0);
 	/* Gone already is as good. */
 	assert_int_equal(act_on_slice("slice.destroy", false, true, NULL), 0);
+	/* Somebody else's in its place. */
+	assert_int_equal(act_on_slice("slice.create", false, true, NULL), 0);
+	cut_anew();
+	err = (struct dv_error){0};
+	assert_int_equal(act_on_slice("slice.destroy", false, true, &err), -EBUSY);
+	assert_string_equal(err.rule, "M05");
+	assert_int_equal(act_on_slice("slice.create", true, true, NULL), 0);
+	assert_int_equal(look()->compute_count, 1);
 }
 
 int main(void)
@@ -311,6 +376,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_parts, before, after),
 		cmocka_unit_test_setup_teardown(test_nothing_is_left, before, after),
 		cmocka_unit_test_setup_teardown(test_in_use, before, after),
+		cmocka_unit_test_setup_teardown(test_cut_anew, before, after),
 		cmocka_unit_test_setup_teardown(test_slices, before, after),
 	};
 
