@@ -273,6 +273,14 @@ static const char *part_words(const struct dv_node *node, const struct dv_gpu *g
 	return buf;
 }
 
+/* A way of dividing, in words: slices are of the whole, or of its partitions. */
+static const char *way_words(const struct holding *h, const struct holding *other)
+{
+	if (h->method != other->method)
+		return dv_method_name(h->method);
+	return h->node.has_partition ? "slices of partitions" : "slices of the whole of it";
+}
+
 static int refuse_clash(enum clash clash, const struct dv_gpu *gpu, const struct holding *claim,
 			const struct holding *other, struct dv_error *err)
 {
@@ -283,9 +291,9 @@ static int refuse_clash(enum clash clash, const struct dv_gpu *gpu, const struct
 		r = dv_error_rule(err, -EBUSY, "S02",
 				  "%s is divided by %s: lease '%s' has %s; it cannot be divided "
 				  "by %s at the same time",
-				  dv_gpu_title(gpu, title), dv_method_name(other->method),
+				  dv_gpu_title(gpu, title), way_words(other, claim),
 				  other->lease->name, part_words(&other->node, gpu, has),
-				  dv_method_name(claim->method));
+				  way_words(claim, other));
 	else
 		r = dv_error_rule(err, -EBUSY, "S01", "%s is taken: lease '%s' has %s; wanted: %s",
 				  dv_gpu_title(gpu, title), other->lease->name,

@@ -653,6 +653,13 @@ static void test_slices_of_a_partition(void **state)
 	assert_string_equal(err.rule, "S01");
 	claim = inner("b", "GPU-1/p4+4/s2", "3g.40gb", 30 * DV_GIB);
 	assert_int_equal(dv_tree_may_claim(&mig, &leases, &claim, NULL), 0);
+	/* Slices of the whole GPU are another way, though both are called slices. */
+	claim = inner("b", "GPU-1/s2", "", DV_GIB);
+	err = (struct dv_error){0};
+	assert_int_equal(dv_tree_may_claim(&mig, &leases, &claim, &err), -EBUSY);
+	assert_string_equal(err.rule, "S02");
+	assert_non_null(strstr(err.msg, "divided by slices of partitions: lease 'a'"));
+	assert_non_null(strstr(err.msg, "divided by slices of the whole of it"));
 }
 
 static struct dv_lease part(const char *name, const char *node, const char *profile)
