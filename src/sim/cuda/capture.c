@@ -127,6 +127,14 @@ void dv_cu_capture_lose(struct dv_cu_stream *stream)
 	stream->capture = NULL;
 }
 
+bool dv_cu_capture_adds_to(const struct dv_cu_graph *graph)
+{
+	for (const struct dv_cu_capture *capture = captures; capture; capture = capture->next)
+		if (capture->graph == graph)
+			return true;
+	return false;
+}
+
 /* Events remember a capture by its number: it may be over. */
 static struct dv_cu_capture *capture_of(const struct dv_cu_event *event)
 {

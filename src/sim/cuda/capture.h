@@ -28,7 +28,12 @@ enum dv_cu_result dv_cu_capture_forbids_stream(struct dv_cu_stream *stream);
 enum dv_cu_result dv_cu_capture_node(struct dv_cu_stream *stream,
 				     const struct dv_cu_node_params *params,
 				     struct dv_cu_node **ret_node);
-/* The stream goes: a capture that it is a part of is invalid, one that began on it has ended. */
+/* Does a capture add to the graph now? Neither it nor its nodes may be destroyed then
+ * (cuStreamGetCaptureInfo). */
+bool dv_cu_capture_adds_to(const struct dv_cu_graph *graph);
+
+/* The stream goes, or what it began comes to nothing: a capture that it is a part of is invalid,
+ * one that began on it has ended. */
 void dv_cu_capture_lose(struct dv_cu_stream *stream);
 
 bool dv_cu_event_is_captured(const struct dv_cu_event *event);

@@ -2,6 +2,7 @@
 /* Making graphs, node by node. */
 #include <string.h>
 
+#include "sim/cuda/capture.h"
 #include "sim/cuda/graph.h"
 #include "sim/cuda/memory.h"
 
@@ -26,7 +27,7 @@ enum dv_cu_result cuGraphCreate(struct dv_cu_graph **graph, uint32_t flags)
 enum dv_cu_result cuGraphDestroy(struct dv_cu_graph *graph)
 {
 	DV_CALL();
-	DV_NEED(is_graph(graph) && !graph->is_part);
+	DV_NEED(is_graph(graph) && !graph->is_part && !dv_cu_capture_adds_to(graph));
 	dv_cu_graph_free(graph);
 	return DV_CUDA_SUCCESS;
 }
@@ -267,7 +268,7 @@ enum dv_cu_result cuGraphDestroyNode(struct dv_cu_node *node)
 	static const struct dv_cu_node_params empty = {.type = DV_CU_GRAPH_NODE_TYPE_EMPTY};
 
 	DV_CALL();
-	DV_NEED(dv_cu_is(node, DV_CU_NODE));
+	DV_NEED(dv_cu_is(node, DV_CU_NODE) && !dv_cu_capture_adds_to(node->graph));
 	forget_in(node->graph, node);
 	(void)dv_cu_node_set(node, &empty);
 	dv_vec_fini(&node->before);

@@ -219,11 +219,16 @@ enum dv_cu_result DV_PTSZ(cuStreamBeginCaptureToGraph)(struct dv_cu_stream *stre
 						       const struct dv_cu_edge *dependency_data,
 						       size_t num_dependencies, uint32_t mode)
 {
+	enum dv_cu_result result;
+
 	DV_CALL_ON_STREAM(stream);
 	if (!dv_cu_is(graph, DV_CU_GRAPH))
 		return DV_CUDA_ERROR_INVALID_VALUE;
 	DV_TRY(dv_cu_capture_begin(stream, mode, graph));
-	return dv_cu_capture_depend(stream, dependencies, num_dependencies, true);
+	result = dv_cu_capture_depend(stream, dependencies, num_dependencies, true);
+	if (result != DV_CUDA_SUCCESS)
+		dv_cu_capture_lose(stream);
+	return result;
 }
 
 enum dv_cu_result DV_PTSZ(cuStreamEndCapture)(struct dv_cu_stream *stream,

@@ -121,6 +121,45 @@ static void captures(void)
 	OK(cu.cuCtxDestroy_v2(context));
 }
 
+/* Into a graph of the program's: a capture that cannot begin has not, and the graph is not
+ * destroyed under one that has. */
+static void captures_to_graph(void)
+{
+	struct dv_cu_graph *graph = NULL, *other = NULL, *ended = NULL;
+	struct dv_cu_node *node = NULL, *stranger = NULL;
+	enum dv_cu_capture_status status;
+	struct dv_cu_context *context = NULL;
+	struct dv_cu_stream *stream = NULL;
+	size_t count = 0;
+
+	OK(cu.cuCtxCreate_v2(&context, 0, 0));
+	OK(cu.cuStreamCreate(&stream, DV_CU_STREAM_NON_BLOCKING));
+	OK(cu.cuGraphCreate(&graph, 0));
+	OK(cu.cuGraphCreate(&other, 0));
+	OK(cu.cuGraphAddEmptyNode(&node, graph, NULL, 0));
+	OK(cu.cuGraphAddEmptyNode(&stranger, other, NULL, 0));
+	IS(cu.cuStreamBeginCaptureToGraph(stream, graph, &stranger, NULL, 1,
+					  DV_CU_STREAM_CAPTURE_MODE_GLOBAL),
+	   ERROR_INVALID_VALUE);
+	OK(cu.cuStreamIsCapturing(stream, &status));
+	CHECK(status == DV_CU_STREAM_CAPTURE_STATUS_NONE);
+	OK(cu.cuStreamBeginCaptureToGraph(stream, graph, &node, NULL, 1,
+					  DV_CU_STREAM_CAPTURE_MODE_GLOBAL));
+	IS(cu.cuGraphDestroy(graph), ERROR_INVALID_VALUE);
+	IS(cu.cuGraphDestroyNode(node), ERROR_INVALID_VALUE);
+	OK(cu.cuGraphDestroyNode(stranger));
+	launch(spin(), stream, 1000);
+	OK(cu.cuStreamEndCapture(stream, &ended));
+	CHECK(ended == graph);
+	OK(cu.cuGraphGetNodes(graph, NULL, &count));
+	CHECK(count == 2);
+	OK(cu.cuGraphDestroyNode(node));
+	OK(cu.cuGraphDestroy(graph));
+	OK(cu.cuGraphDestroy(other));
+	OK(cu.cuStreamDestroy_v2(stream));
+	OK(cu.cuCtxDestroy_v2(context));
+}
+
 /* All memory but the last `left`; pages of the device. */
 static dv_cu_ptr take_all_but(size_t left)
 {
@@ -217,6 +256,8 @@ int main(int argc, char **argv)
 	primary_of_many();
 	OK(cu.cuCtxSetCurrent(context));
 	captures();
+	OK(cu.cuCtxSetCurrent(context));
+	captures_to_graph();
 	OK(cu.cuCtxSetCurrent(context));
 	variables();
 	OK(cu.cuCtxSetCurrent(context));
