@@ -91,9 +91,20 @@ void dv_bench_cuda_list(const struct dv_bench_options *options, struct dv_table 
 	}
 }
 
+/* Bytes are counted one by one: a rounded figure of them says nothing. */
+static const char *figure(double value, const char *unit, int digits, char buf[32])
+{
+	if (strcmp(unit, "B") == 0)
+		(void)snprintf(buf, 32, "%.0f", value);
+	else
+		(void)snprintf(buf, 32, "%.*g", digits, value);
+	return buf;
+}
+
 static void progress(void *arg, const struct dv_result *results, size_t count)
 {
 	struct dv_cli *cli = arg;
+	char buf[32];
 
 	dv_outf(&cli->err, "%-32s ", results[0].name);
 	if (results[0].skipped[0])
@@ -101,8 +112,9 @@ static void progress(void *arg, const struct dv_result *results, size_t count)
 	if (results[0].failed[0])
 		dv_outf(&cli->err, "FAILED: %s", results[0].failed);
 	for (size_t i = 0; i < count && results[i].metric[0]; i++)
-		dv_outf(&cli->err, "%s%s %.4g%s%s", i ? ", " : "", results[i].metric,
-			results[i].value, results[i].unit[0] ? " " : "", results[i].unit);
+		dv_outf(&cli->err, "%s%s %s%s%s", i ? ", " : "", results[i].metric,
+			figure(results[i].value, results[i].unit, 4, buf),
+			results[i].unit[0] ? " " : "", results[i].unit);
 	dv_outf(&cli->err, "\n");
 }
 
@@ -242,10 +254,12 @@ static bool missed(const struct dv_result *result)
 	return result->has_goal && result->value > result->goal;
 }
 
-static void number_cell(struct dv_table *table, bool there, double value)
+static void number_cell(struct dv_table *table, bool there, double value, const char *unit)
 {
+	char buf[32];
+
 	if (there)
-		dv_table_add(table, "%.6g", value);
+		dv_table_add(table, "%s", figure(value, unit, 6, buf));
 	else
 		dv_table_add(table, "-");
 }
@@ -279,9 +293,9 @@ int dv_bench_cuda_table(struct dv_cli *cli, const struct dv_bench *bench, struct
 			continue;
 		}
 		dv_table_add(&table, "%s", result->metric);
-		number_cell(&table, true, result->value);
-		number_cell(&table, result->has_goal, result->goal);
-		number_cell(&table, result->has_baseline, result->baseline);
+		number_cell(&table, true, result->value, result->unit);
+		number_cell(&table, result->has_goal, result->goal, result->unit);
+		number_cell(&table, result->has_baseline, result->baseline, result->unit);
 		dv_table_add(&table, "%s", result->unit);
 		dv_table_add(&table, "%s", result->on);
 		dv_table_add_style(&table, missed(result) ? DV_STYLE_WARN : DV_STYLE_NONE, "%s",
