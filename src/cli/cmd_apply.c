@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/parted.h"
 #include "cli/plan_show.h"
@@ -50,13 +52,40 @@ static int get_consent(struct dv_cli *cli, const struct dv_plan *plan, const cha
 	return 0;
 }
 
+/* What was handed to divvyd goes on there: whoever stops waiting hears of it. */
+static void on_interrupt(int signo)
+{
+	static const char text[] =
+		"\ndivvy: divvyd goes on with it; divvy log says how it ends, and "
+		"divvy diff FILE whether all is as wanted\n";
+
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)raise(signo); /* again, as if it were not caught: when this ends */
+}
+
+/* Not where somebody ignores it, as a shell does for what it runs in the background. */
+static bool warn_when_interrupted(void)
+{
+	struct sigaction was, action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+
+	return sigaction(SIGINT, NULL, &was) == 0 && was.sa_handler == SIG_DFL &&
+	       sigaction(SIGINT, &action, NULL) == 0;
+}
+
 static int send(struct dv_cli *cli, const struct dv_api_wish *wish, char **ret_answer,
 		struct dv_error *err)
 {
 	dv_autofree char *body = NULL;
+	bool warns;
 	int r = dv_api_wish_encode(wish, &body, err);
 
-	return r < 0 ? r : dv_remote_call(cli, "POST", "/v1/apply", body, ret_answer, err);
+	if (r < 0)
+		return r;
+	warns = !cli->json && warn_when_interrupted();
+	r = dv_remote_call(cli, "POST", "/v1/apply", body, ret_answer, err);
+	if (warns)
+		(void)signal(SIGINT, SIG_DFL);
+	return r;
 }
 
 static void tell(struct dv_cli *cli, const struct dv_plan *plan)

@@ -2,6 +2,7 @@
 """divvyd is killed at each change that an apply makes of a GPU, before it and after it: then there is the
 old or the new state, never a third, and no partition without an owner."""
 import os
+import signal
 import subprocess
 
 from lib import children, expect, wait_for
@@ -93,7 +94,22 @@ def kill_at_each(node, first, second):
     return kills
 
 
+def interrupt(node, fleet):
+    """Ctrl-C while divvyd is at it: it goes on, and whoever waited is told so."""
+    node.sim("fault", CALLS[1], "1", "delay:1500")
+    apply = node.spawn("apply", fleet, "--yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: any(lease["state"] == "pending" for lease in node.leases().values()))
+    apply.send_signal(signal.SIGINT)
+    said, told = apply.communicate(timeout=10)
+    expect(apply.returncode == -signal.SIGINT and not said, "it ended by the signal", apply.returncode, said)
+    expect("divvyd goes on with it; divvy log says" in told, "told", told)
+    wait_for(lambda: node.divvy("assert", fleet).status == 0)
+    node.sim("calm")
+
+
 with MachineNode(MACHINE, "mig: {look: 3600s}\n") as node:
     old, new = node.write("old.yaml", OLD), node.write("new.yaml", NEW)
     there, back = kill_at_each(node, old, new), kill_at_each(node, new, old)
     expect(there >= 10 and back >= 10, "each change was a chance", there, back)
+    expect(node.divvy("apply", old, "--yes").status == 0, "the old one again")
+    interrupt(node, new)
