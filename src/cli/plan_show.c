@@ -22,7 +22,18 @@ static void show_place(const struct dv_assignment *a, char buf[DV_SHOW_SIZE])
 		(void)snprintf(buf, DV_SHOW_SIZE, "-");
 }
 
-static void add_assignment(struct dv_table *table, const struct dv_assignment *a)
+/* One that stands, but not as wanted, is ended and made again. */
+static bool is_anew(const struct dv_plan *plan, const char *tenant)
+{
+	for (size_t i = 0; i < plan->steps.len; i++)
+		if (strcmp(plan->steps.items[i].tenant, tenant) == 0 &&
+		    strstr(plan->steps.items[i].op, "destroy"))
+			return true;
+	return false;
+}
+
+static void add_assignment(struct dv_table *table, const struct dv_plan *plan,
+			   const struct dv_assignment *a)
 {
 	char buf[DV_SHOW_SIZE];
 
@@ -37,7 +48,11 @@ static void add_assignment(struct dv_table *table, const struct dv_assignment *a
 	dv_table_add(table, "%s", dv_show_size(a->memory_bytes, buf));
 	dv_table_add(table, "%s", dv_show_share(a->compute_mpct, buf));
 	dv_table_add(table, "%s", dv_isolation_name(a->isolation));
-	dv_table_add(table, "%s", a->kept ? "stands" : a->from[0] ? "moves" : "new");
+	dv_table_add(table, "%s",
+		     a->kept			? "stands"
+		     : a->from[0]		? "moves"
+		     : is_anew(plan, a->tenant) ? "made anew"
+						: "new");
 }
 
 static int show_assignments(struct dv_out *out, const struct dv_plan *plan, struct dv_error *err)
@@ -58,7 +73,7 @@ static int show_assignments(struct dv_out *out, const struct dv_plan *plan, stru
 		return 0;
 	dv_table_init(&table, columns, DV_ARRAY_LEN(columns));
 	for (size_t i = 0; i < plan->assignments.len; i++)
-		add_assignment(&table, &plan->assignments.items[i]);
+		add_assignment(&table, plan, &plan->assignments.items[i]);
 	dv_outf(out, "\n");
 	return dv_table_print(&table, out, 0, err);
 }
@@ -101,14 +116,43 @@ static int show_isolates(struct dv_out *out, const struct dv_plan *plan, struct 
 	return dv_table_print(&table, out, 0, err);
 }
 
+static bool same_lack(const struct dv_unplaced *a, const struct dv_unplaced *b)
+{
+	return strcmp(a->reason, b->reason) == 0 && strcmp(a->fix, b->fix) == 0 &&
+	       a->rule_count == b->rule_count &&
+	       memcmp(a->rules, b->rules, a->rule_count * sizeof(a->rules[0])) == 0;
+}
+
+/* Those in a row for whom the same is said, together: "x-0, x-1, x-2 and 7 more". Returns how many.
+ */
+static size_t name_alike(struct dv_buf *buf, const struct dv_plan *plan, size_t first)
+{
+	enum { NAMED_MOST = 4 };
+	const struct dv_unplaced *u = &plan->unplaced.items[first];
+	size_t count = 1;
+
+	dv_buf_addf(buf, "%s", u->tenant);
+	while (first + count < plan->unplaced.len && same_lack(u, u + count)) {
+		if (count < NAMED_MOST)
+			dv_buf_addf(buf, ", %s", u[count].tenant);
+		count++;
+	}
+	if (count > NAMED_MOST)
+		dv_buf_addf(buf, " and %zu more", count - NAMED_MOST);
+	return count;
+}
+
 static void show_unplaced(struct dv_out *out, const struct dv_plan *plan)
 {
-	for (size_t i = 0; i < plan->unplaced.len; i++) {
+	size_t alike;
+
+	for (size_t i = 0; i < plan->unplaced.len; i += alike) {
 		const struct dv_unplaced *u = &plan->unplaced.items[i];
 		dv_autofree char *text = NULL;
 		struct dv_buf buf = {0};
 
-		dv_buf_addf(&buf, "%s: %s", u->tenant, u->reason);
+		alike = name_alike(&buf, plan, i);
+		dv_buf_addf(&buf, ": %s", u->reason);
 		for (unsigned k = 0; k < u->rule_count; k++)
 			dv_buf_addf(&buf, "%s%s%s", k ? ", " : " (rule ", u->rules[k],
 				    k + 1 == u->rule_count ? ")" : "");

@@ -400,9 +400,10 @@ static void explain_room(const struct look *look, const struct dv_grid_why *why,
 			       why->free == 1 ? "is" : "are");
 	else if (why->kind == DV_GRID_WHY_FRAGMENTED)
 		(void)snprintf(to->reason, sizeof(to->reason),
-			       "%u memory slice%s free on GPU %s, but not together at a place "
+			       "%u memory slice%s free on GPU %s, but not %sat a place "
 			       "where %.40s may stand",
-			       why->free, why->free == 1 ? " is" : "s are", gpu, p->name);
+			       why->free, why->free == 1 ? " is" : "s are", gpu,
+			       why->free == 1 ? "" : "together ", p->name);
 	else
 		say_limit(look, why, to);
 	if (why->end) {

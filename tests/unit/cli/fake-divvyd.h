@@ -54,6 +54,7 @@ const char *fake_who(void);
 const char *fake_plan(void);
 const char *fake_plan_disturbs(void);
 const char *fake_plan_stands(void);
+const char *fake_plan_resizes(void);  /* one, and seven more have no place */
 const char *fake_plan_ends_all(void); /* of a fleet without tenants */
 /* What POST /v1/leases answers, and GET /v1/leases/NAME: a slice called NAME. */
 struct dv_api_grant;

@@ -150,3 +150,27 @@ const char *fake_plan_ends_all(void)
 	(void)snprintf(step.tenant, sizeof(step.tenant), "old");
 	return encode(&plan);
 }
+
+const char *fake_plan_resizes(void)
+{
+	struct dv_assignment grown = slice("grown", 4 * DV_GIB, 30000);
+	struct dv_step steps[] = {step(1, "slice.destroy", "grown"),
+				  step(2, "slice.create", "grown")};
+	struct dv_unplaced unplaced[7] = {0};
+	struct dv_plan plan = {
+		.fleet = "lab",
+		.file = "lab.yaml",
+		.state = "0123456789abcdef",
+		.assignments = {.items = &grown, .len = 1},
+		.unplaced = {.items = unplaced, .len = DV_ARRAY_LEN(unplaced)},
+		.steps = {.items = steps, .len = DV_ARRAY_LEN(steps)},
+		.gpus_used = 1,
+	};
+
+	for (unsigned i = 0; i < DV_ARRAY_LEN(unplaced); i++) {
+		(void)snprintf(unplaced[i].tenant, sizeof(unplaced[i].tenant), "x-%u", i);
+		(void)snprintf(unplaced[i].reason, sizeof(unplaced[i].reason), "%s",
+			       i < 6 ? "no room" : "no GPU");
+	}
+	return encode(&plan);
+}

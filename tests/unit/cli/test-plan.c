@@ -173,6 +173,22 @@ static void test_apply(void **state)
 	assert_non_null(strstr(fake_divvyd_asked(), "\"consent\":true"));
 }
 
+/* What is the same for several is said once; who stands with another size is not new. */
+static void test_plan_resizes(void **state)
+{
+	const struct fake_answer answers[] = {{"POST", "/v1/plan", fake_plan_resizes(), {0}}};
+	const char *path = put_text("lab.yaml", "version: 1\n");
+	struct fake_run run;
+
+	fake_divvyd(answers, DV_ARRAY_LEN(answers));
+	FAKE_RUN(&run, "plan", path);
+	assert_int_equal(run.status, 3);
+	assert_non_null(strstr(run.out, "\nnot placed x-0, x-1, x-2, x-3 and 2 more: no room\n"
+					"not placed x-6: no GPU\n"));
+	assert_non_null(strstr(run.out, "  made anew\n"));
+	fake_run_fini(&run);
+}
+
 static void test_apply_ends_all(void **state)
 {
 	const struct fake_answer answers[] = {{"POST", "/v1/plan", fake_plan_ends_all(), {0}},
@@ -288,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_apply_needs_consent),
 		cmocka_unit_test(test_apply_ends_all),
+		cmocka_unit_test(test_plan_resizes),
 		cmocka_unit_test(test_export),
 	};
 
