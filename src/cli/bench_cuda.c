@@ -130,9 +130,13 @@ static const struct dv_gpu *find_gpu(const struct dv_gpus *gpus, unsigned *ret_a
 			if (gpu->methods[j].method != DV_METHOD_SLICE)
 				continue;
 			*ret_at = (unsigned)i;
-			if (gpu->methods[j].ok)
+			if (gpu->methods[j].ok && gpu->mig.mode != DV_MIG_ON)
 				return gpu;
-			(void)snprintf(why, size, "no CUDA driver: %s", gpu->methods[j].why);
+			if (gpu->methods[j].ok)
+				(void)snprintf(why, size, "MIG mode is on, so no GPU has slices");
+			else
+				(void)snprintf(why, size, "no CUDA driver: %s",
+					       gpu->methods[j].why);
 		}
 	}
 	return NULL;

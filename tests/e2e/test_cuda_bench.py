@@ -76,9 +76,22 @@ def told_to_end(user):
     wait_for(lambda: json.loads(user.divvy("--machine", "lab-4090", "leases", "--json").stdout)["leases"] == [])
 
 
+def beside_mig(user):
+    """A GPU whose MIG mode is on has no slices: the next one is measured."""
+    path = os.path.join(user.dir, "two.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("name: two\ndriver: 580.95.05\ngpus:\n  - {model: h100-80-sxm, mig: on}\n  - {model: h100-80-sxm}\n")
+    os.chmod(path, 0o644)
+    done = user.divvy("--machine", path, "bench", "cuda/memory/fill", "--quick", "--json")
+    results = json.loads(done.stdout)["results"]
+    expect(done.returncode == 0 and not any(r.get("skipped") for r in results), results)
+    expect([r["value"] for r in results if r["metric"] == "error_bytes"] == [0], results)
+
+
 a_user = MachineUser()
 try:
     measured(a_user)
+    beside_mig(a_user)
     told_to_end(a_user)
     without_a_driver(a_user)
 finally:
