@@ -358,6 +358,8 @@ static void test_signals_are_handed_on(void **state)
 		(void)snprintf(path, sizeof(path), "%s/divvy-run.%d.%zu", temporary_top(),
 			       (int)getpid(), i);
 		(void)unlink(path);
+		/* What is ignored, as nohup has it, a shell cannot catch. */
+		(void)signal(signals[i], SIG_DFL);
 		(void)snprintf(script, sizeof(script),
 			       "trap 'exit 33' %d; : >%s; for i in $(seq 600); do sleep 0.05; done",
 			       signals[i], path);
