@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What each allocation was charged, by its address or handle: reserved before it is made, given
  * back when it is gone. Most allocations belong to a context and go with it. */
+#include <errno.h>
+
 #include "shim/core/map.h"
 #include "shim/cuda/inside.h"
 
@@ -16,7 +18,11 @@ void dv_cuda_charge_init(void)
 
 enum dv_cu_result dv_cuda_reserve(uint64_t bytes)
 {
-	return dv_shim_reserve(bytes) == 0 ? DV_CUDA_SUCCESS : DV_CUDA_ERROR_OUT_OF_MEMORY;
+	int r = dv_shim_reserve(bytes);
+
+	if (r == -ENOSPC && dv_cuda_pools_recall())
+		r = dv_shim_reserve(bytes);
+	return r == 0 ? DV_CUDA_SUCCESS : DV_CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 bool dv_cuda_remember(uintptr_t address, uint64_t bytes)

@@ -49,6 +49,9 @@ void dv_cuda_charge_context_becomes(struct dv_cu_context *context, struct dv_cu_
 
 /* What the driver gave back meanwhile, at a point where it may have: pools that shrank. */
 void dv_cuda_pools_look(void);
+/* The same, when memory is wanted that is not there: of pools that were refused a step and did not
+ * give it back at once. True: there is more now. */
+bool dv_cuda_pools_recall(void);
 /* Device of a stream, or of the current context. False: there is none. */
 bool dv_cuda_device_of(struct dv_cu_stream *stream, int *ret);
 /* Charge what the graphs of this device keep; DV_CUDA_ERROR_OUT_OF_MEMORY while it is too much. */

@@ -6,6 +6,7 @@
 struct pool {
 	struct dv_cu_pool *handle;
 	uint64_t charged;
+	bool refused;	     /* a step: it may hold that still */
 	bool free_of_charge; /* the host's, or another process's */
 };
 
@@ -85,6 +86,27 @@ void dv_cuda_pools_look(void)
 	pthread_mutex_unlock(&lock);
 }
 
+bool dv_cuda_pools_recall(void)
+{
+	uint64_t freed = 0;
+	DV_SHIM_KEEP;
+
+	if (!__atomic_load_n(&any, __ATOMIC_ACQUIRE) || pthread_mutex_trylock(&lock) != 0)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t before = pools[i].charged;
+
+		if (!pools[i].refused || !before ||
+		    dv_cuda.cuMemPoolTrimTo(pools[i].handle, 0) != DV_CUDA_SUCCESS ||
+		    !look_at(&pools[i]))
+			continue;
+		freed += before - pools[i].charged;
+		pools[i].refused = before == pools[i].charged;
+	}
+	pthread_mutex_unlock(&lock);
+	return freed;
+}
+
 bool dv_cuda_device_of(struct dv_cu_stream *stream, int *ret)
 {
 	struct dv_cu_context *context = NULL, *current = NULL, *popped;
@@ -159,6 +181,27 @@ static enum dv_cu_result settle(struct pool *pool, uint64_t reserved)
 	return DV_CUDA_SUCCESS;
 }
 
+/* With the lock: the driver has taken a step for which there is no room, and gives it back when the
+ * stream gets there. Charged as far as there is room, so that the steps of many pools do not add
+ * up.
+ */
+static void hold(struct pool *pool)
+{
+	struct dv_grant grant;
+	uint64_t now, left;
+
+	if (!read_pool(pool, DV_CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &now) || now <= pool->charged)
+		return;
+	pool->refused = true;
+	/* The answer comes after what was given back before was taken: the page is up to date. */
+	(void)!dv_shim_reserve(0);
+	dv_shim_grant_read(dv_shim_pages.grant, &grant);
+	left = grant.memory_limit_bytes - DV_MIN(grant.memory_used_bytes, grant.memory_limit_bytes);
+	left = DV_MIN(left, now - pool->charged);
+	if (left && dv_shim_reserve(left) == 0)
+		pool->charged += left;
+}
+
 /* With the lock. */
 static enum dv_cu_result allocate(struct pool *pool, const struct request *request)
 {
@@ -180,6 +223,7 @@ static enum dv_cu_result allocate(struct pool *pool, const struct request *reque
 	(void)request->give_back(*request->ret, request->stream);
 	(void)dv_cuda.cuMemPoolTrimTo(pool->handle, 0);
 	(void)look_at(pool);
+	hold(pool);
 	return DV_CUDA_ERROR_OUT_OF_MEMORY;
 }
 

@@ -20,6 +20,7 @@ DV_CUDA_MORE_CALLS(DECLARE)
 DV_CUDA_MORE_PTSZ_CALLS(DECLARE_PTSZ)
 SHOWN fake_cuda_stats_fn fake_cuda_stats;
 SHOWN fake_cuda_fail_fn fake_cuda_fail;
+SHOWN fake_cuda_pend_fn fake_cuda_pend;
 SHOWN fake_cuda_kernel_fn fake_cuda_kernel;
 SHOWN fake_cuda_release_fn fake_cuda_release;
 SHOWN fake_cuda_hide_fn fake_cuda_hide;
@@ -63,6 +64,7 @@ struct dv_cu_exec {
 struct dv_cu_pool {
 	bool live;
 	uint64_t used, reserved;
+	uint64_t pending; /* of what is used: given back, but not yet */
 };
 
 struct allocation {
@@ -82,6 +84,7 @@ static struct {
 	int primary_refs;
 	struct dv_cu_stream streams[STREAMS], legacy[CONTEXTS];
 	struct dv_cu_pool pools[POOLS]; /* 0: the device's own */
+	int pend;
 	struct dv_cu_pool host_pools[2];
 	struct allocation allocations[ALLOCATIONS];
 	size_t count;
@@ -163,6 +166,15 @@ void fake_cuda_stats(struct fake_cuda_stats *ret)
 void fake_cuda_fail(enum dv_cu_result result)
 {
 	gpu.failure = result;
+}
+
+void fake_cuda_pend(int pend)
+{
+	gpu.pend = pend;
+	for (int i = 0; !pend && i < POOLS; i++) {
+		gpu.pools[i].used -= gpu.pools[i].pending;
+		gpu.pools[i].pending = 0;
+	}
 }
 
 struct dv_cu_function *fake_cuda_kernel(uint64_t ns)
@@ -651,7 +663,9 @@ static F release(uint64_t address)
 
 		if (found->address != address)
 			continue;
-		if (found->pool)
+		if (found->pool && gpu.pend)
+			found->pool->pending += found->bytes;
+		else if (found->pool)
 			found->pool->used -= found->bytes;
 		else
 			gpu.stats.device_bytes -= found->bytes;

@@ -39,6 +39,8 @@ struct fake_cuda_stats {
 typedef void fake_cuda_stats_fn(struct fake_cuda_stats *ret);
 /* The next calls that make something fail like this; 0: no more. */
 typedef void fake_cuda_fail_fn(enum dv_cu_result result);
+/* Memory that goes back to a pool does so only when this ends: no stream gets there. */
+typedef void fake_cuda_pend_fn(int pend);
 /* A kernel that takes so long; UINT64_MAX: until fake_cuda_release. */
 typedef struct dv_cu_function *fake_cuda_kernel_fn(uint64_t ns);
 typedef void fake_cuda_release_fn(void);

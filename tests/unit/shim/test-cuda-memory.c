@@ -286,6 +286,36 @@ static void pools(void)
 	CHECK(gpu().device_bytes == 0 && gpu().live == 0);
 }
 
+/* The steps of pools that were refused stay with the device until the stream gets there. They are
+ * charged as far as there is room: then no other pool takes one as well. */
+static void pool_steps(void)
+{
+	struct fake *fake = begin(&(struct fake_config){.limit_bytes = 8 * MIB});
+	struct dv_cu_pool_props props = {.location = {.type = DV_CU_MEM_LOCATION_TYPE_DEVICE}};
+	struct dv_cu_pool *pools[3];
+	dv_cu_ptr a, b;
+
+	for (int i = 0; i < 3; i++)
+		CHECK(CU(cuMemPoolCreate)(&pools[i], &props) == OK);
+	CHECK(CU(cuMemAlloc_v2)(&a, 7 * MIB) == OK);
+	FAKE(fake_cuda_pend)(1);
+	for (int i = 0; i < 3; i++) {
+		CHECK(CU(cuMemAllocFromPoolAsync)(&b, 100, pools[i], NULL) == OOM);
+		CHECK(gpu().device_bytes == 7 * MIB + FAKE_POOL_STEP);
+	}
+	CHECK(fake_wait(fake, used_is, 8 * MIB));
+	CHECK(CU(cuMemAlloc_v2)(&b, 1) == OOM);
+	/* Whoever needs it then has it. */
+	FAKE(fake_cuda_pend)(0);
+	CHECK(CU(cuMemAlloc_v2)(&b, MIB) == OK);
+	CHECK(gpu().device_bytes == 8 * MIB);
+	CHECK(fake_wait(fake, used_is, 8 * MIB));
+	CHECK(CU(cuMemFree_v2)(a) == OK && CU(cuMemFree_v2)(b) == OK);
+	for (int i = 0; i < 3; i++)
+		CHECK(CU(cuMemPoolDestroy)(pools[i]) == OK);
+	CHECK(fake_wait(fake, used_is, 0));
+}
+
 static void arrays(void)
 {
 	struct fake *fake = begin(&(struct fake_config){.limit_bytes = 8192});
@@ -491,6 +521,7 @@ TEST(green)
 TEST(physical)
 TEST(exported)
 TEST(pools)
+TEST(pool_steps)
 TEST(arrays)
 TEST(graphs)
 TEST(of_the_host)
@@ -508,14 +539,23 @@ static void test_forked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_direct),	    cmocka_unit_test(test_with_their_context),
-		cmocka_unit_test(test_contexts),    cmocka_unit_test(test_primary_by_many),
-		cmocka_unit_test(test_green),	    cmocka_unit_test(test_physical),
-		cmocka_unit_test(test_exported),    cmocka_unit_test(test_pools),
-		cmocka_unit_test(test_arrays),	    cmocka_unit_test(test_graphs),
-		cmocka_unit_test(test_of_the_host), cmocka_unit_test(test_driver_fails),
-		cmocka_unit_test(test_shown),	    cmocka_unit_test(test_shown_without_limit),
-		cmocka_unit_test(test_forked),	    cmocka_unit_test(test_without_lease),
+		cmocka_unit_test(test_direct),
+		cmocka_unit_test(test_with_their_context),
+		cmocka_unit_test(test_contexts),
+		cmocka_unit_test(test_primary_by_many),
+		cmocka_unit_test(test_green),
+		cmocka_unit_test(test_physical),
+		cmocka_unit_test(test_exported),
+		cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_pool_steps),
+		cmocka_unit_test(test_arrays),
+		cmocka_unit_test(test_graphs),
+		cmocka_unit_test(test_of_the_host),
+		cmocka_unit_test(test_driver_fails),
+		cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_shown_without_limit),
+		cmocka_unit_test(test_forked),
+		cmocka_unit_test(test_without_lease),
 	};
 
 	return cmocka_run_group_tests_name("shim/cuda-memory", tests, NULL, NULL);
