@@ -186,13 +186,10 @@ static void rest(struct dv_cu_device *device, bool polls)
 	struct timespec until;
 	uint64_t at;
 
-	if (device->computing) {
-		device->computing = false;
-		(void)pthread_mutex_unlock(&dv_cu_lock);
+	/* Its last context may have gone since, and its place with it. */
+	if (device->computing && device->tenant >= 0)
 		dv_share_idle(dv_cu_share, device->tenant);
-		(void)pthread_mutex_lock(&dv_cu_lock);
-		return; /* something may have come meanwhile */
-	}
+	device->computing = false;
 	if (!polls) {
 		(void)pthread_cond_wait(&device->work, &dv_cu_lock);
 		return;
