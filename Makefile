@@ -54,6 +54,8 @@ install:
 	tools/deps.sh build run
 	$(release)
 	meson install -C build-release
+	# For other programs that use libdivvy; divvy finds it without.
+	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:
 	rm -rf build build-*
