@@ -12,11 +12,12 @@ enum {
 	ENDLESS = DV_GRANT_GATED | DV_GRANT_HELD | DV_GRANT_ENDLESS,
 };
 
-static struct dv_cu_context *context;
+static struct dv_cu_context *context; /* of the test that has several threads of its own */
 
 /* A call in a thread of its own, which may wait there. */
 struct call {
 	pthread_t thread;
+	struct dv_cu_context *context;
 	enum dv_cu_result (*run)(void);
 	enum dv_cu_result result;
 	bool ended;
@@ -25,9 +26,8 @@ struct call {
 static void *run_call(void *arg)
 {
 	struct call *call = arg;
-	struct dv_cu_context *ours = __atomic_load_n(&context, __ATOMIC_ACQUIRE);
 
-	CHECK(CU(cuCtxSetCurrent)(ours) == OK);
+	CHECK(CU(cuCtxSetCurrent)(call->context) == OK);
 	call->result = call->run();
 	__atomic_store_n(&call->ended, true, __ATOMIC_RELEASE);
 	return NULL;
@@ -36,7 +36,7 @@ static void *run_call(void *arg)
 static void start(struct call *call, enum dv_cu_result (*run)(void))
 {
 	*call = (struct call){.run = run};
-	CHECK(CU(cuCtxGetCurrent)(&context) == OK);
+	CHECK(CU(cuCtxGetCurrent)(&call->context) == OK);
 	CHECK(pthread_create(&call->thread, NULL, run_call, call) == 0);
 }
 
