@@ -131,15 +131,18 @@ static const struct way ways[] = {
 /* Of the slice, or of the driver below it. */
 static int left(struct burn_cuda *cuda, bool below, int64_t *ret, struct dv_error *err)
 {
-	dv_cuMemGetInfo_v2_fn *info = cuda->cuMemGetInfo_v2;
+	dv_cuMemGetInfo_v2_fn *under = NULL;
 	size_t available = 0, total = 0;
+	enum dv_cu_result result;
 	int r;
 
 	if (below)
-		*(void **)&info = burn_cuda_below("cuMemGetInfo_v2");
-	if (!info)
-		info = cuda->cuMemGetInfo_v2;
-	r = burn_cuda_check(info(&available, &total), "cuMemGetInfo", err);
+		*(void **)&under = burn_cuda_below("cuMemGetInfo_v2");
+	if (under)
+		result = under(&available, &total);
+	else
+		result = cuda->cuMemGetInfo_v2(&available, &total);
+	r = burn_cuda_check(result, "cuMemGetInfo", err);
 	if (r == 0)
 		*ret = (int64_t)available;
 	return r;
