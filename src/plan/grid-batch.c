@@ -477,6 +477,9 @@ static int fill_result(struct task *task, struct dv_batch *batch, struct dv_erro
 	if (!task->proven)
 		batch->least =
 			(unsigned)fmin(fmax(ceil(task->least - left - 1e-6), 0), batch->opened);
+	/* The search may have come to its end between the two, and they have met all the same. */
+	if (task->value_proven && batch->least == batch->opened)
+		batch->bound = DV_BATCH_PROVEN;
 	return 0;
 }
 
