@@ -154,6 +154,8 @@ int dv_observe_leases(const struct dv_daemon *daemon, const char *name, struct d
 void dv_observe_users(const struct dv_daemon *daemon, struct dv_lease *lease);
 /* Tell the engine which leases are in use, and whoever comes after us by which processes. */
 void dv_observe_changes(struct dv_daemon *daemon);
+/* The GPU of that uuid, or NULL: "", or it is gone. */
+const struct dv_gpu *dv_observe_gpu(const struct dv_daemon *daemon, const char *uuid);
 /* Which GPU a client means; -ENODEV with rule S18. */
 const struct dv_gpu *dv_observe_find_gpu(const struct dv_daemon *daemon, const char *text,
 					 struct dv_error *err);

@@ -40,12 +40,10 @@ void dv_handle_lease(struct dv_daemon *daemon, struct dv_request *request, const
 static const struct dv_gpu *gpu_of(const struct dv_daemon *daemon, const struct dv_lease *lease,
 				   struct dv_error *err)
 {
-	size_t count = 0;
-	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
+	const struct dv_gpu *gpu = dv_observe_gpu(daemon, lease->gpu_uuid);
 
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(gpus[i].uuid, lease->gpu_uuid) == 0)
-			return &gpus[i];
+	if (gpu)
+		return gpu;
 	dv_error_set(err, -ENODEV, "the GPU %s of lease %s is gone", lease->gpu_uuid, lease->name);
 	return NULL;
 }

@@ -13,17 +13,6 @@
 /* Several changes come together; and a GPU that goes wrong may say so without end. */
 enum { GATHER_MS = 100, XIDS_MOST = 100, XIDS_PER_S = 60 };
 
-static const struct dv_gpu *gpu_of(const struct dv_daemon *daemon, const char *uuid)
-{
-	size_t count = 0;
-	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (uuid[0] && strcmp(gpus[i].uuid, uuid) == 0)
-			return &gpus[i];
-	return NULL;
-}
-
 int dv_daemon_on_change(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct dv_daemon *daemon = arg;
@@ -102,7 +91,7 @@ static bool too_many(struct dv_daemon *daemon)
 static void write_down(struct dv_daemon *daemon, const struct dv_worker_news *news)
 {
 	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
-	const struct dv_gpu *gpu = gpu_of(daemon, news->gpu);
+	const struct dv_gpu *gpu = dv_observe_gpu(daemon, news->gpu);
 	const char *class = dv_xid_class_name(dv_xid_class(news->xid));
 	const char *means = dv_xid_text(news->xid);
 	char text[200], of[48] = "";

@@ -50,13 +50,13 @@ static bool is_user(const struct dv_lease *lease, pid_t pid)
 	return false;
 }
 
-static const struct dv_gpu *gpu_of(const struct dv_daemon *daemon, const struct dv_lease *lease)
+const struct dv_gpu *dv_observe_gpu(const struct dv_daemon *daemon, const char *uuid)
 {
 	size_t count = 0;
 	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(gpus[i].uuid, lease->gpu_uuid) == 0)
+		if (uuid[0] && strcmp(gpus[i].uuid, uuid) == 0)
 			return &gpus[i];
 	return NULL;
 }
@@ -64,7 +64,7 @@ static const struct dv_gpu *gpu_of(const struct dv_daemon *daemon, const struct 
 /* Whoever lives in the lease's partition, but those who are known already. */
 static void add_members(const struct dv_daemon *daemon, struct dv_lease *lease)
 {
-	const struct dv_gpu *gpu = gpu_of(daemon, lease);
+	const struct dv_gpu *gpu = dv_observe_gpu(daemon, lease->gpu_uuid);
 	pid_t pids[DV_LEASE_USERS_MOST * 2];
 	unsigned count;
 

@@ -94,19 +94,15 @@ static int open_gate(struct dv_daemon *daemon, const struct dv_lease *lease,
 void dv_daemon_open_missing(struct dv_daemon *daemon)
 {
 	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
-	size_t count = 0;
-	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
 
 	for (size_t i = 0; i < leases->len; i++) {
 		const struct dv_lease *lease = &leases->items[i];
+		const struct dv_gpu *gpu = dv_observe_gpu(daemon, lease->gpu_uuid);
 		struct dv_error err = {0};
 
-		if (!lease->missing || lease->method != DV_METHOD_SLICE)
-			continue;
-		for (size_t g = 0; g < count; g++)
-			if (strcmp(gpus[g].uuid, lease->gpu_uuid) == 0 &&
-			    open_gate(daemon, lease, &gpus[g], &err) < 0)
-				dv_log_error(DV_LOG_WARNING, &err, "opening a lease's gate");
+		if (gpu && lease->missing && lease->method == DV_METHOD_SLICE &&
+		    open_gate(daemon, lease, gpu, &err) < 0)
+			dv_log_error(DV_LOG_WARNING, &err, "opening a lease's gate");
 	}
 }
 
@@ -122,19 +118,15 @@ static void close_gate(struct dv_daemon *daemon, int64_t lease_id)
 void dv_daemon_name_devices(struct dv_daemon *daemon)
 {
 	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
-	size_t count = 0;
-	const struct dv_gpu *gpus = dv_engine_gpus(daemon->engine, &count);
 
 	for (size_t i = 0; i < leases->len; i++) {
 		const struct dv_lease *lease = &leases->items[i];
+		const struct dv_gpu *gpu = dv_observe_gpu(daemon, lease->gpu_uuid);
 
-		if (lease->method != DV_METHOD_SLICE || !dv_lease_on_mig(lease))
-			continue;
-		for (size_t k = 0; k < count; k++)
-			if (strcmp(gpus[k].uuid, lease->gpu_uuid) == 0)
-				/* One that is not open yet is named when it is. */
-				(void)!dv_gate_name_device(daemon->gate, lease->id,
-							   dv_method_device(&gpus[k], lease), NULL);
+		/* One that is not open yet is named when it is. */
+		if (gpu && lease->method == DV_METHOD_SLICE && dv_lease_on_mig(lease))
+			(void)!dv_gate_name_device(daemon->gate, lease->id,
+						   dv_method_device(gpu, lease), NULL);
 	}
 }
 

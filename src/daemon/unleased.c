@@ -45,13 +45,13 @@ static bool is_shared(const struct dv_daemon *daemon, const struct dv_gpu *gpu)
 	return false;
 }
 
-/* Is it where the lease's slice is: on the GPU, or in its partition? */
+/* Is it where this slice of the GPU is: on all of it, or in its partition? */
 static bool is_beside(const struct dv_gpu *gpu, const struct dv_lease *lease, int instance)
 {
 	const struct dv_mig_instance *there;
 	struct dv_node node;
 
-	if (!shares(lease, gpu) || dv_node_parse(lease->node, &node, NULL) < 0)
+	if (dv_node_parse(lease->node, &node, NULL) < 0)
 		return false;
 	if (!node.has_partition)
 		return true;
@@ -59,42 +59,50 @@ static bool is_beside(const struct dv_gpu *gpu, const struct dv_lease *lease, in
 	return there && instance == (int)there->id;
 }
 
-static bool is_tenant(const struct dv_daemon *daemon, const struct dv_lease *lease, pid_t pid,
-		      struct dv_gate_stats *stats)
+/* What is known of a process. */
+enum whose { WHOSE_OTHERS, WHOSE_LEASES, WHOSE_UNKNOWN };
+
+static enum whose is_tenant(const struct dv_daemon *daemon, const struct dv_lease *lease, pid_t pid,
+			    struct dv_gate_stats *stats)
 {
 	pid_t launchers[DV_LEASE_PIDS_MOST];
 	unsigned count = dv_launchers_pids(daemon, lease->id, launchers, DV_ARRAY_LEN(launchers));
 
 	for (unsigned i = 0; i < count; i++)
 		if (launchers[i] == pid)
-			return true;
+			return WHOSE_LEASES;
 	if (dv_gate_stats(daemon->gate, lease->id, stats, NULL) < 0)
-		return true; /* nobody can say */
+		return WHOSE_UNKNOWN;
 	for (unsigned i = 0; i < stats->client_listed; i++)
 		if (stats->clients[i].pid == pid)
-			return true;
+			return WHOSE_LEASES;
 	/* More than are listed: it may be one of them. */
-	return stats->client_count > stats->client_listed;
+	return stats->client_count > stats->client_listed ? WHOSE_UNKNOWN : WHOSE_OTHERS;
 }
 
-/* Whose process it is: the lease, or NULL. *ret_beside: it computes beside slices. */
+/* The lease whose process it is, or NULL. *ret_unleased: it computes beside slices, and is surely
+ * no tenant's. */
 static const struct dv_lease *lease_of(const struct dv_daemon *daemon, const struct dv_gpu *gpu,
-				       const struct dv_holder *holder, bool *ret_beside)
+				       const struct dv_holder *holder, bool *ret_unleased)
 {
 	const struct dv_leases *leases = dv_engine_leases(daemon->engine);
 	dv_autofree struct dv_gate_stats *stats = malloc(sizeof(*stats));
+	bool beside = false, unknown = !stats;
 
-	*ret_beside = false;
+	*ret_unleased = false;
 	for (size_t i = 0; stats && i < leases->len; i++) {
 		const struct dv_lease *lease = &leases->items[i];
+		enum whose whose;
 
-		if (strcmp(lease->gpu_uuid, gpu->uuid) != 0)
+		if (!shares(lease, gpu))
 			continue;
-		*ret_beside = *ret_beside || is_beside(gpu, lease, holder->instance);
-		if (lease->method == DV_METHOD_SLICE &&
-		    is_tenant(daemon, lease, holder->pid, stats))
+		beside = beside || is_beside(gpu, lease, holder->instance);
+		whose = is_tenant(daemon, lease, holder->pid, stats);
+		if (whose == WHOSE_LEASES)
 			return lease;
+		unknown = unknown || whose == WHOSE_UNKNOWN;
 	}
+	*ret_unleased = beside && !unknown;
 	return NULL;
 }
 
@@ -238,12 +246,12 @@ static void forget(struct dv_daemon *daemon, const char *gpu)
 static void see_one(struct dv_daemon *daemon, const struct dv_gpu *gpu,
 		    const struct dv_holder *holder)
 {
-	bool beside;
-	const struct dv_lease *lease = lease_of(daemon, gpu, holder, &beside);
+	bool unleased;
+	const struct dv_lease *lease = lease_of(daemon, gpu, holder, &unleased);
 
 	if (lease)
 		add_memory(daemon, lease, holder->memory_bytes);
-	else if (beside)
+	else if (unleased)
 		see(daemon, gpu, holder);
 }
 
@@ -253,7 +261,7 @@ static void looked(void *arg, const struct dv_worker_outcome *outcome)
 {
 	dv_autofree struct look *look = arg;
 	struct dv_daemon *daemon = look->daemon;
-	const struct dv_gpu *gpu = dv_observe_find_gpu(daemon, look->gpu, NULL);
+	const struct dv_gpu *gpu = dv_observe_gpu(daemon, look->gpu);
 
 	if (outcome->r < 0)
 		dv_log_error(DV_LOG_DEBUG, outcome->err, "looking for who has no lease");
