@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "bench/cuda-bench.h"
 #include "cli/bench_stop.h"
+#include "cli/bench_words.h"
 #include "cli/remote.h"
 #include "cli/show.h"
 #include "config.h"
@@ -24,51 +25,24 @@ static struct dv_cuda_bench_options ours(const struct dv_bench_options *o)
 					      .runs = o->runs};
 }
 
-static bool any_chosen(const struct dv_cuda_bench_options *o)
+static bool any_chosen(const struct dv_bench_options *options)
 {
+	const struct dv_cuda_bench_options o = ours(options);
 	size_t count;
 	const struct dv_cuda_case *cases = dv_cuda_cases(&count);
 
 	for (size_t i = 0; i < count; i++)
-		if (dv_cuda_bench_has(o, &cases[i]))
+		if (dv_cuda_bench_has(&o, &cases[i]))
 			return true;
 	return false;
 }
 
-static int check_word(const struct dv_bench_options *all, const char *word, struct dv_error *err)
-{
-	struct dv_cuda_bench_options one = {.prefixes = &word, .prefix_count = 1};
-	int r;
-
-	if (!any_chosen(&one)) {
-		r = dv_error_rule(err, -EINVAL, "F11", "no case begins with '%.64s'", word);
-		return dv_error_fix(err, r, "`divvy bench --list " PREFIX "` lists them");
-	}
-	one.quick = all->quick;
-	if (any_chosen(&one))
-		return 0;
-	r = dv_error_rule(err, -EINVAL, "F12", "no case of --quick begins with '%.64s'", word);
-	return dv_error_fix(err, r, "leave --quick out");
-}
-
 int dv_bench_cuda_asked(const struct dv_bench_options *options, bool *ret, struct dv_error *err)
 {
-	size_t count = 0;
-	int r = 0;
+	static const struct dv_bench_family family = {PREFIX, "of NVIDIA's GPUs",
+						      "they measure another device", any_chosen};
 
-	for (size_t i = 0; i < options->prefix_count; i++)
-		count += strncmp(options->prefixes[i], PREFIX, strlen(PREFIX)) == 0;
-	if (count && count < options->prefix_count)
-		return dv_error_fix(err,
-				    dv_error_rule(err, -EINVAL, "F12",
-						  "cases of NVIDIA's GPUs (" PREFIX
-						  ") run alone: they measure another device"),
-				    "run them on their own");
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = check_word(options, options->prefixes[i], err);
-	if (r == 0)
-		*ret = count > 0;
-	return r;
+	return dv_bench_family_asked(&family, options, ret, err);
 }
 
 void dv_bench_cuda_list(const struct dv_bench_options *options, struct dv_table *table,

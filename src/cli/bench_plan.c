@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/where.h"
 #include "bench/plan-cases.h"
+#include "cli/bench_words.h"
 #include "cli/facts.h"
 #include "cli/remote.h"
 #include "cli/show.h"
@@ -34,40 +35,12 @@ static bool any_chosen(const struct dv_bench_options *o)
 	return false;
 }
 
-static int check_word(const struct dv_bench_options *all, const char *word, struct dv_error *err)
-{
-	struct dv_bench_options one = {.prefixes = &word, .prefix_count = 1};
-	int r;
-
-	if (!any_chosen(&one)) {
-		r = dv_error_rule(err, -EINVAL, "F11", "no case begins with '%.64s'", word);
-		return dv_error_fix(err, r, "`divvy bench --list " PREFIX "` lists them");
-	}
-	one.quick = all->quick;
-	if (any_chosen(&one))
-		return 0;
-	r = dv_error_rule(err, -EINVAL, "F12", "no case of --quick begins with '%.64s'", word);
-	return dv_error_fix(err, r, "leave --quick out");
-}
-
 int dv_bench_plan_asked(const struct dv_bench_options *options, bool *ret, struct dv_error *err)
 {
-	size_t ours = 0;
-	int r = 0;
+	static const struct dv_bench_family family = {PREFIX, "of the planner",
+						      "they measure no device", any_chosen};
 
-	for (size_t i = 0; i < options->prefix_count; i++)
-		ours += strncmp(options->prefixes[i], PREFIX, strlen(PREFIX)) == 0;
-	if (ours && ours < options->prefix_count)
-		return dv_error_fix(err,
-				    dv_error_rule(err, -EINVAL, "F12",
-						  "cases of the planner (" PREFIX
-						  ") run alone: they measure no device"),
-				    "run them on their own");
-	for (size_t i = 0; r == 0 && i < ours; i++)
-		r = check_word(options, options->prefixes[i], err);
-	if (r == 0)
-		*ret = ours > 0;
-	return r;
+	return dv_bench_family_asked(&family, options, ret, err);
 }
 
 void dv_bench_plan_list(const struct dv_bench_options *options, struct dv_table *table,
