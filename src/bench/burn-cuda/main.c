@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "bench/burn-cuda/work.h"
+#include "bench/pause.h"
 #include "model/units.h"
 
 enum { EACH_MOST = 10000, PROCESSES_MOST = 1000 };
@@ -222,17 +223,6 @@ static int launch_one(struct run *run, struct dv_error *err)
 	return r;
 }
 
-/* The next pause. The same in every run: runs are compared. (splitmix64) */
-static uint64_t pause_ns(struct run *run)
-{
-	uint64_t x = run->drawn += UINT64_C(0x9e3779b97f4a7c15);
-
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	x ^= x >> 31;
-	return run->o->think_ns - run->o->jitter_ns + x % (2 * run->o->jitter_ns + 1);
-}
-
 static int burn(struct run *run, struct dv_error *err)
 {
 	int r = 0;
@@ -243,7 +233,8 @@ static int burn(struct run *run, struct dv_error *err)
 		if (r == 0 && run->count)
 			r = finish_oldest(run, err);
 		if (r == 0 && run->o->think_ns)
-			sleep_until(dv_now_ns() + pause_ns(run));
+			sleep_until(dv_now_ns() + dv_bench_pause_ns(&run->drawn, run->o->think_ns,
+								    run->o->jitter_ns));
 	}
 	while (run->count) {
 		int q = finish_oldest(run, r < 0 ? NULL : err);
