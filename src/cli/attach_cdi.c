@@ -317,7 +317,7 @@ int dv_attach_cdi(struct dv_cli *cli, const struct dv_api_grant *grant, const ch
 	from->grant = grant;
 	from->cdi.name = grant->lease.name;
 	from->slice = env_of(grant, "DIVVY_CUDA_LAYER")[0];
-	from->machine = cli->machine ? getenv("DIVVY_SIM_MACHINE") : NULL;
+	from->machine = cli->driver_dir;
 	if (from->machine)
 		(void)snprintf(from->root, sizeof(from->root), "%s/root", from->machine);
 	else if (strcmp(cli->root, "/") != 0)

@@ -134,12 +134,11 @@ static int check_free(const struct dv_api_status *status, const struct dv_gpu *g
 /* What a program without divvy needs to find the same driver and the same GPU. */
 static int set_environment(const struct dv_cli *cli, const struct dv_gpu *gpu, struct dv_error *err)
 {
-	const char *machine = cli->machine ? getenv("DIVVY_SIM_MACHINE") : NULL;
 	const char *others = getenv("LD_LIBRARY_PATH");
 	dv_autofree char *path = NULL;
 
-	if (machine && asprintf(&path, "%s%s%s", machine, others && others[0] ? ":" : "",
-				others ? others : "") < 0)
+	if (cli->driver_dir && asprintf(&path, "%s%s%s", cli->driver_dir,
+					others && others[0] ? ":" : "", others ? others : "") < 0)
 		return dv_error_set(err, -ENOMEM, "no memory for a path");
 	if ((path && setenv("LD_LIBRARY_PATH", path, 1) < 0) ||
 	    setenv("CUDA_VISIBLE_DEVICES", gpu->uuid, 1) < 0)

@@ -17,6 +17,7 @@ struct dv_cli {
 	const char *machine;	     /* --machine, or NULL */
 	struct divvy_client *client; /* see dv_remote_call; NULL until then */
 	bool answered;		     /* on it */
+	const char *driver_dir;	     /* where its GPUs' driver lies, or NULL: where programs look */
 	const char *whose;	     /* that divvyd is, where it cannot say it itself; or NULL */
 };
 

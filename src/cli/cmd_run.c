@@ -348,8 +348,7 @@ static int run_waiting(struct dv_wait *wait, const struct dv_api_grant *grant,
 				     .command = command,
 				     .mask = &wait->mask,
 				     .cuda_dir = cuda->dir[0] ? cuda->dir : NULL,
-				     .driver_dir = wait->cli->machine ? getenv("DIVVY_SIM_MACHINE")
-								      : NULL,
+				     .driver_dir = wait->cli->driver_dir,
 				     .mounts = mounts};
 	struct dv_probe probe = {.same_pids = true};
 	struct dv_error here = {0};

@@ -169,6 +169,7 @@ static int connect_to(struct dv_cli *cli, const char *dir, struct dv_error *err)
 	r = divvy_connect_private(run, options, &cli->client, &error);
 	if (r < 0)
 		return dv_remote_adopt(&error, r, err);
+	cli->driver_dir = getenv("DIVVY_SIM_MACHINE");
 	cli->whose = "of a simulated machine";
 	return 0;
 }
